@@ -1,0 +1,190 @@
+//! Plain data: what a scan found. Kubernetes words above the driver: a board (the PCIe card) has
+//! regions (reconfigurable slots), which hold functions (AFUs).
+
+use serde::Serialize;
+
+use crate::id::{AfuId, InterfaceId, PciAddress};
+
+/// Everything found on a node, in a stable order: boards by PCI address, ports by number.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Inventory {
+    /// Driver flavours whose class directory exists; empty when no driver is loaded.
+    pub drivers: Vec<Driver>,
+    /// The cards that have a management engine (FME).
+    pub boards: Vec<Board>,
+    /// Objects that belong to no board: a half-gone card, a VF port without its physical function.
+    pub problems: Vec<Problem>,
+}
+
+/// Which kernel interface a board is reached through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Driver {
+    /// In-tree: `drivers/fpga/dfl*.c`, nodes `dfl-fme.N` and `dfl-port.N`.
+    Dfl,
+    /// Intel's out-of-tree driver: nodes `intel-fpga-fme.N` and `intel-fpga-port.N`.
+    Opae,
+}
+
+/// One card: an FPGA management engine, its regions and its ports.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Board {
+    /// Kernel interface.
+    pub driver: Driver,
+    /// The physical function that the card sits on.
+    pub pci: PciFunction,
+    /// Product name from the board table, if the PCI ids are in it.
+    pub model: Option<&'static str>,
+    /// The management engine.
+    pub fme: Fme,
+    /// Reconfigurable slots, in the driver's order.
+    pub regions: Vec<Region>,
+    /// User-visible ports, on the physical function or on virtual ones, ordered by port id.
+    pub ports: Vec<Port>,
+    /// What could not be read on this board; it does not hide the rest.
+    pub problems: Vec<Problem>,
+}
+
+/// Attributes of a PCI function (`Documentation/ABI/testing/sysfs-bus-pci`).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PciFunction {
+    /// Address on the node.
+    pub address: PciAddress,
+    /// Vendor id.
+    pub vendor: u16,
+    /// Device id.
+    pub device: u16,
+    /// Subsystem vendor id.
+    pub subsystem_vendor: u16,
+    /// Subsystem device id.
+    pub subsystem_device: u16,
+    /// 24-bit class code; 0x120000 is a processing accelerator.
+    pub class: u32,
+    /// NUMA node; `None` when the platform does not say (-1 in sysfs).
+    pub numa_node: Option<u32>,
+    /// CPUs near the card, as a list such as `0-15,32-47`.
+    pub local_cpus: String,
+    /// Virtual functions that are enabled.
+    pub sriov_numvfs: u32,
+    /// Virtual functions that can be enabled.
+    pub sriov_totalvfs: u32,
+}
+
+/// A character device: its name below `/dev` and its number.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct DeviceNode {
+    /// Name, such as `dfl-port.0`.
+    pub name: String,
+    /// Major number; `None` when the `dev` attribute is missing.
+    pub number: Option<DeviceNumber>,
+}
+
+/// Major and minor number of a device node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub struct DeviceNumber {
+    /// Major number.
+    pub major: u32,
+    /// Minor number.
+    pub minor: u32,
+}
+
+/// The FPGA management engine of a card.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Fme {
+    /// Management node; never given to a container outside `regiondevel` mode.
+    pub node: DeviceNode,
+    /// Ports that the card has, assigned or not (`ports_num`).
+    pub ports_num: Option<u32>,
+    /// Static-region id (`bitstream_id`).
+    pub bitstream_id: Option<u64>,
+    /// Static-region build data (`bitstream_metadata`).
+    pub bitstream_metadata: Option<u64>,
+    /// CPU socket of an integrated FPGA.
+    pub socket_id: Option<u32>,
+    /// Error registers below `errors/` that are not zero, by attribute name.
+    pub errors: Vec<ErrorRegister>,
+}
+
+/// A reconfigurable slot.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Region {
+    /// The driver's name of it: `dfl-fme-region.N`, or the FME's name with the OPAE driver.
+    pub name: String,
+    /// Which bitstreams fit; `None` when the driver does not tell.
+    pub interface_id: Option<InterfaceId>,
+}
+
+/// A port: where user space reaches what is loaded in a region.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Port {
+    /// The node that a container is given.
+    pub node: DeviceNode,
+    /// Number of the port on its card (`id`), the one that programming names.
+    pub id: u32,
+    /// The PCI function it is on: the card's own, or a virtual one.
+    pub pci: PciAddress,
+    /// True on an SR-IOV virtual function.
+    pub is_virtual: bool,
+    /// Index into [`Board::regions`] of the slot behind this port.
+    pub region: Option<usize>,
+    /// What is loaded.
+    pub function: Function,
+    /// Error registers below `errors/` that are not zero, by attribute name.
+    pub errors: Vec<ErrorRegister>,
+}
+
+/// What is loaded behind a port.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "state", rename_all = "lowercase")]
+pub enum Function {
+    /// An accelerator function.
+    Loaded {
+        /// Its id.
+        afu_id: AfuId,
+    },
+    /// Being reconfigured, or left disabled by a failed reconfiguration: the kernel answers EBUSY.
+    Busy,
+    /// All ones: the firmware crashed or the link is down.
+    Crashed,
+    /// No `afu_id` attribute: no driver is bound to the port.
+    Absent,
+    /// Reading `afu_id` failed otherwise; the reason is among the board's problems.
+    Unreadable,
+}
+
+/// An error register that is not zero.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ErrorRegister {
+    /// Attribute name, such as `catfatal_errors`.
+    pub name: String,
+    /// Its bits.
+    pub value: u64,
+}
+
+/// One object that could not be read, by itself; the rest of the inventory stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Problem {
+    /// The object: a device name, a PCI address or a path.
+    pub object: String,
+    /// What is wrong, in one line.
+    pub message: String,
+}
+
+impl Port {
+    /// The function id, when one is loaded and readable.
+    #[must_use]
+    pub fn afu_id(&self) -> Option<AfuId> {
+        match self.function {
+            Function::Loaded { afu_id } => Some(afu_id),
+            _ => None,
+        }
+    }
+}
+
+impl Board {
+    /// Interface id of the region behind `port`.
+    #[must_use]
+    pub fn interface_id(&self, port: &Port) -> Option<InterfaceId> {
+        self.regions.get(port.region?)?.interface_id
+    }
+}

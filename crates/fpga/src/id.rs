@@ -1,0 +1,189 @@
+//! Identifiers: PCI addresses, and the 128-bit ids of interfaces and accelerator functions.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// An identifier that does not have the form its type asks for.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{kind} {text:?}: expected {expected}")]
+pub struct ParseIdError {
+    /// Which identifier was expected, such as `interface id`.
+    pub kind: &'static str,
+    /// What was given.
+    pub text: String,
+    /// The accepted form.
+    pub expected: &'static str,
+}
+
+/// 32 hexadecimal digits, with or without the dashes of a UUID, in either case.
+fn parse_u128(kind: &'static str, text: &str) -> Result<u128, ParseIdError> {
+    let fail = || ParseIdError { kind, text: text.to_owned(), expected: "32 hexadecimal digits or a UUID" };
+    let trimmed = text.trim();
+    let digits: String = match trimmed.len() {
+        32 => trimmed.to_owned(),
+        36 if [8, 13, 18, 23].iter().all(|&i| trimmed.as_bytes()[i] == b'-') => trimmed.replace('-', ""),
+        _ => return Err(fail()),
+    };
+    if digits.len() != 32 || !digits.bytes().all(|b| b.is_ascii_hexdigit()) {
+        return Err(fail());
+    }
+    u128::from_str_radix(&digits, 16).map_err(|_| fail())
+}
+
+macro_rules! id128 {
+    ($(#[$doc:meta])* $name:ident, $kind:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(try_from = "String", into = "String")]
+        pub struct $name(u128);
+
+        impl $name {
+            /// The id whose printed digits are `value` in hexadecimal.
+            #[must_use]
+            pub const fn new(value: u128) -> Self {
+                Self(value)
+            }
+
+            /// The id from the two 64-bit registers that hold it, high half and low half.
+            #[must_use]
+            pub const fn from_registers(high: u64, low: u64) -> Self {
+                Self((high as u128) << 64 | low as u128)
+            }
+
+            /// The 16 bytes in printed order.
+            #[must_use]
+            pub const fn to_bytes(self) -> [u8; 16] {
+                self.0.to_be_bytes()
+            }
+
+            /// All ones: what a device answers whose firmware crashed or whose link is down.
+            #[must_use]
+            pub const fn is_crash_marker(self) -> bool {
+                self.0 == u128::MAX
+            }
+
+            /// The dashed form of RFC 4122, lower case.
+            #[must_use]
+            pub fn to_uuid(self) -> String {
+                let h = self.to_string();
+                format!("{}-{}-{}-{}-{}", &h[..8], &h[8..12], &h[12..16], &h[16..20], &h[20..])
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "{:032x}", self.0)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, concat!(stringify!($name), "({:032x})"), self.0)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = ParseIdError;
+            fn from_str(s: &str) -> Result<Self, ParseIdError> {
+                parse_u128($kind, s).map(Self)
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = ParseIdError;
+            fn try_from(s: String) -> Result<Self, ParseIdError> {
+                s.parse()
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(id: $name) -> String {
+                id.to_string()
+            }
+        }
+    };
+}
+
+id128!(
+    /// Names a reconfigurable region: bitstreams built for one interface id fit every region that has
+    /// it. The driver calls it `compat_id` (DFL) or `interface_id` (OPAE).
+    InterfaceId,
+    "interface id"
+);
+id128!(
+    /// Names an accelerator function: what is or can be loaded into a region (`afu_id` in sysfs).
+    AfuId,
+    "AFU id"
+);
+
+/// `DDDD:BB:DD.F`, as the kernel names PCI functions.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct PciAddress {
+    /// PCI segment. More than 16 bits only behind Intel VMD.
+    pub domain: u32,
+    /// Bus number.
+    pub bus: u8,
+    /// Device number, below 32.
+    pub device: u8,
+    /// Function number, below 8.
+    pub function: u8,
+}
+
+impl fmt::Display for PciAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:04x}:{:02x}:{:02x}.{:x}", self.domain, self.bus, self.device, self.function)
+    }
+}
+
+impl fmt::Debug for PciAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PciAddress({self})")
+    }
+}
+
+impl FromStr for PciAddress {
+    type Err = ParseIdError;
+    fn from_str(s: &str) -> Result<Self, ParseIdError> {
+        parse_pci(s).ok_or_else(|| ParseIdError {
+            kind: "PCI address",
+            text: s.to_owned(),
+            expected: "DDDD:BB:DD.F in hexadecimal",
+        })
+    }
+}
+
+fn parse_pci(s: &str) -> Option<PciAddress> {
+    // `from_str_radix` accepts a sign, which no address has.
+    if !s.bytes().all(|b| b.is_ascii_hexdigit() || b == b':' || b == b'.') {
+        return None;
+    }
+    let (domain, rest) = s.split_once(':')?;
+    let (bus, rest) = rest.split_once(':')?;
+    let (device, function) = rest.split_once('.')?;
+    if !(4..=8).contains(&domain.len()) || bus.len() != 2 || device.len() != 2 || function.len() != 1 {
+        return None;
+    }
+    let address = PciAddress {
+        domain: u32::from_str_radix(domain, 16).ok()?,
+        bus: u8::from_str_radix(bus, 16).ok()?,
+        device: u8::from_str_radix(device, 16).ok()?,
+        function: u8::from_str_radix(function, 16).ok()?,
+    };
+    (address.device < 32 && address.function < 8).then_some(address)
+}
+
+impl TryFrom<String> for PciAddress {
+    type Error = ParseIdError;
+    fn try_from(s: String) -> Result<Self, ParseIdError> {
+        s.parse()
+    }
+}
+
+impl From<PciAddress> for String {
+    fn from(a: PciAddress) -> String {
+        a.to_string()
+    }
+}

@@ -1,0 +1,16 @@
+//! FPGA cards on a Linux node: what is there, what it is called in Kubernetes, and the driver's verbs.
+//!
+//! The crate is synchronous and knows neither Kubernetes' client nor an async runtime, so that a
+//! runtime hook, a command-line tool and a daemon can share it. It speaks both kernel interfaces:
+//! the in-tree Device Feature List driver (`/sys/class/fpga_region`, ioctl magic `0xB6`) and Intel's
+//! out-of-tree OPAE driver (`/sys/class/fpga`, ioctl magic `0xB5`), on one node at the same time.
+//!
+//! [`root::Root`] says where `sys/` and `dev/` are, [`scan::scan`] turns them into a [`board::Inventory`],
+//! [`names`] is the contract with Kubernetes, [`driver`] holds the ioctls and mappings.
+
+pub mod board;
+pub mod driver;
+pub mod id;
+pub mod names;
+pub mod root;
+pub mod scan;
