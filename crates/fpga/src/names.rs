@@ -1,1 +1,161 @@
-//! The contract with Kubernetes.
+//! The contract with Kubernetes: resource names, annotations, environment variables and modes.
+//!
+//! Users' manifests, the agent, the webhook and the runtime hook must agree on these to the letter,
+//! so they are spelled nowhere else.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+mod resource;
+
+pub use resource::{NameError, Named, ResourceName};
+
+/// Domain of every extended resource.
+pub const NAMESPACE: &str = "fpga.intel.com";
+
+/// Annotation of a Node whose value replaces the agent's configured [`Mode`].
+pub const NODE_MODE_ANNOTATION: &str = "fpga.intel.com/device-plugin-mode";
+
+/// Annotation that a container gets in [`Mode::Region`], which a runtime hook is triggered by.
+pub const CONTAINER_MODE_ANNOTATION: &str = "com.intel.fpga.mode";
+
+/// Value of [`CONTAINER_MODE_ANNOTATION`].
+pub const CONTAINER_MODE_REGION: &str = "fpga.intel.com/region";
+
+/// Vendor and class of the CDI devices.
+pub const CDI_KIND: &str = "intel.cdi.k8s.io/fpga";
+
+/// Start of the variables that carry the interface id of each region a container was promised; a
+/// suffix pairs it with the one of [`ENV_AFU_PREFIX`].
+pub const ENV_REGION_PREFIX: &str = "FPGA_REGION_";
+
+/// Start of the variables that carry the AFU id to program.
+pub const ENV_AFU_PREFIX: &str = "FPGA_AFU_";
+
+/// What the resources of a node stand for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "&'static str")]
+pub enum Mode {
+    /// One resource per accelerator function that is loaded; a container gets the port it is behind.
+    Af,
+    /// One resource per kind of region; a container gets a region's ports, programmed for it.
+    Region,
+    /// As [`Mode::Region`], and the container gets the management node too and programs by itself.
+    RegionDevel,
+}
+
+impl Mode {
+    /// Every mode, in the order of the documentation.
+    pub const ALL: [Self; 3] = [Self::Af, Self::Region, Self::RegionDevel];
+
+    /// As users write it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Af => "af",
+            Self::Region => "region",
+            Self::RegionDevel => "regiondevel",
+        }
+    }
+}
+
+/// How the resource of an accelerator function is called.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "&'static str")]
+pub enum Naming {
+    /// `af-<AFU id>`: the AFU alone, whichever interface it was built for.
+    #[default]
+    Seed,
+    /// `af-<i3>.<a3>.<base64url>`: interface id and AFU id together.
+    Encoded,
+}
+
+impl Naming {
+    /// Every form.
+    pub const ALL: [Self; 2] = [Self::Seed, Self::Encoded];
+
+    /// As users write it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Seed => "seed",
+            Self::Encoded => "encoded",
+        }
+    }
+}
+
+/// A word that is none of the accepted ones.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("unknown {kind} {text:?}: expected one of {accepted}")]
+pub struct UnknownWord {
+    /// Which setting it was meant for.
+    pub kind: &'static str,
+    /// What was given.
+    pub text: String,
+    /// The accepted values.
+    pub accepted: &'static str,
+}
+
+macro_rules! word {
+    ($name:ident, $kind:literal, $accepted:literal) => {
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.pad(self.as_str())
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = UnknownWord;
+            fn from_str(text: &str) -> Result<Self, UnknownWord> {
+                Self::ALL.into_iter().find(|word| word.as_str() == text).ok_or_else(|| {
+                    UnknownWord { kind: $kind, text: text.to_owned(), accepted: $accepted }
+                })
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = UnknownWord;
+            fn try_from(text: String) -> Result<Self, UnknownWord> {
+                text.parse()
+            }
+        }
+
+        impl From<$name> for &'static str {
+            fn from(word: $name) -> &'static str {
+                word.as_str()
+            }
+        }
+    };
+}
+
+word!(Mode, "mode", "af, region, regiondevel");
+word!(Naming, "naming", "seed, encoded");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_print_as_they_parse() {
+        for mode in Mode::ALL {
+            assert_eq!(mode.to_string().parse(), Ok(mode));
+        }
+        for naming in Naming::ALL {
+            assert_eq!(naming.to_string().parse(), Ok(naming));
+        }
+    }
+
+    /// Upstream: TestNewDevicePluginDFL/unparsable, TestNewDevicePluginOPAE/unparsable.
+    #[test]
+    fn an_unknown_word_is_answered_with_every_accepted_one() {
+        let error = "devel".parse::<Mode>().unwrap_err().to_string();
+        assert_eq!(error, r#"unknown mode "devel": expected one of af, region, regiondevel"#);
+        assert!(Mode::ALL.iter().all(|mode| error.contains(mode.as_str())));
+
+        let error = "Seed".parse::<Naming>().unwrap_err().to_string();
+        assert_eq!(error, r#"unknown naming "Seed": expected one of seed, encoded"#);
+        assert!(Naming::ALL.iter().all(|naming| error.contains(naming.as_str())));
+    }
+}
