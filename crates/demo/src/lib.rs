@@ -1,0 +1,7 @@
+//! A node on one machine, around the real shipped binaries: what the demo and the integration tests
+//! are made of. Nothing in a shipped binary depends on it.
+//!
+//! [`kubelet`] is a stand-in for the kubelet's device manager that speaks the device plugin protocol
+//! over real unix sockets.
+
+pub mod kubelet;
