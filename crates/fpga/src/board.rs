@@ -1,7 +1,14 @@
 //! Plain data: what a scan found. Kubernetes words above the driver: a board (the PCIe card) has
 //! regions (reconfigurable slots), which hold functions (AFUs).
 
+use std::fmt;
+
 use serde::Serialize;
+
+mod hex;
+mod models;
+
+pub use models::model;
 
 use crate::id::{AfuId, InterfaceId, PciAddress};
 
@@ -51,14 +58,19 @@ pub struct PciFunction {
     /// Address on the node.
     pub address: PciAddress,
     /// Vendor id.
+    #[serde(serialize_with = "hex::id")]
     pub vendor: u16,
     /// Device id.
+    #[serde(serialize_with = "hex::id")]
     pub device: u16,
     /// Subsystem vendor id.
+    #[serde(serialize_with = "hex::id")]
     pub subsystem_vendor: u16,
     /// Subsystem device id.
+    #[serde(serialize_with = "hex::id")]
     pub subsystem_device: u16,
     /// 24-bit class code; 0x120000 is a processing accelerator.
+    #[serde(serialize_with = "hex::class")]
     pub class: u32,
     /// NUMA node; `None` when the platform does not say (-1 in sysfs).
     pub numa_node: Option<u32>,
@@ -96,8 +108,10 @@ pub struct Fme {
     /// Ports that the card has, assigned or not (`ports_num`).
     pub ports_num: Option<u32>,
     /// Static-region id (`bitstream_id`).
+    #[serde(serialize_with = "hex::optional")]
     pub bitstream_id: Option<u64>,
     /// Static-region build data (`bitstream_metadata`).
+    #[serde(serialize_with = "hex::optional")]
     pub bitstream_metadata: Option<u64>,
     /// CPU socket of an integrated FPGA.
     pub socket_id: Option<u32>,
@@ -110,7 +124,8 @@ pub struct Fme {
 pub struct Region {
     /// The driver's name of it: `dfl-fme-region.N`, or the FME's name with the OPAE driver.
     pub name: String,
-    /// Which bitstreams fit; `None` when the driver does not tell.
+    /// Which bitstreams fit; `None` when the driver does not tell. All ones when the firmware crashed
+    /// or the link is down ([`InterfaceId::is_crash_marker`]).
     pub interface_id: Option<InterfaceId>,
 }
 
@@ -155,9 +170,10 @@ pub enum Function {
 /// An error register that is not zero.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ErrorRegister {
-    /// Attribute name, such as `catfatal_errors`.
+    /// Attribute name below `errors/`, such as `catfatal_errors` or `fme-errors/errors`.
     pub name: String,
     /// Its bits.
+    #[serde(serialize_with = "hex::register")]
     pub value: u64,
 }
 
@@ -168,6 +184,80 @@ pub struct Problem {
     pub object: String,
     /// What is wrong, in one line.
     pub message: String,
+}
+
+impl Inventory {
+    /// Every problem, the boards' own after those of no board.
+    pub fn all_problems(&self) -> impl Iterator<Item = &Problem> {
+        self.problems.iter().chain(self.boards.iter().flat_map(|board| &board.problems))
+    }
+}
+
+impl Driver {
+    /// As users read it: `dfl` or `opae`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Dfl => "dfl",
+            Self::Opae => "opae",
+        }
+    }
+}
+
+impl fmt::Display for Driver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl fmt::Display for DeviceNumber {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.major, self.minor)
+    }
+}
+
+impl Problem {
+    pub(crate) fn new(object: impl fmt::Display, message: impl fmt::Display) -> Self {
+        Self { object: object.to_string(), message: message.to_string() }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.object, self.message)
+    }
+}
+
+impl PciFunction {
+    /// A function of which only the address is known.
+    pub(crate) fn unread(address: PciAddress) -> Self {
+        Self {
+            address,
+            vendor: 0,
+            device: 0,
+            subsystem_vendor: 0,
+            subsystem_device: 0,
+            class: 0,
+            numa_node: None,
+            local_cpus: String::new(),
+            sriov_numvfs: 0,
+            sriov_totalvfs: 0,
+        }
+    }
+}
+
+impl Fme {
+    /// An engine of which only the node's name is known.
+    pub(crate) fn unread(node: DeviceNode) -> Self {
+        Self {
+            node,
+            ports_num: None,
+            bitstream_id: None,
+            bitstream_metadata: None,
+            socket_id: None,
+            errors: Vec::new(),
+        }
+    }
 }
 
 impl Port {

@@ -9,6 +9,7 @@
 //! [`names`] is the contract with Kubernetes, [`driver`] holds the ioctls and mappings.
 
 pub mod board;
+pub mod catalog;
 pub mod driver;
 pub mod id;
 pub mod names;

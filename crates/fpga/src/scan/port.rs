@@ -1,0 +1,61 @@
+//! Ports, and the accelerator functions behind them.
+
+use std::path::Path;
+
+use nix::errno::Errno;
+
+use super::Flavour;
+use super::attr::AttrError;
+use super::object::Object;
+use crate::board::{Function, Port, Problem};
+use crate::id::{AfuId, PciAddress};
+
+/// Where a port is.
+#[derive(Clone, Copy)]
+pub(super) struct Place {
+    pub(super) function: PciAddress,
+    pub(super) is_virtual: bool,
+}
+
+/// Reads the port `name` at `path`. `None`, with a problem, when it has no number: a port that cannot
+/// be told from the others of its card can be neither paired with a region nor programmed.
+pub(super) fn read(
+    flavour: &Flavour,
+    name: &str,
+    path: &Path,
+    place: Place,
+    problems: &mut Vec<Problem>,
+) -> Option<Port> {
+    let mut object = Object::open(name, path, problems)?;
+    Some(Port {
+        id: object.required("id")?,
+        node: object.node(),
+        pci: place.function,
+        is_virtual: place.is_virtual,
+        region: None,
+        function: function(&mut object),
+        errors: object.errors(flavour.port_errors),
+    })
+}
+
+/// `afu_id_show` (dfl-afu-main.c) answers EBUSY while the port is disabled, as it is during a
+/// reconfiguration and after a failed one.
+fn function(object: &mut Object<'_>) -> Function {
+    let text = match object.raw("afu_id") {
+        Ok(Some(text)) => text,
+        Ok(None) => return Function::Absent,
+        Err(AttrError::Os(Errno::EBUSY)) => return Function::Busy,
+        Err(error) => {
+            object.problem("afu_id", error);
+            return Function::Unreadable;
+        }
+    };
+    match text.parse::<AfuId>() {
+        Ok(id) if id.is_crash_marker() => Function::Crashed,
+        Ok(afu_id) => Function::Loaded { afu_id },
+        Err(error) => {
+            object.problem("afu_id", error);
+            Function::Unreadable
+        }
+    }
+}
