@@ -2,6 +2,12 @@
 //! are made of. Nothing in a shipped binary depends on it.
 //!
 //! [`kubelet`] is a stand-in for the kubelet's device manager that speaks the device plugin protocol
-//! over real unix sockets.
+//! over real unix sockets, [`machine`] an emulated machine and its containers, [`act`] the scenario.
 
+pub mod act;
+pub mod binaries;
+pub mod console;
 pub mod kubelet;
+pub mod machine;
+mod node;
+pub mod process;

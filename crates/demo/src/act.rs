@@ -1,0 +1,46 @@
+//! The demo's acts, one file each.
+
+pub mod af;
+
+use std::fmt;
+
+/// What an act is given: the machine to emulate, the binaries, what to do at the end.
+#[derive(Debug)]
+pub struct Stage<'a> {
+    /// The shipped binaries.
+    pub binaries: &'a crate::binaries::Binaries,
+    /// Preset of the emulated machine.
+    pub preset: &'a str,
+    /// Leave everything running until Ctrl-C when the act is over.
+    pub keep: bool,
+}
+
+/// Names of the acts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Act {
+    /// Functions that are already loaded: plugin, allocation, workload.
+    Af,
+}
+
+impl Act {
+    /// Every act, in the order of the demo.
+    pub const ALL: [Act; 1] = [Act::Af];
+
+    /// Plays the act.
+    ///
+    /// # Errors
+    /// The first step that did not go as it must, with the reason.
+    pub async fn play(self, stage: &Stage<'_>) -> anyhow::Result<()> {
+        match self {
+            Act::Af => af::play(stage).await,
+        }
+    }
+}
+
+impl fmt::Display for Act {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Act::Af => "af",
+        })
+    }
+}

@@ -1,0 +1,233 @@
+//! Act `af`: a function that is already loaded is found, scheduled, allocated and used.
+
+use std::collections::BTreeMap;
+use std::process::Output;
+
+use anyhow::{Context, bail, ensure};
+use fpga::id::AfuId;
+use fpga::root::Root;
+use fpga::scan::scan;
+use tokio::process::Command;
+
+use super::Stage;
+use crate::console::Console;
+use crate::kubelet::{Kubelet, Node};
+use crate::machine::{Machine, PATIENCE};
+use crate::process::Process;
+
+/// Native loopback in throughput mode, which the pod asks for.
+const NLB3: AfuId = AfuId::new(0xf7df_405c_bd7a_cf72_22f1_44b0_b93a_cd18);
+
+/// Exit code of a workload whose function is not there, as with OPAE's own samples.
+const NOT_FOUND: i32 = 102;
+
+/// Plays the act on a fresh machine and leaves nothing behind.
+pub(super) async fn play(stage: &Stage<'_>) -> anyhow::Result<()> {
+    let console = Console::default();
+    let machine = start_machine(stage, &console).await?;
+    let kubelet = Kubelet::start(&machine.file("device-plugins"))
+        .context("cannot start the stand-in kubelet")?;
+    let (agent, node) = start_agent(stage, &console, &machine, &kubelet).await?;
+    let nodes = place_pod(&console, &machine, &kubelet, &node).await?;
+    run_pod(stage, &console, &machine, &nodes).await?;
+    if stage.keep {
+        keep(&console, &machine).await;
+    }
+    kubelet.release("test-fpga-region");
+    console.step("Everything is taken down");
+    stop_agent(agent, &machine, &kubelet).await?;
+    kubelet.stop().await;
+    machine.stop().await?;
+    console.text("agent, kubelet and emulator ended, their files are gone");
+    Ok(())
+}
+
+async fn start_machine(stage: &Stage<'_>, console: &Console) -> anyhow::Result<Machine> {
+    console.step(&format!("An emulated machine (preset {})", stage.preset));
+    let machine = Machine::start(stage.binaries, stage.preset).await?;
+    let fpgactl = stage.binaries.path("fpgactl");
+    let root = machine.root().display().to_string();
+    let arguments = ["list".to_owned(), "--root".to_owned(), root];
+    console.command(fpgactl, &arguments);
+    let output = Command::new(fpgactl).args(&arguments).output().await?;
+    show(console, &output);
+    ensure!(output.status.success(), "fpgactl list ended with {}", output.status);
+    Ok(machine)
+}
+
+async fn start_agent(
+    stage: &Stage<'_>,
+    console: &Console,
+    machine: &Machine,
+    kubelet: &Kubelet,
+) -> anyhow::Result<(Process, Node)> {
+    console.step("The device plugin registers with the kubelet");
+    let program = stage.binaries.path("fpga-agent");
+    let arguments = [
+        "--mode=af".to_owned(),
+        format!("--root={}", machine.root().display()),
+        format!("--socket-dir={}", machine.file("device-plugins").display()),
+        "--health-address=none".to_owned(),
+    ];
+    console.command(program, &arguments);
+    let mut command = Command::new(program);
+    // The demo has no API server, and one that the caller's environment names is none of its business.
+    command
+        .args(&arguments)
+        .env("NODE_NAME", "emulated")
+        .env_remove("KUBECONFIG")
+        .env_remove("KUBERNETES_SERVICE_HOST");
+    let agent = Process::start(command)?;
+    let expected = functions_of(machine);
+    let arrived = |node: &Node| expected.iter().all(|(name, &n)| node.allocatable(name) == n);
+    let node = kubelet.wait_for(PATIENCE, arrived).await;
+    console.text(&agent.log().join("\n"));
+    let node =
+        node.with_context(|| format!("the kubelet never got {expected:?} from the agent"))?;
+    console.step("kubectl describe node");
+    console.text(&node.to_string());
+    Ok((agent, node))
+}
+
+/// What the node should offer: loaded functions by resource name, from a scan of the demo's own.
+fn functions_of(machine: &Machine) -> BTreeMap<String, usize> {
+    let mut expected = BTreeMap::new();
+    for board in scan(&Root::at(machine.root())).boards {
+        for afu_id in board.ports.iter().filter_map(fpga::board::Port::afu_id) {
+            *expected.entry(af_resource(afu_id)).or_default() += 1;
+        }
+    }
+    expected
+}
+
+/// The resource of a loaded function, spelled here as a user's manifest spells it.
+fn af_resource(afu_id: AfuId) -> String {
+    format!("fpga.intel.com/af-{afu_id}")
+}
+
+async fn place_pod(
+    console: &Console,
+    machine: &Machine,
+    kubelet: &Kubelet,
+    node: &Node,
+) -> anyhow::Result<Vec<String>> {
+    let resource = af_resource(NLB3);
+    console.step("A pod asks for native loopback, mode 3");
+    console.text(&manifest(&resource));
+    let free = node.allocatable(&resource);
+    ensure!(free > 0, "0/1 nodes are available: insufficient {resource}");
+    let requests = BTreeMap::from([(resource, 1)]);
+    let responses = kubelet.allocate("test-fpga-region", &requests).await?;
+    let devices = responses.iter().flat_map(|r| &r.devices);
+    let mut nodes = Vec::new();
+    for device in devices {
+        console.text(&format!(
+            "Allocate: {} as {} ({})",
+            device.host_path, device.container_path, device.permissions
+        ));
+        let name = device.host_path.strip_prefix("/dev/").unwrap_or_default();
+        ensure!(
+            machine.root().join("dev").join(name).exists(),
+            "{} is no node of the machine",
+            device.host_path
+        );
+        nodes.push(name.to_owned());
+    }
+    ensure!(
+        nodes.len() == 1,
+        "one port was asked for, {} nodes were given: {nodes:?}",
+        nodes.len()
+    );
+    Ok(nodes)
+}
+
+/// The pod of the scenario. Where the admission webhook runs, its author writes the function's
+/// friendly name (`fpga.intel.com/arria10-nlb3`) and the webhook makes this of it.
+fn manifest(resource: &str) -> String {
+    format!(
+        "apiVersion: v1
+kind: Pod
+metadata:
+  name: test-fpga-region
+spec:
+  restartPolicy: Never
+  containers:
+  - name: test-container
+    image: kube-fpga/nlb
+    resources:
+      limits:
+        {resource}: 1"
+    )
+}
+
+async fn run_pod(
+    stage: &Stage<'_>,
+    console: &Console,
+    machine: &Machine,
+    nodes: &[String],
+) -> anyhow::Result<()> {
+    console.step("The pod runs nlb3, which must succeed, then nlb0, which must fail");
+    console.text(&format!("container: {}", machine.isolation()));
+    let nlb3 = nlb(stage, console, machine, nodes, "3").await?;
+    if !nlb3.status.success() {
+        bail!("nlb3 failed: {}", String::from_utf8_lossy(&nlb3.stderr).trim());
+    }
+    let rows = String::from_utf8_lossy(&nlb3.stdout).contains("Cachelines");
+    ensure!(rows, "nlb3 ended well without its table");
+    console.text("nlb3 succeeded as expected");
+    let nlb0 = nlb(stage, console, machine, nodes, "0").await?;
+    let words = String::from_utf8_lossy(&nlb0.stderr);
+    let absent = words.contains("Error: device enumeration failed.");
+    if nlb0.status.code() != Some(NOT_FOUND) || !absent {
+        bail!(
+            "nlb0 should have found no function, it ended with {}: {}",
+            nlb0.status,
+            words.trim()
+        );
+    }
+    console.text("nlb0 failed as expected");
+    console.text("SUCCESS");
+    Ok(())
+}
+
+async fn nlb(
+    stage: &Stage<'_>,
+    console: &Console,
+    machine: &Machine,
+    nodes: &[String],
+    mode: &str,
+) -> anyhow::Result<Output> {
+    let program = stage.binaries.path("nlb");
+    console.command(program, &["--mode".to_owned(), mode.to_owned()]);
+    let output = machine.run(nodes, program, &["--mode", mode]).await?;
+    show(console, &output);
+    Ok(output)
+}
+
+fn show(console: &Console, output: &Output) {
+    console.text(&String::from_utf8_lossy(&output.stdout));
+    console.text(&String::from_utf8_lossy(&output.stderr));
+}
+
+/// Waits for ever: the signal that ends the demo ends the wait.
+async fn keep(console: &Console, machine: &Machine) {
+    console.step("Left running: press Ctrl-C to end");
+    let (root, socket) = (machine.root(), machine.socket());
+    console.text(&format!(
+        "fpgactl list --root {root}\nfpga-emulator exec --socket {socket} --namespace -- sh\nfpga-emulator ctl --socket {socket} --help",
+        root = root.display(),
+        socket = socket.display(),
+    ));
+    std::future::pending().await
+}
+
+async fn stop_agent(agent: Process, machine: &Machine, kubelet: &Kubelet) -> anyhow::Result<()> {
+    let endpoints: Vec<_> = kubelet.node().resources.into_values().map(|r| r.endpoint).collect();
+    let status = agent.terminate(PATIENCE).await?;
+    ensure!(status.success(), "fpga-agent ended with {status} on SIGTERM");
+    for endpoint in endpoints {
+        let socket = machine.file("device-plugins").join(endpoint);
+        ensure!(!socket.exists(), "fpga-agent left {} behind", socket.display());
+    }
+    Ok(())
+}
