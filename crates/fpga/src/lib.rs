@@ -6,8 +6,10 @@
 //! out-of-tree OPAE driver (`/sys/class/fpga`, ioctl magic `0xB5`), on one node at the same time.
 //!
 //! [`root::Root`] says where `sys/` and `dev/` are, [`scan::scan`] turns them into a [`board::Inventory`],
+//! [`watch::Watcher`] says when to scan again,
 //! [`names`] is the contract with Kubernetes, [`driver`] holds the ioctls and mappings.
 
+pub mod bitstream;
 pub mod board;
 pub mod catalog;
 pub mod driver;
@@ -15,3 +17,4 @@ pub mod id;
 pub mod names;
 pub mod root;
 pub mod scan;
+pub mod watch;

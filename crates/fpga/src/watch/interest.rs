@@ -1,0 +1,143 @@
+//! What a watched file is watched for, and which of its events count.
+
+use std::collections::BTreeSet;
+use std::ffi::{OsStr, OsString};
+
+use nix::sys::inotify::AddWatchFlags as Flags;
+
+/// Management nodes, whose closing may end a reconfiguration.
+const ENGINES: [&str; 2] = ["dfl-fme.", "intel-fpga-fme."];
+
+/// Nodes that make a card usable.
+const PORTS: [&str; 2] = ["dfl-port.", "intel-fpga-port."];
+
+/// Why a file or directory is watched.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Interest {
+    /// A directory above a watched one: only for its own removal.
+    Itself,
+    /// A directory in which the entries of these names are wanted.
+    Names(BTreeSet<OsString>),
+    /// A directory of device nodes. Not for writes to them: on a busy node something writes to
+    /// `/dev/null` all the time.
+    Nodes,
+    /// A management node, for being closed after writing.
+    Engine,
+    /// A directory of attributes: everything in it.
+    Everything,
+}
+
+/// What an event amounts to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Verdict {
+    /// A scan may find something else.
+    pub(super) changed: bool,
+    /// Directories or nodes came or went, so that watches must be added or dropped.
+    pub(super) moved: bool,
+}
+
+const NOTHING: Verdict = Verdict { changed: false, moved: false };
+const CHANGED: Verdict = Verdict { changed: true, moved: false };
+pub(super) const MOVED: Verdict = Verdict { changed: true, moved: true };
+
+impl Interest {
+    pub(super) fn name(name: &OsStr) -> Self {
+        Self::Names([name.to_owned()].into())
+    }
+
+    /// The interest in a file that is watched for both reasons.
+    pub(super) fn merged(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Names(mut a), Self::Names(b)) => {
+                a.extend(b);
+                Self::Names(a)
+            }
+            (Self::Itself, more) | (more, Self::Itself) => more,
+            (Self::Everything, _) | (_, Self::Everything) => Self::Everything,
+            // A directory for nodes that is on the way to something: rare enough to look at all of it.
+            (one, other) if one != other => Self::Everything,
+            (same, _) => same,
+        }
+    }
+
+    /// The events to ask for.
+    pub(super) fn flags(&self) -> Flags {
+        let itself = Flags::IN_DELETE_SELF | Flags::IN_MOVE_SELF | Flags::IN_ONLYDIR;
+        let entries =
+            Flags::IN_CREATE | Flags::IN_DELETE | Flags::IN_MOVED_FROM | Flags::IN_MOVED_TO;
+        match self {
+            Self::Itself => itself,
+            Self::Names(_) | Self::Nodes => itself | entries,
+            Self::Engine => Flags::IN_CLOSE_WRITE,
+            Self::Everything => {
+                itself | entries | Flags::IN_MODIFY | Flags::IN_CLOSE_WRITE | Flags::IN_ATTRIB
+            }
+        }
+    }
+
+    /// What an event on the watched file amounts to.
+    pub(super) fn verdict(&self, event: Flags, name: Option<&OsStr>) -> Verdict {
+        if event.intersects(Flags::IN_DELETE_SELF | Flags::IN_MOVE_SELF | Flags::IN_UNMOUNT) {
+            return MOVED;
+        }
+        match (self, name) {
+            (Self::Names(names), Some(name)) if names.contains(name) => MOVED,
+            (Self::Nodes, Some(name)) if is_engine(name) || is_port(name) => MOVED,
+            (Self::Engine, _) if event.contains(Flags::IN_CLOSE_WRITE) => CHANGED,
+            (Self::Everything, _) if event.contains(Flags::IN_ISDIR) => MOVED,
+            (Self::Everything, _) => CHANGED,
+            _ => NOTHING,
+        }
+    }
+}
+
+/// True of the name of a management node.
+pub(super) fn is_engine(name: &OsStr) -> bool {
+    starts_with_any(name, &ENGINES)
+}
+
+fn is_port(name: &OsStr) -> bool {
+    starts_with_any(name, &PORTS)
+}
+
+fn starts_with_any(name: &OsStr, prefixes: &[&str]) -> bool {
+    name.to_str().is_some_and(|name| prefixes.iter().any(|prefix| name.starts_with(prefix)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nodes_of_other_drivers_do_not_count() {
+        for (name, verdict) in
+            [("dfl-fme.0", MOVED), ("intel-fpga-port.3", MOVED), ("loop0", NOTHING)]
+        {
+            assert_eq!(
+                Interest::Nodes.verdict(Flags::IN_CREATE, Some(name.as_ref())),
+                verdict,
+                "{name}"
+            );
+        }
+    }
+
+    #[test]
+    fn only_the_wanted_names_of_a_directory_on_the_way_count() {
+        let interest = Interest::name("sys".as_ref()).merged(Interest::name("dev".as_ref()));
+        for (name, verdict) in [("sys", MOVED), ("dev", MOVED), ("tmp", NOTHING)] {
+            assert_eq!(interest.verdict(Flags::IN_CREATE, Some(name.as_ref())), verdict, "{name}");
+        }
+        assert_eq!(interest.verdict(Flags::IN_MOVE_SELF, None), MOVED);
+        assert_eq!(interest.verdict(Flags::IN_IGNORED, None), NOTHING);
+    }
+
+    #[test]
+    fn two_interests_in_one_directory_lose_nothing() {
+        let names = || Interest::name("sys".as_ref());
+        assert_eq!(Interest::Itself.merged(names()), names());
+        assert_eq!(names().merged(Interest::Itself), names());
+        assert_eq!(names().merged(Interest::Nodes), Interest::Everything);
+        assert_eq!(Interest::Nodes.merged(Interest::Nodes), Interest::Nodes);
+        assert_eq!(Interest::Everything.merged(names()), Interest::Everything);
+    }
+}
