@@ -1,2 +1,72 @@
-//! Placeholder.
-fn main() {}
+//! Native loopback: finds a port whose accelerator function is NLB, has it move memory, checks what
+//! it did and prints how fast it was.
+//!
+//! It looks at device nodes only. In a container it sees the nodes that were given to it, while
+//! sysfs shows every card of the host; a search by sysfs finds cards that are not there.
+
+mod args;
+mod data;
+mod failure;
+mod memory;
+mod mode;
+mod registers;
+mod report;
+mod run;
+mod search;
+mod status;
+#[cfg(test)]
+mod testing;
+mod wait;
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use args::Args;
+use failure::Failure;
+use memory::Buffers;
+use report::Report;
+use run::Job;
+
+fn main() -> ExitCode {
+    let result = execute(&Args::parse());
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("Error: {failure}");
+            ExitCode::from(failure.exit_code())
+        }
+    }
+}
+
+fn execute(args: &Args) -> Result<(), Failure> {
+    let found = search::find(&args.devfs(), args.mode)?;
+    let buffers = Buffers::allocate(args.lines)?;
+    if let Some(note) = buffers.note(args.lines) {
+        eprintln!("note: {note}");
+    }
+    let job = Job {
+        mode: args.mode,
+        lines: buffers.lines(),
+        continuous: args.continuous,
+        timeout: args.timeout,
+    };
+    let report = run_on_port(&found, &buffers, &job)?;
+    std::io::stdout()
+        .lock()
+        .write_all(report.print(args.output).as_bytes())
+        .map_err(Failure::Output)
+}
+
+/// The run itself. The port is reset before, to clear what an earlier user left in it, and after,
+/// so that a function that did not stop is quiet before its memory is taken away.
+fn run_on_port(found: &search::Found, buffers: &Buffers, job: &Job) -> Result<Report, Failure> {
+    found.port.reset()?;
+    let mappings = buffers.map(&found.port)?;
+    let outcome = run::run(&found.registers, found.offset, &mappings.memory(), job);
+    let reset = found.port.reset();
+    let outcome = outcome.map_err(|problem| problem.on(found.port.path()))?;
+    reset?;
+    Ok(Report::new(found, job, &outcome))
+}
