@@ -1,0 +1,221 @@
+//! One card with its driver's state.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use nix::errno::Errno;
+
+use super::dma::DmaSpace;
+use super::numbers::{Bound, Numbers, Vf};
+use crate::card::mmio::Mmio;
+use crate::card::regs::*;
+use crate::card::{Build, Card};
+use crate::id::Guid;
+use crate::machine::{CardSpec, Driver};
+
+/// Whether the card is on the bus.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Link {
+    /// It answers.
+    Up,
+    /// It fell off the bus.
+    Gone,
+}
+
+/// A card with the state that its driver keeps.
+pub struct Slot {
+    /// What it was built from.
+    pub spec: CardSpec,
+    /// Its registers.
+    pub card: Card,
+    /// Whether it is on the bus.
+    pub link: Link,
+    /// Numbers of its devices while the driver is bound.
+    pub bound: Option<Bound>,
+    /// Driver state of the ports.
+    pub ports: Vec<PortState>,
+    /// State of the FPGA manager.
+    pub manager: ManagerState,
+    /// The eventfd that the management engine's error interrupt signals.
+    pub error_event: Option<Arc<dyn EventSink>>,
+    /// Attributes that answer an error instead of their value, by their path below the card's PCI directory.
+    pub denied: BTreeMap<String, Errno>,
+    revision: u64,
+}
+
+/// What a port's driver knows.
+#[derive(Default)]
+pub struct PortState {
+    /// How often it was disabled and not enabled again; its id is not readable until 0.
+    pub disabled: u32,
+    /// Released by the physical function.
+    pub released: bool,
+    /// Assigned back, but without a driver: what Linux 6.1 leaves after a release.
+    pub driverless: bool,
+    /// Memory of clients that is mapped for it.
+    pub dma: DmaSpace,
+    /// Eventfds: the error interrupt, then the user interrupts.
+    pub events: [Option<Arc<dyn EventSink>>; 1 + USER_INTERRUPTS as usize],
+}
+
+/// The FPGA manager's `state` and `status`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ManagerState {
+    /// Text of `state` (`drivers/fpga/fpga-mgr.c`).
+    pub state: &'static str,
+    /// Bits of the last `PR_ERR`.
+    pub error: u64,
+}
+
+/// Something that can be signalled: an eventfd of a client.
+pub trait EventSink: Send + Sync {
+    /// Adds one to its counter.
+    fn signal(&self);
+}
+
+impl Slot {
+    pub(super) fn new(spec: &CardSpec) -> Self {
+        Self {
+            card: Card::new(&build(spec, spec.ports.iter().map(|p| p.afu_id).collect())),
+            ports: spec.ports.iter().map(|_| PortState::default()).collect(),
+            spec: spec.clone(),
+            link: Link::Up,
+            bound: None,
+            manager: ManagerState::NEW,
+            error_event: None,
+            denied: BTreeMap::new(),
+            revision: 0,
+        }
+    }
+
+    /// Grows with every change of state that attributes or nodes show.
+    #[must_use]
+    pub fn revision(&self) -> u64 {
+        self.revision + self.card.revision()
+    }
+
+    pub(super) fn touch(&mut self) {
+        self.revision += 1;
+    }
+
+    /// Makes an attribute answer an error, or its value again. `path` is below the card's PCI directory.
+    pub fn deny(&mut self, path: &str, error: Option<Errno>) {
+        self.touch();
+        match error {
+            Some(e) => self.denied.insert(path.to_owned(), e),
+            None => self.denied.remove(path),
+        };
+    }
+
+    pub(super) fn is_opae(&self) -> bool {
+        self.spec.driver == Driver::Opae
+    }
+
+    /// Registers after power-on, with the functions that were loaded; shared registers stay where clients see them.
+    pub(super) fn power_up(&mut self) {
+        let functions = self.card.ports.iter().map(crate::card::Port::function).collect();
+        let registers: Vec<Arc<dyn Mmio>> =
+            self.card.ports.iter().map(|p| Arc::clone(p.mmio())).collect();
+        let before = self.card.revision();
+        self.revision += before + 1;
+        self.card = Card::new(&build(&self.spec, functions));
+        for (port, mmio) in self.card.ports.iter_mut().zip(registers) {
+            port.share(mmio);
+        }
+    }
+
+    pub(super) fn probe(&mut self, numbers: &mut Numbers) {
+        if self.bound.is_some() || self.link == Link::Gone {
+            return;
+        }
+        self.touch();
+        self.bound =
+            Some(numbers.bind(self.is_opae(), self.ports.len(), self.spec.interface_id.is_some()));
+        self.manager = ManagerState::NEW;
+        for port in 0..self.ports.len() {
+            self.ports[port] = PortState::default();
+            self.reset_port(port);
+        }
+    }
+
+    /// Everything that the driver knew is forgotten; mapped memory and events are let go.
+    pub(super) fn unbind(&mut self, numbers: &mut Numbers) {
+        self.touch();
+        if let Some(bound) = self.bound.take() {
+            numbers.unbind(self.spec.driver == Driver::Opae, &bound);
+        }
+        self.error_event = None;
+        self.ports.iter_mut().for_each(|p| *p = PortState::default());
+    }
+
+    pub(super) fn set_vfs(&mut self, count: usize, numbers: &mut Numbers) -> nix::Result<()> {
+        let (opae, pf) = (self.is_opae(), self.spec.pci);
+        let released: Vec<usize> =
+            (0..self.ports.len()).filter(|p| self.ports[*p].released).collect();
+        let bound = self.bound.as_mut().ok_or(Errno::ENODEV)?;
+        if count == bound.vfs.len() {
+            return Ok(());
+        }
+        if count != 0 && !bound.vfs.is_empty() {
+            return Err(Errno::EBUSY);
+        }
+        if count != 0 && count != released.len() {
+            return Err(Errno::EINVAL);
+        }
+        let old = std::mem::take(&mut bound.vfs);
+        old.iter().for_each(|vf| numbers.unbind_vf(opae, vf));
+        for (n, port) in (1u8..).zip(released.iter().take(count)) {
+            let address = pf.offset(n).ok_or(Errno::ENOMEM)?;
+            bound.vfs.push(numbers.bind_vf(opae, address, *port));
+        }
+        for port in released {
+            self.set_access(port, count != 0);
+            self.reset_port(port);
+        }
+        self.touch();
+        Ok(())
+    }
+
+    /// Port offset register: 1 for access through a virtual function.
+    fn set_access(&mut self, port: usize, vf: bool) {
+        let register = FME_PORT_OFST + 8 * port as u64;
+        let value = self.card.fme_read(register) & !PORT_OFST_VF;
+        self.card.fme_write(register, if vf { value | PORT_OFST_VF } else { value });
+    }
+
+    /// The virtual function that a port is on.
+    #[must_use]
+    pub fn vf(&self, port: usize) -> Option<&Vf> {
+        self.bound.as_ref()?.vfs.iter().find(|vf| vf.port == port)
+    }
+
+    /// Signals the eventfds of the interrupts that the card raised.
+    pub(super) fn deliver_interrupts(&mut self) {
+        for interrupt in self.card.take_interrupts() {
+            let sink = match interrupt {
+                crate::card::Interrupt::FmeError => self.error_event.as_ref(),
+                crate::card::Interrupt::PortError(n) => {
+                    self.ports.get(n).and_then(|p| p.events[0].as_ref())
+                }
+            };
+            if let Some(sink) = sink {
+                sink.signal();
+            }
+        }
+    }
+}
+
+impl ManagerState {
+    /// After probing.
+    pub const NEW: Self = Self { state: "unknown", error: 0 };
+}
+
+fn build(spec: &CardSpec, functions: Vec<Guid>) -> Build {
+    Build {
+        functions,
+        interface_id: spec.interface_id,
+        socket_id: spec.socket_id,
+        static_region: spec.kind.static_region(),
+        pr_time: spec.pr_time,
+    }
+}

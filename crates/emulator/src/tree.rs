@@ -1,0 +1,124 @@
+//! The machine as files: `sys/` and `dev/` below a root directory, laid out as the kernel does it.
+//!
+//! Attributes are replaced, not rewritten: the new content is written beside the tree and renamed into place.
+//! A reader sees the old or the new value, never half of one; whoever watches the directory with inotify
+//! sees `IN_MOVED_TO` at every change; and a write by somebody else (`IN_CLOSE_WRITE`) cannot be confused with
+//! ours. Device nodes are plain files that are never replaced while the device lives, so that their inode
+//! identifies them; a port's node has the size of its registers and can be mapped.
+//!
+//! What a file cannot do is answer a read with `EBUSY` or `EIO`. An attribute that the kernel would refuse to
+//! read is a socket file here: it exists, and opening it fails with `ENXIO` for everybody, so that no reader
+//! takes an old value for a true one. `fpga-emulator exec --attribute-errors` turns that into the exact error.
+
+mod dfl;
+mod files;
+mod opae;
+mod pci;
+mod port;
+mod sheet;
+
+use std::path::{Path, PathBuf};
+
+pub use files::{Mapper, Tree, Written};
+pub use sheet::{Entry, Sheet};
+
+use crate::host::{Host, Link, Slot};
+use crate::machine::{Driver, Machine};
+
+/// A tree that cannot be made or kept.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The directory holds something else.
+    #[error("{0}: not empty, and not a tree of the emulator")]
+    NotOurs(PathBuf),
+    /// Another emulator serves it.
+    #[error("{0}: in use by another emulator")]
+    InUse(PathBuf),
+    /// A file operation failed.
+    #[error("{path}: {source}")]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+}
+
+impl Error {
+    pub(crate) fn io(path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::Io { path, source }
+    }
+}
+
+/// Writes the tree of a machine below `root`, which must be absent, empty or an earlier tree. Nobody serves it:
+/// it is what a scan of such a machine reads.
+///
+/// # Errors
+/// [`Error`] with the path.
+pub fn create(machine: &Machine, root: &Path) -> Result<(), Error> {
+    let host = Host::new(machine);
+    let mut tree = Tree::claim(root)?;
+    tree.show_machine(&host)?;
+    tree.sync(&host)?;
+    tree.write_registers(&host)
+}
+
+/// What does not belong to a card: the directories that the drivers bring with them.
+fn machine_sheet(host: &Host) -> Sheet {
+    let mut sheet = Sheet::default();
+    sheet.dir("dev/char");
+    for dir in [
+        "bus/pci/devices",
+        "bus/platform/devices",
+        "class/hwmon",
+        "dev/char",
+        "devices/system/node",
+    ] {
+        sheet.dir(&format!("sys/{dir}"));
+    }
+    let has = |d| host.slots.iter().any(|s| s.spec.driver == d);
+    if has(Driver::Dfl) {
+        for dir in [
+            "class/fpga_region",
+            "class/fpga_manager",
+            "class/fpga_bridge",
+            "bus/pci/drivers/dfl-pci",
+        ] {
+            sheet.dir(&format!("sys/{dir}"));
+        }
+        for driver in ["dfl-fme", "dfl-port", "dfl-fme-mgr", "dfl-fme-bridge", "dfl-fme-region"] {
+            sheet.dir(&format!("sys/bus/platform/drivers/{driver}"));
+        }
+    }
+    if has(Driver::Opae) {
+        for dir in ["class/fpga", "bus/pci/drivers/intel-fpga-pci"] {
+            sheet.dir(&format!("sys/{dir}"));
+        }
+    }
+    sheet
+}
+
+/// Everything of one card that is on the bus.
+fn card_sheet(index: usize, slot: &Slot) -> Sheet {
+    let mut sheet = Sheet::default();
+    if slot.link == Link::Gone {
+        return sheet;
+    }
+    pci::physical(&mut sheet, slot);
+    if let Some(bound) = &slot.bound {
+        match slot.spec.driver {
+            Driver::Dfl => dfl::card(&mut sheet, index, slot, bound),
+            Driver::Opae => opae::card(&mut sheet, index, slot, bound),
+        }
+        bound.vfs.iter().for_each(|vf| pci::virtual_function(&mut sheet, slot, vf));
+    }
+    let device = pci::dir(slot.spec.pci);
+    for (path, error) in &slot.denied {
+        sheet.deny(&format!("{device}/{path}"), *error);
+    }
+    sheet
+}
+
+#[cfg(test)]
+mod tests;

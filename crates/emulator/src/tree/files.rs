@@ -1,0 +1,450 @@
+//! The tree on disk: claimed, brought in line with the machine, watched for writes, removed.
+
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::fs::{self, File, OpenOptions, Permissions};
+use std::io::{ErrorKind, Write};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt, PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use nix::errno::Errno;
+use nix::fcntl::{Flock, FlockArg};
+use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify, WatchDescriptor};
+use nix::sys::stat::{Mode, SFlag, mknod};
+
+use super::sheet::{Entry, Sheet};
+use super::{Error, card_sheet, machine_sheet};
+use crate::card::mmio::Mmio;
+use crate::card::regs::AFU_SIZE;
+use crate::host::store::Store;
+use crate::host::{Host, Node, Unit};
+
+/// File that says whose the directory is; locked while somebody serves it.
+const MARKER: &str = ".fpga-emulator";
+/// Where new attributes are written before they are renamed into place.
+const STAGE: &str = ".stage";
+/// Nodes of devices that went away whose inode is kept from being used again.
+const GRAVES: usize = 64;
+
+/// Makes a port's registers out of its node.
+pub type Mapper = fn(&File) -> std::io::Result<Arc<dyn Mmio>>;
+
+/// Identity of a file.
+type Inode = (u64, u64);
+
+/// A tree on disk.
+pub struct Tree {
+    root: PathBuf,
+    /// Whether the root itself was made here.
+    made_root: bool,
+    _marker: Flock<File>,
+    machine: Sheet,
+    cards: Vec<(u64, Sheet)>,
+    nodes: HashMap<Inode, (Option<Node>, File)>,
+    graves: VecDeque<Inode>,
+    denied: HashMap<Inode, Errno>,
+    mapper: Option<Mapper>,
+    inotify: Option<Arc<Inotify>>,
+    watched: HashMap<WatchDescriptor, String>,
+    /// True until the first [`Tree::sync`] is done: nobody reads yet, so files are written in place.
+    fresh: bool,
+    staged: u64,
+}
+
+/// A write to an attribute by somebody else.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Written {
+    /// The card.
+    pub slot: usize,
+    /// The attribute's effect.
+    pub store: Store,
+    /// What was written.
+    pub text: String,
+    /// The attribute, from the root.
+    pub path: String,
+}
+
+impl Tree {
+    /// Takes a directory that is absent, empty, or an earlier tree that nobody serves, and empties it.
+    ///
+    /// # Errors
+    /// [`Error`] for any other directory.
+    pub fn claim(root: &Path) -> Result<Self, Error> {
+        let made_root = !root.exists();
+        fs::create_dir_all(root).map_err(Error::io(root))?;
+        let root = fs::canonicalize(root).map_err(Error::io(root))?;
+        let marker = root.join(MARKER);
+        if !marker.exists() && fs::read_dir(&root).map_err(Error::io(&root))?.next().is_some() {
+            return Err(Error::NotOurs(root));
+        }
+        let file = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(&marker)
+            .map_err(Error::io(&marker))?;
+        let lock =
+            Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|(_, e)| match e {
+                Errno::EWOULDBLOCK => Error::InUse(root.clone()),
+                e => Error::Io { path: marker.clone(), source: e.into() },
+            })?;
+        remove_content(&root)?;
+        let stage = root.join(STAGE);
+        fs::create_dir(&stage).map_err(Error::io(&stage))?;
+        Ok(Self {
+            root,
+            made_root,
+            _marker: lock,
+            machine: Sheet::default(),
+            cards: Vec::new(),
+            nodes: HashMap::new(),
+            graves: VecDeque::new(),
+            denied: HashMap::new(),
+            mapper: None,
+            inotify: None,
+            watched: HashMap::new(),
+            fresh: true,
+            staged: 0,
+        })
+    }
+
+    /// The root, as an absolute path.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Maps the registers of ports to their nodes from now on.
+    pub fn map_registers(&mut self, mapper: Mapper) {
+        self.mapper = Some(mapper);
+    }
+
+    /// Notices writes to attributes from now on; read them with [`Tree::written`] when the returned object is readable.
+    ///
+    /// # Errors
+    /// When the kernel refuses an inotify instance or a watch.
+    pub fn watch(&mut self) -> Result<Arc<Inotify>, Error> {
+        let root = self.root.clone();
+        let inotify = Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK)
+            .map_err(|e| Error::io(&root)(e.into()))?;
+        let inotify = Arc::new(inotify);
+        self.inotify = Some(Arc::clone(&inotify));
+        let sheets: Vec<Sheet> = self.cards.iter().map(|(_, s)| s.clone()).collect();
+        for sheet in &sheets {
+            self.watch_directories(sheet.0.iter())?;
+        }
+        Ok(inotify)
+    }
+
+    /// Writes what belongs to no card.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn show_machine(&mut self, host: &Host) -> Result<(), Error> {
+        self.machine = machine_sheet(host);
+        let paths: Vec<String> = self.machine.0.keys().cloned().collect();
+        for path in paths {
+            let dir = self.root.join(path);
+            fs::create_dir_all(&dir).map_err(Error::io(&dir))?;
+        }
+        Ok(())
+    }
+
+    /// Brings the files of the cards that changed in line with the machine.
+    ///
+    /// # Errors
+    /// [`Error::Io`]; what was not reached is tried again with the next change.
+    pub fn sync(&mut self, host: &Host) -> Result<Vec<(Node, Arc<dyn Mmio>)>, Error> {
+        self.cards.resize_with(host.slots.len(), || (u64::MAX, Sheet::default()));
+        let mut changes = Vec::new();
+        for (index, slot) in host.slots.iter().enumerate() {
+            if self.cards[index].0 != slot.revision() {
+                changes.push((index, slot.revision(), card_sheet(index, slot)));
+            }
+        }
+        for (index, _, new) in &changes {
+            self.remove_old(*index, new)?;
+        }
+        let mut mapped = Vec::new();
+        for (index, revision, new) in changes {
+            self.add_new(index, &new, &mut mapped)?;
+            self.cards[index] = (revision, new);
+        }
+        self.fresh = false;
+        Ok(mapped)
+    }
+
+    fn remove_old(&mut self, index: usize, new: &Sheet) -> Result<(), Error> {
+        let old = &self.cards[index].1.0;
+        let mut gone: Vec<String> =
+            old.keys().filter(|p| !new.0.contains_key(*p)).cloned().collect();
+        // Links first, the devices that they lead to last.
+        gone.sort_by_key(|p| p.starts_with("sys/devices/"));
+        let mut parents = BTreeSet::new();
+        for path in gone {
+            self.remove(&path)?;
+            if let Some((parent, _)) = path.rsplit_once('/') {
+                parents.insert(parent.to_owned());
+            }
+        }
+        for parent in parents.iter().rev() {
+            self.remove_empty(parent);
+        }
+        self.cards[index].1.0.retain(|p, _| new.0.contains_key(p));
+        Ok(())
+    }
+
+    /// Removes a directory and those above it as long as they are empty and not the machine's.
+    fn remove_empty(&self, dir: &str) {
+        let mut dir = dir;
+        while dir.starts_with("sys/devices/") && !self.machine.0.contains_key(dir) {
+            // A directory that still holds something stays: that is the end of it.
+            if fs::remove_dir(self.root.join(dir)).is_err() {
+                return;
+            }
+            let Some((parent, _)) = dir.rsplit_once('/') else { return };
+            dir = parent;
+        }
+    }
+
+    fn remove(&mut self, path: &str) -> Result<(), Error> {
+        let file = self.root.join(path);
+        self.forget(&file);
+        match fs::remove_file(&file) {
+            Err(e) if e.kind() != ErrorKind::NotFound => Err(Error::Io { path: file, source: e }),
+            _ => Ok(()),
+        }
+    }
+
+    /// The inode at `file` is about to go.
+    fn forget(&mut self, file: &Path) {
+        let Ok(m) = fs::symlink_metadata(file) else { return };
+        let inode = (m.dev(), m.ino());
+        self.denied.remove(&inode);
+        if let Some((node, _)) = self.nodes.get_mut(&inode) {
+            *node = None;
+            self.graves.push_back(inode);
+        }
+        while self.graves.len() > GRAVES {
+            if let Some(old) = self.graves.pop_front() {
+                self.nodes.remove(&old);
+            }
+        }
+    }
+
+    fn add_new(
+        &mut self,
+        index: usize,
+        new: &Sheet,
+        mapped: &mut Vec<(Node, Arc<dyn Mmio>)>,
+    ) -> Result<(), Error> {
+        let old = std::mem::take(&mut self.cards[index].1.0);
+        let mut fresh: Vec<(&String, &Entry)> =
+            new.0.iter().filter(|(p, e)| old.get(*p) != Some(*e)).collect();
+        // Devices first, what leads to them after.
+        fresh.sort_by_key(|(p, _)| !p.starts_with("sys/devices/"));
+        let result = fresh.iter().try_for_each(|(path, entry)| self.put(path, entry, mapped));
+        self.cards[index].1.0 = old;
+        result?;
+        self.watch_directories(fresh.into_iter())
+    }
+
+    fn put(
+        &mut self,
+        path: &str,
+        entry: &Entry,
+        mapped: &mut Vec<(Node, Arc<dyn Mmio>)>,
+    ) -> Result<(), Error> {
+        let file = self.root.join(path);
+        if let Some(parent) = file.parent() {
+            fs::create_dir_all(parent).map_err(Error::io(parent))?;
+        }
+        if !self.fresh {
+            self.forget(&file);
+        }
+        self.staged += 1;
+        let place = if self.fresh {
+            file.clone()
+        } else {
+            self.root.join(STAGE).join(self.staged.to_string())
+        };
+        let failed = || Error::io(&file);
+        match entry {
+            Entry::Dir => return fs::create_dir_all(&file).map_err(failed()),
+            Entry::Link(target) => symlink(target, &place).map_err(failed())?,
+            Entry::File { text, mode, .. } => {
+                write_attribute(&place, text, *mode).map_err(failed())?;
+            }
+            Entry::Denied(error) => {
+                let inode = make_socket(&place).map_err(failed())?;
+                self.denied.insert(inode, *error);
+            }
+            Entry::DeadNode => {
+                make_socket(&place).map_err(failed())?;
+            }
+            Entry::Node(node) => {
+                let (inode, file_of_node) = make_node(&place, *node).map_err(failed())?;
+                if let (Some(mapper), Unit::Port(_)) = (self.mapper, node.unit) {
+                    mapped.push((*node, mapper(&file_of_node).map_err(failed())?));
+                }
+                self.nodes.insert(inode, (Some(*node), file_of_node));
+            }
+        }
+        if self.fresh { Ok(()) } else { fs::rename(&place, &file).map_err(failed()) }
+    }
+
+    fn watch_directories<'a>(
+        &mut self,
+        entries: impl Iterator<Item = (&'a String, &'a Entry)>,
+    ) -> Result<(), Error> {
+        let Some(inotify) = self.inotify.clone() else { return Ok(()) };
+        let directories: BTreeSet<&str> = entries
+            .filter(|(_, e)| matches!(e, Entry::File { store: Some(_), .. }))
+            .filter_map(|(p, _)| p.rsplit_once('/').map(|(dir, _)| dir))
+            .collect();
+        for dir in directories {
+            let path = self.root.join(dir);
+            let watch = inotify
+                .add_watch(&path, AddWatchFlags::IN_CLOSE_WRITE)
+                .map_err(|e| Error::io(&path)(e.into()))?;
+            self.watched.insert(watch, dir.to_owned());
+        }
+        Ok(())
+    }
+
+    /// The writes since the last call. The attributes written to count as changed, so that the next
+    /// [`Tree::sync`] shows their true value again.
+    pub fn written(&mut self) -> Vec<Written> {
+        let mut found: Vec<Written> = Vec::new();
+        let Some(inotify) = self.inotify.clone() else { return found };
+        while let Ok(events) = inotify.read_events() {
+            for event in events {
+                if event.mask.contains(AddWatchFlags::IN_IGNORED) {
+                    self.watched.remove(&event.wd);
+                    continue;
+                }
+                let Some((dir, name)) = self.watched.get(&event.wd).zip(event.name) else {
+                    continue;
+                };
+                let path = format!("{dir}/{}", name.to_string_lossy());
+                found.extend(self.take_write(path));
+            }
+        }
+        found
+    }
+
+    fn take_write(&mut self, path: String) -> Option<Written> {
+        let (slot, store) =
+            self.cards.iter().enumerate().find_map(|(slot, (_, sheet))| {
+                match sheet.0.get(&path) {
+                    Some(Entry::File { store: Some(store), .. }) => Some((slot, *store)),
+                    _ => None,
+                }
+            })?;
+        let file = self.root.join(&path);
+        // An attribute that is only writable is so for us too, unless we are root.
+        let text = fs::set_permissions(&file, Permissions::from_mode(0o600))
+            .and_then(|()| fs::read(&file))
+            .ok()?;
+        let (revision, sheet) = &mut self.cards[slot];
+        sheet.0.remove(&path);
+        *revision = u64::MAX;
+        Some(Written { slot, store, text: String::from_utf8_lossy(&text).into_owned(), path })
+    }
+
+    /// The device behind a file: `None` for a file that is not ours, `Some(None)` for a device that went away.
+    #[must_use]
+    pub fn node(&self, inode: (u64, u64)) -> Option<Option<Node>> {
+        self.nodes.get(&inode).map(|(node, _)| *node)
+    }
+
+    /// The files of a node that is there.
+    pub fn inodes(&self, node: Node) -> impl Iterator<Item = (u64, u64)> + '_ {
+        self.nodes.iter().filter(move |(_, (n, _))| *n == Some(node)).map(|(inode, _)| *inode)
+    }
+
+    /// The file of a node that is there.
+    #[must_use]
+    pub fn node_file(&self, node: Node) -> Option<&File> {
+        self.nodes.values().find(|(n, _)| *n == Some(node)).map(|(_, f)| f)
+    }
+
+    /// The error that reading this file has to answer.
+    #[must_use]
+    pub fn denied(&self, inode: (u64, u64)) -> Option<Errno> {
+        self.denied.get(&inode).copied()
+    }
+
+    /// True when some attribute cannot be read.
+    #[must_use]
+    pub fn has_denied(&self) -> bool {
+        !self.denied.is_empty()
+    }
+
+    /// Writes the functions' headers into the nodes of a tree that nobody serves.
+    pub(super) fn write_registers(&self, host: &Host) -> Result<(), Error> {
+        for (node, file) in self.nodes.values() {
+            let Some(Node { slot, unit: Unit::Port(port) }) = node else { continue };
+            let port = &host.slots[*slot].card.ports[*port];
+            let mut head = Vec::new();
+            for word in [
+                crate::card::regs::Dfh { kind: 1, id: 0, revision: 0, next: 0 }.value(),
+                port.function().low,
+                port.function().high,
+            ] {
+                head.extend(word.to_le_bytes());
+            }
+            file.write_all_at(&head, 0).map_err(Error::io(self.root.join("dev")))?;
+        }
+        Ok(())
+    }
+
+    /// Removes everything, and the root if it was made here.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn destroy(self) -> Result<(), Error> {
+        remove_content(&self.root)?;
+        let marker = self.root.join(MARKER);
+        fs::remove_file(&marker).map_err(Error::io(&marker))?;
+        if self.made_root {
+            fs::remove_dir(&self.root).map_err(Error::io(&self.root))
+        } else {
+            Ok(())
+        }
+    }
+}
+
+/// Removes what an emulator may have put below `root`, except the marker.
+fn remove_content(root: &Path) -> Result<(), Error> {
+    for name in ["sys", "dev", STAGE] {
+        let path = root.join(name);
+        match fs::remove_dir_all(&path) {
+            Err(e) if e.kind() != ErrorKind::NotFound => return Err(Error::Io { path, source: e }),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn write_attribute(path: &Path, text: &str, mode: u32) -> std::io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(path)?;
+    file.write_all(text.as_bytes())?;
+    file.set_permissions(Permissions::from_mode(mode))
+}
+
+fn make_socket(path: &Path) -> std::io::Result<Inode> {
+    mknod(path, SFlag::S_IFSOCK, Mode::from_bits_truncate(0o444), 0)?;
+    let m = fs::symlink_metadata(path)?;
+    Ok((m.dev(), m.ino()))
+}
+
+fn make_node(path: &Path, node: Node) -> std::io::Result<(Inode, File)> {
+    let file = OpenOptions::new().read(true).write(true).create_new(true).open(path)?;
+    file.set_permissions(Permissions::from_mode(0o666))?;
+    if matches!(node.unit, Unit::Port(_)) {
+        file.set_len(AFU_SIZE)?;
+    }
+    let m = file.metadata()?;
+    Ok(((m.dev(), m.ino()), file))
+}
