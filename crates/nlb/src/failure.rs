@@ -84,6 +84,8 @@ impl Failure {
 pub(crate) enum Problem {
     #[error("no answer from the function: waited {} s for {awaited}", .waited.as_secs_f64())]
     Timeout { waited: Duration, awaited: &'static str },
+    #[error("the card is gone: waited {} s for {awaited}, and all registers read as ones", .waited.as_secs_f64())]
+    Gone { waited: Duration, awaited: &'static str },
     #[error("the function reported errors: error vector {0:#010x}")]
     ErrorVector(u32),
     #[error("the function counted {reads} reads and {writes} writes, expected {expected} of each")]

@@ -82,18 +82,25 @@ impl<R: Registers> Function<'_, R> {
 
     /// Waits for the status line and for the last transactions, and stops the function.
     fn finish(&self, memory: &Memory<'_>, job: &Job) -> Result<Status, Problem> {
-        let timeout = |awaited| Problem::Timeout { waited: job.timeout, awaited };
         if !wait(job.timeout, || Ok::<_, Error>(Status::is_complete(memory.status.buffer)))? {
-            return Err(timeout("the completion flag in its status line"));
+            return Err(self.no_answer(job.timeout, "the completion flag in its status line"));
         }
         if job.continuous.is_none() {
             self.write32(CONTROL, CONTROL_STOP)?;
         }
         if !wait(job.timeout, || Ok::<_, Error>(self.read64(PENDING)? == 0))? {
-            return Err(timeout("its pending transactions to finish"));
+            return Err(self.no_answer(job.timeout, "its pending transactions to finish"));
         }
         self.write32(CONTROL, CONTROL_RESET)?;
         Ok(Status::read(memory.status.buffer))
+    }
+
+    /// A card that was taken out answers every read with ones.
+    fn no_answer(&self, waited: Duration, awaited: &'static str) -> Problem {
+        match self.read64(0) {
+            Ok(u64::MAX) => Problem::Gone { waited, awaited },
+            _ => Problem::Timeout { waited, awaited },
+        }
     }
 
     fn mhz(&self) -> Result<u64, Error> {

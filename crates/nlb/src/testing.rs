@@ -84,6 +84,8 @@ pub(crate) enum Behaviour {
     /// One bit of this line is wrong.
     Corrupt(usize),
     Hang,
+    /// The card is taken out before it starts.
+    Gone,
     /// Transactions stay pending.
     NeverQuiet,
     ErrorVector(u32),
@@ -128,7 +130,7 @@ impl<'a> Model<'a> {
     fn control(&self, value: u32) {
         let continuous = self.get(0x140) & 2 != 0;
         match value {
-            3 if self.behaviour != Behaviour::Hang => {
+            3 if !matches!(self.behaviour, Behaviour::Hang | Behaviour::Gone) => {
                 let rounds = if continuous { 2 } else { 1 };
                 (0..rounds).for_each(|_| self.round());
                 if !continuous {
@@ -180,7 +182,7 @@ impl<'a> Model<'a> {
 
 impl Registers for Model<'_> {
     fn read64(&self, offset: usize) -> Result<u64, Error> {
-        self.registers.read64(offset)
+        if self.behaviour == Behaviour::Gone { Ok(u64::MAX) } else { self.registers.read64(offset) }
     }
 
     fn write32(&self, offset: usize, value: u32) -> Result<(), Error> {
