@@ -9,5 +9,6 @@ pub mod binaries;
 pub mod console;
 pub mod kubelet;
 pub mod machine;
+pub mod measure;
 mod node;
 pub mod process;

@@ -71,7 +71,7 @@ async fn run(args: Args) -> anyhow::Result<()> {
         None => Binaries::build()?,
     };
     if let Some(Command::Measure) = command {
-        anyhow::bail!("x");
+        return fpga_demo::measure::run(&binaries).await;
     }
     let stage = Stage { binaries: &binaries, preset: &preset, keep };
     for act in act.map_or(Act::ALL.to_vec(), |act| vec![act]) {

@@ -1,0 +1,33 @@
+//! `fpga-demo measure`: figures of the real binaries, one `name<TAB>value<TAB>unit` line each.
+
+mod agent;
+mod statistics;
+
+use crate::binaries::Binaries;
+
+/// One figure.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Figure {
+    /// What was measured, with the unit in the name as it is quoted in the documentation.
+    pub name: &'static str,
+    /// How much.
+    pub value: f64,
+    /// Unit, and how the value was taken where that matters.
+    pub unit: &'static str,
+}
+
+/// Measures everything and prints each figure as it is known.
+///
+/// # Errors
+/// When a program does not do what is being measured.
+pub async fn run(binaries: &Binaries) -> anyhow::Result<()> {
+    let print = |figures: Vec<Figure>| {
+        for Figure { name, value, unit } in figures {
+            println!("{name}\t{value:.3}\t{unit}");
+        }
+    };
+    print(agent::start(binaries).await?);
+    print(agent::change(binaries).await?);
+    print(agent::idle(binaries).await?);
+    Ok(())
+}
