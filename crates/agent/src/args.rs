@@ -1,0 +1,167 @@
+//! The command line.
+
+use std::ffi::OsString;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{CommandFactory as _, Parser, ValueEnum};
+use fpga::root::Root;
+
+mod go;
+
+/// What was typed. The words of `--mode` and `--naming` are checked by [`crate::config`], which has a
+/// better answer to a wrong one.
+#[derive(Debug, Clone, Parser)]
+#[command(name = "fpga-agent", version, about, after_help = AFTER_HELP, disable_help_subcommand = true)]
+pub struct Args {
+    /// What the resources stand for: af, region or regiondevel.
+    ///
+    /// The node's annotation `fpga.intel.com/device-plugin-mode` overrides it.
+    #[arg(long, default_value = "af")]
+    pub mode: String,
+
+    /// Name of the Node object whose annotation is read.
+    #[arg(long, env = "NODE_NAME", value_name = "NAME")]
+    pub node_name: Option<String>,
+
+    /// Kubeconfig of the API server; without one, the pod's service account, if there is one.
+    #[arg(long, value_name = "FILE")]
+    pub kubeconfig: Option<PathBuf>,
+
+    /// URL of the API server, instead of the one in the kubeconfig.
+    #[arg(long, value_name = "URL")]
+    pub master: Option<String>,
+
+    /// Directory that holds the node's sys/ and dev/.
+    #[arg(long, default_value = "/", value_name = "DIR")]
+    pub root: PathBuf,
+
+    /// The node's sysfs, if it is not ROOT/sys.
+    #[arg(long, value_name = "DIR")]
+    pub sysfs: Option<PathBuf>,
+
+    /// The node's devices, if they are not in ROOT/dev.
+    #[arg(long, value_name = "DIR")]
+    pub devfs: Option<PathBuf>,
+
+    /// Directory of the device plugins' sockets.
+    #[arg(long, default_value = "/var/lib/kubelet/device-plugins", value_name = "DIR")]
+    pub socket_dir: PathBuf,
+
+    /// The kubelet's socket, if it is not SOCKET_DIR/kubelet.sock.
+    #[arg(long, value_name = "FILE")]
+    pub kubelet_socket: Option<PathBuf>,
+
+    /// How functions are called: seed (af-<AFU id>) or encoded (af-<iii>.<aaa>.<base64url>).
+    #[arg(long, default_value = "seed")]
+    pub naming: String,
+
+    /// How often the node is scanned though the kernel reported no change, such as 5m or 30s.
+    #[arg(long, default_value = "5m", value_parser = parse_interval, value_name = "TIME")]
+    pub rescan_interval: Duration,
+
+    /// Where /healthz and /readyz are served; none switches them off.
+    #[arg(long, default_value = "127.0.0.1:10270", value_parser = parse_health, value_name = "IP:PORT")]
+    pub health_address: HealthAddress,
+
+    /// Form of the log lines on standard error.
+    #[arg(long, default_value = "text", value_enum, value_name = "FORMAT")]
+    pub log_format: LogFormat,
+
+    /// Verbosity as in klog: 0 to 3 state changes, 4 and 5 details, from 6 on everything.
+    #[arg(short, long = "v", default_value_t = 0, value_name = "N")]
+    pub verbosity: u8,
+}
+
+const AFTER_HELP: &str = "\
+Examples:
+  fpga-agent --mode region
+  NODE_NAME=$(hostname) fpga-agent -mode af -kubeconfig $KUBE_CONF
+  fpga-agent --root /tmp/node --socket-dir /tmp/plugins --health-address none
+
+Long flags may have a single dash. The logging flags of klog other than -v are accepted and have no
+effect.
+
+Exit codes:
+  0  stopped by SIGTERM or SIGINT, with its sockets removed
+  1  cannot run: an unreadable root, an address in use
+  2  wrong command line";
+
+/// The form of log lines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Where the health endpoint is; `None` when it is switched off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HealthAddress(pub Option<SocketAddr>);
+
+/// The arguments of a command line and the klog flags that were left out of them.
+#[derive(Debug)]
+pub struct Parsed {
+    /// What was typed.
+    pub args: Args,
+    /// Flags that have no effect, as typed.
+    pub ignored: Vec<String>,
+}
+
+impl Args {
+    /// Parses a command line, whose first word is the program's name, in GNU or in Go spelling.
+    ///
+    /// # Errors
+    /// clap's, which print themselves; `--help` and `--version` are among them.
+    pub fn parse_line(line: impl IntoIterator<Item = OsString>) -> Result<Parsed, clap::Error> {
+        let command = Self::command();
+        let known: Vec<&str> = command.get_arguments().filter_map(clap::Arg::get_long).collect();
+        let go::Normal { line, ignored } = go::normalise(line, &known);
+        Ok(Parsed { args: Self::try_parse_from(line)?, ignored })
+    }
+
+    /// The node's trees.
+    #[must_use]
+    pub fn trees(&self) -> Root {
+        let root = Root::at(&self.root);
+        let sys = self.sysfs.as_deref().unwrap_or(root.sys());
+        let dev = self.devfs.as_deref().unwrap_or(root.dev());
+        Root::new(sys, dev)
+    }
+}
+
+fn parse_health(text: &str) -> Result<HealthAddress, String> {
+    match text {
+        "" | "none" => Ok(HealthAddress(None)),
+        _ => match text.parse() {
+            Ok(address) => Ok(HealthAddress(Some(address))),
+            Err(_) => Err("expected an IP address and a port, or none".to_owned()),
+        },
+    }
+}
+
+/// A whole number with a unit: `500ms`, `30s`, `5m`, `1h`. Zero would be a busy loop.
+fn parse_interval(text: &str) -> Result<Duration, String> {
+    let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+    let (number, unit) = text.split_at(digits);
+    let milliseconds = match unit {
+        "ms" => Some(1),
+        "s" => Some(1000),
+        "m" => Some(60 * 1000),
+        "h" => Some(60 * 60 * 1000),
+        _ => None,
+    };
+    let total =
+        number.parse::<u64>().ok().zip(milliseconds).and_then(|(n, unit)| n.checked_mul(unit));
+    match total {
+        Some(total) if total > 0 => Ok(Duration::from_millis(total)),
+        _ => {
+            Err("expected a number above zero and a unit, such as 500ms, 30s, 5m or 1h".to_owned())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

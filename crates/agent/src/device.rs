@@ -1,0 +1,38 @@
+//! What the kubelet is told of: one [`Device`] for each thing that a container can be given.
+
+use fpga::id::PciAddress;
+
+/// One allocatable device.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Device {
+    /// Id towards the kubelet, unique in its resource and stable over restarts.
+    pub id: String,
+    /// Whether the kubelet may give it to a container.
+    pub health: Health,
+    /// NUMA node of the card; `None` when the platform does not say.
+    pub numa_node: Option<u32>,
+    /// Device nodes that a container gets, as names below `/dev`, in that order.
+    pub nodes: Vec<String>,
+    /// The card it is on.
+    pub board: PciAddress,
+}
+
+/// Whether a device can be used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Health {
+    /// It can.
+    Healthy,
+    /// It cannot for now; the kubelet keeps counting it.
+    Unhealthy {
+        /// Why, in one line.
+        reason: String,
+    },
+}
+
+impl Device {
+    /// True when the kubelet may give it to a container.
+    #[must_use]
+    pub fn is_healthy(&self) -> bool {
+        self.health == Health::Healthy
+    }
+}

@@ -1,0 +1,39 @@
+//! The node agent: tells the kubelet which FPGA functions and regions the node has, and gives them to
+//! containers.
+//!
+//! ```text
+//!  kernel ──uevents──▶ inventory ──Inventory──┐            ┌─ lifecycle (one a resource) ─┐
+//!  (sysfs)             (thread)               ▼            │  endpoint   own socket       │
+//!  API server ───────▶ mode ──────Mode──▶ manager ─Target─▶│  register   to the kubelet   │◀─▶ kubelet
+//!                                        (resources)       │  plugin     List, Allocate   │
+//!  socket directory ─▶ socket_dir ────────Seen────────────▶└──────────────────────────────┘
+//! ```
+//!
+//! What is decided is pure: [`resources`] (what the node offers), [`preferred`] (which devices a
+//! container should rather get) and [`wire`] (what it is given). Everything else carries values between
+//! them over watch channels, each of which holds the newest value only, so that nobody waits for a
+//! slow reader.
+//!
+//! The kubelet's gRPC client must send an `:authority` that is a valid one, as it does since
+//! Kubernetes 1.26 (`localhost`); HTTP/2 libraries in Rust refuse a bare socket path.
+
+pub mod args;
+pub mod backoff;
+pub mod config;
+pub mod device;
+pub mod health;
+pub mod inventory;
+pub mod lifecycle;
+pub mod logging;
+pub mod manager;
+pub mod mode;
+pub mod plugin;
+pub mod preferred;
+pub mod resources;
+pub mod run;
+pub mod socket_dir;
+pub mod status;
+pub mod wire;
+
+#[cfg(test)]
+mod testing;

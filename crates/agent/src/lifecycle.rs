@@ -1,0 +1,292 @@
+//! One resource's life: its socket, its server, its registration. Each resource has its own, and
+//! nothing in it waits for another one.
+
+use std::convert::Infallible;
+use std::io;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use fpga::names::{Mode, ResourceName};
+use kubelet_api::v1beta1::device_plugin_server::DevicePluginServer;
+use tokio::net::UnixStream;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinHandle;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::transport::Server;
+
+use crate::backoff::Backoff;
+use crate::plugin::{Plugin, Streams, Target};
+use crate::socket_dir::{Seen, Sockets};
+use crate::status::{Phase, Status};
+use endpoint::{BindError, Endpoint, LONGEST_PATH};
+use register::register;
+
+mod endpoint;
+mod register;
+
+/// How long the kubelet may take to answer Register.
+const REGISTER_LIMIT: Duration = Duration::from_secs(10);
+/// How long the kubelet may take to ask for the list after it has registered a resource.
+const LIST_LIMIT: Duration = Duration::from_secs(10);
+/// How long a withdrawn resource waits for its last list to be taken.
+const RETIRE_LIMIT: Duration = Duration::from_secs(1);
+/// The first wait is short because a starting kubelet makes its socket before it listens.
+const FIRST_RETRY: Duration = Duration::from_millis(10);
+const SLOWEST_RETRY: Duration = Duration::from_secs(5);
+/// Connections that were accepted and not yet served.
+const PENDING_CONNECTIONS: usize = 16;
+
+/// A resource that is to be offered.
+#[derive(Debug)]
+pub struct Resource {
+    /// Its name.
+    pub name: ResourceName,
+    /// What its devices stand for.
+    pub mode: Mode,
+    /// Where the sockets are.
+    pub sockets: Sockets,
+    /// What happens to them.
+    pub seen: watch::Receiver<Seen>,
+    /// What to offer, and when to end.
+    pub target: watch::Receiver<Target>,
+    /// Where progress is told.
+    pub status: Status,
+}
+
+/// Offers a resource until its target says otherwise.
+#[tracing::instrument(name = "resource", skip_all, fields(resource = %resource.name))]
+pub async fn run(resource: Resource) {
+    resource.status.set(&resource.name, Phase::Starting);
+    let (name, status, mut target) =
+        (resource.name.clone(), resource.status.clone(), resource.target.clone());
+    let mut life = Life::start(resource);
+    let ended = tokio::select! {
+        never = life.keep() => match never {},
+        ended = target.wait_for(|target| !matches!(target, Target::Serve(_))) => {
+            ended.map_or(Target::Stop, |target| target.clone())
+        }
+    };
+    life.end(ended == Target::Retire).await;
+    status.remove(&name);
+}
+
+struct Life {
+    resource: Resource,
+    socket: PathBuf,
+    endpoint: Option<Endpoint>,
+    connections: mpsc::Sender<io::Result<UnixStream>>,
+    streams: watch::Receiver<Streams>,
+    server: JoinHandle<()>,
+    close: oneshot::Sender<()>,
+    registration: Option<Registration>,
+    retry: Backoff,
+    /// What was last logged as being in the way, so that each retry is not logged again.
+    trouble: Option<String>,
+    /// The kubelet registers the resource and then forgets about it.
+    unlisted: bool,
+}
+
+/// A registration that the kubelet accepted.
+#[derive(Debug, Clone, Copy)]
+struct Registration {
+    at: Instant,
+    /// Which kubelet: [`Seen::kubelet`] at that time.
+    kubelet: u64,
+    /// [`Streams::opened`] before it, so that the kubelet's stream is told from earlier ones.
+    opened: u64,
+}
+
+impl Life {
+    fn start(resource: Resource) -> Self {
+        let (connections, incoming) = mpsc::channel(PENDING_CONNECTIONS);
+        let (close, closed) = oneshot::channel();
+        let streams = watch::Sender::new(Streams::default());
+        let watching = streams.subscribe();
+        let plugin = Plugin::new(resource.mode, resource.target.clone(), streams);
+        let server = tokio::spawn(serve(plugin, ReceiverStream::new(incoming), closed));
+        Self {
+            socket: resource.sockets.directory.join(resource.name.socket_name()),
+            resource,
+            endpoint: None,
+            connections,
+            streams: watching,
+            server,
+            close,
+            registration: None,
+            retry: Backoff::new(FIRST_RETRY, SLOWEST_RETRY),
+            trouble: None,
+            unlisted: false,
+        }
+    }
+
+    /// Keeps the socket bound and the resource registered, for ever.
+    async fn keep(&mut self) -> Infallible {
+        if let Some(reason) = self.cannot_ever() {
+            self.report(reason);
+            return std::future::pending().await;
+        }
+        loop {
+            let seen = *self.resource.seen.borrow_and_update();
+            let streams = *self.streams.borrow_and_update();
+            let outcome = match self.bind(streams) {
+                Err(error) => Err(error.to_string()),
+                Ok(()) => match self.standing(seen, streams) {
+                    Some(Ok(registration)) => self.stay(registration, streams).await,
+                    Some(Err(reason)) => Err(reason),
+                    None => self.register(seen, streams).await,
+                },
+            };
+            if let Err(reason) = outcome {
+                self.report(reason);
+                self.pause(seen).await;
+            }
+        }
+    }
+
+    fn cannot_ever(&self) -> Option<String> {
+        let length = self.socket.as_os_str().len();
+        let message = || {
+            format!(
+                "{} cannot be offered: its socket path {} has {length} bytes and a unix socket can have \
+                 {LONGEST_PATH}; choose a shorter --socket-dir",
+                self.resource.name,
+                self.socket.display()
+            )
+        };
+        (length > LONGEST_PATH).then(message)
+    }
+
+    /// Makes sure that the socket is there. A kubelet that has its stream needs nothing more; one
+    /// that may just be dialling the old socket is asked again.
+    fn bind(&mut self, streams: Streams) -> Result<(), BindError> {
+        if self.endpoint.as_ref().is_some_and(Endpoint::is_intact) {
+            return Ok(());
+        }
+        self.endpoint = None;
+        self.endpoint = Some(Endpoint::bind(&self.socket, self.connections.clone())?);
+        if streams.open == 0 {
+            self.registration = None;
+        }
+        tracing::info!("device-plugin start server at: {}", self.socket.display());
+        Ok(())
+    }
+
+    /// The registration if it is good, why it is lost, or `None` when there is none.
+    fn standing(&mut self, seen: Seen, streams: Streams) -> Option<Result<Registration, String>> {
+        let registration = self.registration?;
+        if registration.kubelet != seen.kubelet {
+            self.registration = None;
+            self.retry.reset();
+            return None;
+        }
+        if streams.opened == registration.opened || streams.open > 0 {
+            return Some(Ok(registration));
+        }
+        self.registration = None;
+        if registration.at.elapsed() > SLOWEST_RETRY {
+            self.retry.reset();
+        }
+        Some(Err("the kubelet closed its stream of devices".to_owned()))
+    }
+
+    /// Registers, unless the circumstances change meanwhile.
+    async fn register(&mut self, seen: Seen, streams: Streams) -> Result<(), String> {
+        let call = register(&self.resource.sockets.kubelet, &self.resource.name, REGISTER_LIMIT);
+        let endpoint = &self.endpoint;
+        let outdated = |now: &Seen| {
+            now.kubelet != seen.kubelet || !endpoint.as_ref().is_some_and(Endpoint::is_intact)
+        };
+        tokio::select! {
+            result = call => result.map_err(|error| error.to_string())?,
+            _ = self.resource.seen.wait_for(outdated) => {
+                self.retry.reset();
+                return Ok(());
+            }
+        }
+        self.registration = Some(Registration {
+            at: Instant::now(),
+            kubelet: seen.kubelet,
+            opened: streams.opened,
+        });
+        if self.unlisted {
+            tracing::debug!("device-plugin registered again");
+        } else {
+            self.trouble = None;
+            self.resource.status.set(&self.resource.name, Phase::Registered);
+            tracing::info!("device-plugin registered");
+        }
+        Ok(())
+    }
+
+    /// Waits for something to happen to a good registration.
+    async fn stay(&mut self, registration: Registration, streams: Streams) -> Result<(), String> {
+        let listed = streams.opened != registration.opened;
+        if listed && self.unlisted {
+            self.unlisted = false;
+            self.trouble = None;
+            self.resource.status.set(&self.resource.name, Phase::Registered);
+        }
+        let limit = tokio::time::Instant::from_std(registration.at + LIST_LIMIT);
+        tokio::select! {
+            _ = self.resource.seen.changed() => Ok(()),
+            _ = self.streams.changed() => Ok(()),
+            () = tokio::time::sleep_until(limit), if !listed => {
+                self.unlisted = true;
+                self.registration = None;
+                Err(format!("the kubelet registered it but did not ask for its devices within {}s", LIST_LIMIT.as_secs()))
+            }
+        }
+    }
+
+    /// Waits for the next attempt: until something happens to the sockets, or a while.
+    async fn pause(&mut self, seen: Seen) {
+        let delay = self.retry.delay();
+        tokio::select! {
+            () = tokio::time::sleep(delay) => {}
+            _ = self.resource.seen.wait_for(|now| *now != seen) => self.retry.reset(),
+        }
+    }
+
+    fn report(&mut self, reason: String) {
+        if self.trouble.as_ref() == Some(&reason) {
+            tracing::debug!("still: {reason}");
+            return;
+        }
+        tracing::warn!("{reason}");
+        self.resource.status.set(&self.resource.name, Phase::Waiting(reason.clone()));
+        self.trouble = Some(reason);
+    }
+
+    /// Ends the server and removes the socket. A withdrawn resource waits until the kubelet has taken
+    /// the empty list, and not for one that does not read.
+    async fn end(mut self, withdrawn: bool) {
+        if withdrawn {
+            let taken = self.streams.wait_for(|streams| streams.open == 0);
+            let _ = tokio::time::timeout(RETIRE_LIMIT, taken).await;
+            let _ = self.close.send(());
+            let _ = tokio::time::timeout(RETIRE_LIMIT, &mut self.server).await;
+        }
+        self.server.abort();
+        if let Some(endpoint) = self.endpoint {
+            endpoint.remove();
+        }
+        tracing::info!("device-plugin stop server at: {}", self.socket.display());
+    }
+}
+
+async fn serve(
+    plugin: Plugin,
+    connections: ReceiverStream<io::Result<UnixStream>>,
+    closed: oneshot::Receiver<()>,
+) {
+    let closed = async {
+        // Either way there is nobody left to serve for.
+        let _ = closed.await;
+    };
+    let service = DevicePluginServer::new(plugin);
+    if let Err(error) =
+        Server::builder().serve_with_incoming_shutdown(service, connections, closed).await
+    {
+        tracing::error!("device-plugin server failed: {error}");
+    }
+}

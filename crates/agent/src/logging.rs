@@ -1,0 +1,30 @@
+//! Log lines on standard error.
+
+use std::io::IsTerminal as _;
+
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{Layer as _, fmt};
+
+use crate::args::LogFormat;
+
+/// Sends log lines to standard error for the rest of the process. A second call does nothing.
+pub fn start(format: LogFormat, verbosity: u8) {
+    let layer = fmt::layer().with_writer(std::io::stderr);
+    let layer = match format {
+        LogFormat::Text => layer.with_ansi(std::io::stderr().is_terminal()).boxed(),
+        LogFormat::Json => layer.json().boxed(),
+    };
+    let _ = tracing_subscriber::registry().with(layer.with_filter(filter(verbosity))).try_init();
+}
+
+/// The libraries below tell their troubles through our own messages.
+fn filter(verbosity: u8) -> Targets {
+    let (ours, libraries) = match verbosity {
+        0..=3 => (LevelFilter::INFO, LevelFilter::ERROR),
+        4..=5 => (LevelFilter::DEBUG, LevelFilter::WARN),
+        _ => (LevelFilter::TRACE, LevelFilter::DEBUG),
+    };
+    Targets::new().with_default(libraries).with_target("fpga_agent", ours).with_target("fpga", ours)
+}

@@ -1,0 +1,268 @@
+//! Brings what runs in line with what the node has: starts, updates and withdraws the resources.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use fpga::board::{Inventory, Problem};
+use fpga::names::{Mode, Naming, ResourceName};
+use tokio::sync::watch;
+use tokio::task::{Id, JoinError, JoinSet};
+
+use crate::device::{Device, Health};
+use crate::lifecycle::{self, Resource};
+use crate::plugin::Target;
+use crate::resources::{Memory, Note, Offer, Plan, Settings, plan};
+use crate::socket_dir::{Seen, Sockets};
+use crate::status::Status;
+
+/// How long the resources may take to remove their sockets at the end.
+const STOP_LIMIT: Duration = Duration::from_secs(5);
+
+/// The scanning thread is gone, so that the node can no longer be followed.
+#[derive(Debug, thiserror::Error)]
+#[error("the inventory thread ended")]
+pub struct InventoryEnded;
+
+/// Owner of the resources' tasks.
+#[derive(Debug)]
+pub struct Manager {
+    naming: Naming,
+    sockets: Sockets,
+    seen: watch::Receiver<Seen>,
+    status: Status,
+    memory: Memory,
+    told: Told,
+    running: BTreeMap<ResourceName, Running>,
+    tasks: JoinSet<()>,
+}
+
+#[derive(Debug)]
+struct Running {
+    mode: Mode,
+    target: watch::Sender<Target>,
+    task: Id,
+}
+
+/// What has been logged about the node.
+#[derive(Debug, Default)]
+struct Told {
+    mode: Option<Mode>,
+    drivers: Option<bool>,
+    notes: BTreeSet<Note>,
+    problems: BTreeSet<(String, String)>,
+}
+
+impl Manager {
+    /// Nothing runs yet.
+    #[must_use]
+    pub fn new(
+        naming: Naming,
+        sockets: Sockets,
+        seen: watch::Receiver<Seen>,
+        status: Status,
+    ) -> Self {
+        Self {
+            naming,
+            sockets,
+            seen,
+            status,
+            memory: Memory::default(),
+            told: Told::default(),
+            running: BTreeMap::new(),
+            tasks: JoinSet::new(),
+        }
+    }
+
+    /// Follows the inventory and the mode until `stop`, then removes every socket.
+    ///
+    /// # Errors
+    /// When there is nobody left to say what the node has; the sockets are removed then too.
+    pub async fn run(
+        mut self,
+        mut inventory: watch::Receiver<Option<Arc<Inventory>>>,
+        mut mode: watch::Receiver<Mode>,
+        stop: impl Future<Output = ()>,
+    ) -> Result<(), InventoryEnded> {
+        tokio::pin!(stop);
+        let result = loop {
+            let mode_now = *mode.borrow_and_update();
+            let inventory_now = inventory.borrow_and_update().clone();
+            if let Some(found) = inventory_now {
+                self.apply(&found, mode_now);
+            }
+            tokio::select! {
+                changed = inventory.changed() => {
+                    if changed.is_err() {
+                        break Err(InventoryEnded);
+                    }
+                }
+                Ok(()) = mode.changed() => {}
+                Some(ended) = self.tasks.join_next_with_id() => self.ended(ended),
+                () = &mut stop => break Ok(()),
+            }
+        };
+        self.stop().await;
+        result
+    }
+
+    fn apply(&mut self, inventory: &Inventory, mode: Mode) {
+        if self.told.enter(mode) {
+            self.memory = Memory::default();
+        }
+        let Plan { offer, memory, notes } =
+            plan(inventory, Settings { mode, naming: self.naming }, &self.memory);
+        self.memory = memory;
+        self.told.tell(inventory, notes);
+        self.reconcile(&offer, mode);
+        self.status.scanned();
+    }
+
+    fn reconcile(&mut self, offer: &Offer, mode: Mode) {
+        for (name, running) in &self.running {
+            if running.mode != mode || !offer.contains_key(name) {
+                withdraw(name, &running.target);
+            }
+        }
+        for (name, devices) in offer {
+            let target = Target::Serve(devices.as_slice().into());
+            match self.running.get(name) {
+                None => {
+                    tell_health(name, &[], devices);
+                    self.start(name.clone(), mode, target);
+                }
+                Some(running) => update(name, running, target),
+            }
+        }
+    }
+
+    fn start(&mut self, name: ResourceName, mode: Mode, target: Target) {
+        let target = watch::Sender::new(target);
+        let resource = Resource {
+            name: name.clone(),
+            mode,
+            sockets: self.sockets.clone(),
+            seen: self.seen.clone(),
+            target: target.subscribe(),
+            status: self.status.clone(),
+        };
+        let task = self.tasks.spawn(lifecycle::run(resource)).id();
+        self.running.insert(name, Running { mode, target, task });
+    }
+
+    /// A withdrawn resource that is wanted again was waiting for this.
+    fn ended(&mut self, ended: Result<(Id, ()), JoinError>) {
+        let task = match ended {
+            Ok((task, ())) => task,
+            Err(error) => {
+                tracing::error!("a resource's task failed: {error}");
+                error.id()
+            }
+        };
+        self.running.retain(|_, running| running.task != task);
+    }
+
+    async fn stop(mut self) {
+        for running in self.running.values() {
+            running.target.send_replace(Target::Stop);
+        }
+        let all = async { while self.tasks.join_next().await.is_some() {} };
+        if tokio::time::timeout(STOP_LIMIT, all).await.is_err() {
+            tracing::error!("not every socket could be removed within {}s", STOP_LIMIT.as_secs());
+        }
+    }
+}
+
+fn withdraw(name: &ResourceName, target: &watch::Sender<Target>) {
+    let withdrawn = target.send_if_modified(|target| {
+        let serving = matches!(target, Target::Serve(_));
+        if serving {
+            *target = Target::Retire;
+        }
+        serving
+    });
+    if withdrawn {
+        tracing::info!(resource = %name, "resource withdrawn");
+    }
+}
+
+/// Changes what a resource offers, unless it is being withdrawn: then it has to end first.
+fn update(name: &ResourceName, running: &Running, new: Target) {
+    running.target.send_if_modified(|target| {
+        if !matches!(target, Target::Serve(_)) || *target == new {
+            return false;
+        }
+        if let (Target::Serve(old), Target::Serve(new)) = (&*target, &new) {
+            tell_health(name, old, new);
+        }
+        *target = new;
+        true
+    });
+}
+
+/// Logs what an operator would otherwise have to ask the kubelet about.
+fn tell_health(name: &ResourceName, old: &[Device], new: &[Device]) {
+    for device in new {
+        let before = old.iter().find(|d| d.id == device.id).map(|d| &d.health);
+        match (&device.health, before) {
+            (now, Some(before)) if now == before => {}
+            (Health::Unhealthy { reason }, _) => {
+                tracing::warn!(resource = %name, device = device.id, "device is unhealthy: {reason}");
+            }
+            (Health::Healthy, Some(_)) => {
+                tracing::info!(resource = %name, device = device.id, "device is healthy again")
+            }
+            (Health::Healthy, None) => {
+                tracing::info!(resource = %name, device = device.id, "device found")
+            }
+        }
+    }
+    for device in old.iter().filter(|d| new.iter().all(|n| n.id != d.id)) {
+        tracing::info!(resource = %name, device = device.id, "device is gone");
+    }
+}
+
+impl Told {
+    /// Logs a mode when it comes into force, and returns true then.
+    fn enter(&mut self, mode: Mode) -> bool {
+        let before = self.mode.replace(mode);
+        if before == Some(mode) {
+            return false;
+        }
+        if before.is_some() {
+            tracing::info!("FPGA device plugin switched to {mode} mode");
+        }
+        if mode == Mode::Region {
+            tracing::warn!(
+                "regions are handed out with the function that is in them: this version does not program \
+                 them before a container starts"
+            );
+        }
+        true
+    }
+
+    /// Logs what is new about the node, once.
+    fn tell(&mut self, inventory: &Inventory, notes: BTreeSet<Note>) {
+        let loaded = !inventory.drivers.is_empty();
+        match self.drivers.replace(loaded) {
+            before if before == Some(loaded) => {}
+            None if loaded => {}
+            _ if loaded => tracing::info!("an FPGA driver has been loaded"),
+            _ => tracing::warn!("no FPGA driver is loaded; waiting for one"),
+        }
+        for note in notes.difference(&self.notes) {
+            tracing::warn!("{}: {}", note.object, note.message);
+        }
+        self.notes = notes;
+        let all = inventory
+            .problems
+            .iter()
+            .chain(inventory.boards.iter().flat_map(|board| &board.problems));
+        let problems =
+            all.map(|Problem { object, message }| (object.clone(), message.clone())).collect();
+        for (object, message) in BTreeSet::difference(&problems, &self.problems) {
+            tracing::warn!("{object}: {message}");
+        }
+        self.problems = problems;
+    }
+}

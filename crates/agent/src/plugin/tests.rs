@@ -1,0 +1,170 @@
+use std::task::Waker;
+
+use kubelet_api::v1beta1::{ContainerAllocateRequest, ContainerPreferredAllocationRequest};
+use tokio_stream::Stream as _;
+use tonic::Code;
+
+use super::*;
+use crate::device::Health;
+use crate::testing::device;
+
+fn serve(devices: &[Device]) -> Target {
+    Target::Serve(devices.into())
+}
+
+struct Fixture {
+    plugin: Plugin,
+    target: watch::Sender<Target>,
+    streams: watch::Receiver<Streams>,
+}
+
+fn plugin(target: Target) -> Fixture {
+    let target = watch::Sender::new(target);
+    let streams = watch::Sender::new(Streams::default());
+    let watching = streams.subscribe();
+    Fixture {
+        plugin: Plugin::new(Mode::Af, target.subscribe(), streams),
+        target,
+        streams: watching,
+    }
+}
+
+/// The ids in the next list, `None` at the end; panics when there is none yet.
+fn next(lists: &mut Lists) -> Option<Vec<String>> {
+    match poll(lists) {
+        std::task::Poll::Ready(list) => list,
+        std::task::Poll::Pending => panic!("nothing was sent"),
+    }
+}
+
+fn poll(lists: &mut Lists) -> std::task::Poll<Option<Vec<String>>> {
+    let mut context = std::task::Context::from_waker(Waker::noop());
+    let ids = |list: ListAndWatch| list.unwrap().devices.into_iter().map(|d| d.id).collect();
+    std::pin::Pin::new(lists).poll_next(&mut context).map(|list| list.map(ids))
+}
+
+type ListAndWatch = Result<kubelet_api::v1beta1::ListAndWatchResponse, Status>;
+
+async fn open(fixture: &Fixture) -> Lists {
+    fixture.plugin.list_and_watch(Request::new(Empty {})).await.unwrap().into_inner()
+}
+
+/// Upstream: TestListAndWatch, TestUpdate.
+#[tokio::test]
+async fn a_list_is_sent_at_once_and_then_only_when_it_changes() {
+    let (a, b) = (device("a", 0, None), device("b", 0, None));
+    let fixture = plugin(serve(std::slice::from_ref(&a)));
+    let mut lists = open(&fixture).await;
+    assert_eq!(next(&mut lists).unwrap(), ["a"]);
+    assert!(poll(&mut lists).is_pending());
+
+    fixture.target.send_replace(serve(std::slice::from_ref(&a)));
+    assert!(poll(&mut lists).is_pending(), "the same list was sent again");
+    let elsewhere = Device { nodes: vec!["other".to_owned()], ..a.clone() };
+    fixture.target.send_replace(serve(&[elsewhere]));
+    assert!(poll(&mut lists).is_pending(), "a list was sent for what the kubelet does not see");
+
+    fixture.target.send_replace(serve(&[a.clone(), b]));
+    assert_eq!(next(&mut lists).unwrap(), ["a", "b"]);
+    // A second reader starts with the whole list.
+    assert_eq!(next(&mut open(&fixture).await).unwrap(), ["a", "b"]);
+
+    fixture.target.send_replace(serve(&[]));
+    fixture.target.send_replace(serve(&[a]));
+    assert_eq!(next(&mut lists).unwrap(), ["a"], "a slow reader gets the newest list");
+}
+
+/// Upstream: TestListAndWatch, no updates and close; TestStop.
+#[tokio::test]
+async fn a_withdrawn_resource_ends_with_an_empty_list_and_a_stopped_one_without() {
+    let fixture = plugin(serve(&[device("a", 0, None)]));
+    let mut withdrawn = open(&fixture).await;
+    assert_eq!(next(&mut withdrawn).unwrap(), ["a"]);
+    fixture.target.send_replace(Target::Retire);
+    assert_eq!(next(&mut withdrawn).unwrap(), Vec::<String>::new());
+    assert_eq!(next(&mut withdrawn), None);
+
+    let fixture = plugin(serve(&[device("a", 0, None)]));
+    let mut stopped = open(&fixture).await;
+    assert_eq!(next(&mut stopped).unwrap(), ["a"]);
+    fixture.target.send_replace(Target::Stop);
+    assert_eq!(next(&mut stopped), None);
+    assert_eq!(next(&mut stopped), None);
+}
+
+#[tokio::test]
+async fn open_streams_are_counted() {
+    let fixture = plugin(serve(&[device("a", 0, None)]));
+    let (one, two) = (open(&fixture).await, open(&fixture).await);
+    assert_eq!(*fixture.streams.borrow(), Streams { open: 2, opened: 2 });
+    drop((one, two));
+    assert_eq!(*fixture.streams.borrow(), Streams { open: 0, opened: 2 });
+}
+
+/// Upstream: TestGetDevicePluginOptions, TestPreStartContainer/error.
+#[tokio::test]
+async fn optional_calls_are_as_the_options_say() {
+    let fixture = plugin(serve(&[device("a", 0, None)]));
+    let options = fixture
+        .plugin
+        .get_device_plugin_options(Request::new(Empty {}))
+        .await
+        .unwrap()
+        .into_inner();
+    assert_eq!(
+        (options.pre_start_required, options.get_preferred_allocation_available),
+        (false, true)
+    );
+    let request = Request::new(PreStartContainerRequest::default());
+    assert_eq!(
+        fixture.plugin.pre_start_container(request).await.unwrap_err().code(),
+        Code::Unimplemented
+    );
+}
+
+/// Upstream: TestGetPreferredAllocation.
+#[tokio::test]
+async fn preferences_are_answered_for_each_container() {
+    let fixture = plugin(serve(&[device("a", 0, None), device("b", 0, None)]));
+    let ask = |size, available: &[&str]| ContainerPreferredAllocationRequest {
+        available_device_ids: available.iter().map(|&id| id.to_owned()).collect(),
+        must_include_device_ids: Vec::new(),
+        allocation_size: size,
+    };
+    let request =
+        |container_requests| Request::new(PreferredAllocationRequest { container_requests });
+    let both = request(vec![ask(1, &["b"]), ask(2, &["b", "a"])]);
+    let answer = fixture.plugin.get_preferred_allocation(both).await.unwrap().into_inner();
+    let ids: Vec<_> = answer.container_responses.into_iter().map(|r| r.device_ids).collect();
+    assert_eq!(ids, [vec!["b"], vec!["a", "b"]]);
+
+    for (bad, message) in [
+        (ask(1, &["x"]), "unknown device x"),
+        (ask(2, &["a"]), "2 devices requested but 1 are available"),
+        (ask(-1, &["a"]), "allocation size -1 is negative"),
+    ] {
+        let status = fixture.plugin.get_preferred_allocation(request(vec![bad])).await.unwrap_err();
+        assert_eq!((status.code(), status.message()), (Code::InvalidArgument, message));
+    }
+}
+
+/// Upstream: TestAllocate, as the kubelet sees it.
+#[tokio::test]
+async fn an_allocation_that_cannot_be_given_has_a_code() {
+    let sick = Device {
+        health: Health::Unhealthy { reason: "broken".to_owned() },
+        ..device("b", 0, None)
+    };
+    let fixture = plugin(serve(&[device("a", 0, None), sick]));
+    let request = |id: &str| {
+        let containers = vec![ContainerAllocateRequest { device_ids: vec![id.to_owned()] }];
+        Request::new(AllocateRequest { container_requests: containers })
+    };
+    let given = fixture.plugin.allocate(request("a")).await.unwrap().into_inner();
+    assert_eq!(given.container_responses[0].devices[0].host_path, "/dev/a");
+    let code = async |id: &str| fixture.plugin.allocate(request(id)).await.unwrap_err().code();
+    assert_eq!(code("x").await, Code::InvalidArgument);
+    assert_eq!(code("b").await, Code::FailedPrecondition);
+    fixture.target.send_replace(Target::Retire);
+    assert_eq!(code("a").await, Code::Unavailable);
+}

@@ -1,0 +1,42 @@
+//! Mode `af`: one device for each port, under the function that is loaded behind it.
+
+use fpga::board::{Board, Function, Port};
+use fpga::id::{AfuId, InterfaceId};
+use fpga::names::{Naming, ResourceName};
+
+use super::{Candidate, State};
+
+pub(super) fn candidates(board: &Board, naming: Naming) -> Vec<Candidate> {
+    let candidate = |port: &Port| Candidate {
+        id: port.node.name.clone(),
+        nodes: vec![port.node.name.clone()],
+        state: state(board, port, naming),
+    };
+    board.ports.iter().map(candidate).collect()
+}
+
+fn state(board: &Board, port: &Port, naming: Naming) -> State {
+    match port.function {
+        _ if port.node.number.is_none() => State::Unusable("it has no device node"),
+        Function::Loaded { afu_id } => loaded(board.interface_id(port), afu_id, naming),
+        Function::Busy => State::Unknown("it is being reconfigured"),
+        Function::Crashed => State::Unknown("its function reads as all ones: the firmware crashed"),
+        Function::Unreadable => State::Unknown("its function cannot be read"),
+        Function::Absent => State::Unusable("no driver shows its function"),
+    }
+}
+
+fn loaded(interface: Option<InterfaceId>, afu: AfuId, naming: Naming) -> State {
+    match (interface, naming) {
+        _ if afu.is_crash_marker() => {
+            State::Unknown("its function reads as all ones: the firmware crashed")
+        }
+        (Some(id), _) if id.is_crash_marker() => {
+            State::Unknown("its interface id reads as all ones: the firmware crashed")
+        }
+        (Some(id), _) => State::Works(ResourceName::af(naming, id, afu)),
+        // The seed's form leaves the interface out.
+        (None, Naming::Seed) => State::Works(ResourceName::af(naming, InterfaceId::new(0), afu)),
+        (None, Naming::Encoded) => State::Unknown("its interface id cannot be read"),
+    }
+}

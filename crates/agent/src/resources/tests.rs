@@ -1,0 +1,288 @@
+//! Upstream's tests of the three tree builders and of the choice between them: TestNewDevicePlugin*,
+//! TestGetAfuTree*, TestGetRegionTree*, TestGetRegionDevelTree*, each for DFL and OPAE.
+
+use fpga::board::{Driver, Function};
+use fpga::id::InterfaceId;
+
+use super::*;
+use crate::testing::{A10, NLB0, NLB3, board, inventory, loaded};
+
+const AF: Settings = Settings { mode: Mode::Af, naming: Naming::Seed };
+const ENCODED: Settings = Settings { mode: Mode::Af, naming: Naming::Encoded };
+const REGION: Settings = Settings { mode: Mode::Region, naming: Naming::Seed };
+const REGION_DEVEL: Settings = Settings { mode: Mode::RegionDevel, naming: Naming::Seed };
+
+const CRASHED: InterfaceId = InterfaceId::new(u128::MAX);
+
+fn fresh(boards: Vec<Board>, settings: Settings) -> Plan {
+    plan(&inventory(boards), settings, &Memory::default())
+}
+
+/// One line a device: `resource id health nodes`.
+fn lines(plan: &Plan) -> Vec<String> {
+    let line = |name: &ResourceName, device: &Device| {
+        let health = if device.is_healthy() { "healthy" } else { "unhealthy" };
+        format!("{} {} {health} {}", name.device_type(), device.id, device.nodes.join(","))
+    };
+    plan.offer
+        .iter()
+        .flat_map(|(name, devices)| devices.iter().map(move |d| line(name, d)))
+        .collect()
+}
+
+fn notes(plan: &Plan) -> Vec<String> {
+    plan.notes.iter().map(|note| format!("{}: {}", note.object, note.message)).collect()
+}
+
+/// Upstream: TestGetAfuTreeDFL, TestGetAfuTreeOPAE, TestNewDevicePluginDFL/af, TestNewDevicePluginOPAE/af.
+#[test]
+fn af_offers_each_port_under_its_function() {
+    for (driver, prefix) in [(Driver::Dfl, "dfl"), (Driver::Opae, "intel-fpga")] {
+        let boards = vec![
+            board(driver, 0xa0, 2, &[loaded(NLB3)]),
+            board(driver, 0x10, 0, &[loaded(NLB0), loaded(NLB3)]),
+        ];
+        let plan = fresh(boards, AF);
+        assert_eq!(
+            lines(&plan),
+            [
+                format!("af-{NLB0} {prefix}-port.0 healthy {prefix}-port.0"),
+                format!("af-{NLB3} {prefix}-port.1 healthy {prefix}-port.1"),
+                format!("af-{NLB3} {prefix}-port.2 healthy {prefix}-port.2"),
+            ]
+        );
+        assert_eq!(plan.offer[&ResourceName::af(Naming::Seed, A10, NLB3)][1].numa_node, Some(1));
+        assert!(plan.notes.is_empty());
+    }
+}
+
+#[test]
+fn af_can_use_the_encoded_names() {
+    let plan = fresh(vec![board(Driver::Dfl, 0, 0, &[loaded(NLB0)])], ENCODED);
+    assert_eq!(
+        lines(&plan),
+        ["af-695.d84.aVKNtusxV3qMNmj5-qCB9thCTcSko8QT-J5DNoP5BAs dfl-port.0 healthy dfl-port.0"]
+    );
+}
+
+/// Upstream: TestGetRegionTreeDFL, TestGetRegionTreeOPAE, TestNewDevicePlugin*/region. Unlike there, a
+/// card of several slots is one device a slot, and none gives the port of another.
+#[test]
+fn region_offers_each_slot() {
+    for (driver, prefix) in [(Driver::Dfl, "dfl"), (Driver::Opae, "intel-fpga")] {
+        let boards = vec![
+            board(driver, 0x10, 0, &[loaded(NLB0)]),
+            board(driver, 0x20, 1, &[loaded(NLB0), Function::Busy]),
+        ];
+        let plan = fresh(boards, REGION);
+        assert_eq!(
+            lines(&plan),
+            [
+                format!("region-{A10} {prefix}-fme.0 healthy {prefix}-port.0"),
+                format!("region-{A10} {prefix}-fme.1-port0 healthy {prefix}-port.1"),
+                format!("region-{A10} {prefix}-fme.1-port1 healthy {prefix}-port.2"),
+            ]
+        );
+    }
+}
+
+/// Upstream: TestGetRegionDevelTreeDFL, TestGetRegionDevelTreeOPAE, TestNewDevicePlugin*/regiondevel.
+#[test]
+fn regiondevel_offers_the_card_with_its_management_node_last() {
+    for (driver, prefix) in [(Driver::Dfl, "dfl"), (Driver::Opae, "intel-fpga")] {
+        let plan = fresh(vec![board(driver, 0, 4, &[loaded(NLB0), loaded(NLB3)])], REGION_DEVEL);
+        let nodes = format!("{prefix}-port.4,{prefix}-port.5,{prefix}-fme.4");
+        assert_eq!(lines(&plan), [format!("region-{A10} {prefix}-fme.4 healthy {nodes}")]);
+    }
+}
+
+#[test]
+fn management_nodes_are_given_in_regiondevel_only() {
+    for settings in [AF, ENCODED, REGION] {
+        let plan = fresh(vec![board(Driver::Dfl, 0, 0, &[loaded(NLB0), loaded(NLB3)])], settings);
+        assert!(!plan.offer.is_empty());
+        let mut nodes = plan.offer.values().flatten().flat_map(|d| &d.nodes);
+        assert!(nodes.all(|node| !node.contains("fme")), "{settings:?}");
+    }
+}
+
+/// Slots are counted by what the card has, not by what is visible: the id of a slot must not change
+/// when its neighbour is released.
+#[test]
+fn a_slot_keeps_its_id_when_its_neighbour_is_released() {
+    let mut card = board(Driver::Dfl, 0, 0, &[loaded(NLB0), loaded(NLB3)]);
+    card.ports.pop();
+    let plan = fresh(vec![card], REGION);
+    assert_eq!(lines(&plan), [format!("region-{A10} dfl-fme.0-port0 healthy dfl-port.0")]);
+}
+
+#[test]
+fn a_driver_that_does_not_count_ports_is_believed_by_what_it_shows() {
+    let mut one = board(Driver::Opae, 0, 0, &[loaded(NLB0)]);
+    one.fme.ports_num = None;
+    let mut two = board(Driver::Opae, 1, 1, &[loaded(NLB0), loaded(NLB3)]);
+    two.fme.ports_num = None;
+    // The OPAE driver shows one region whatever the number of ports.
+    two.regions.truncate(1);
+    let plan = fresh(vec![one, two], REGION);
+    assert_eq!(
+        lines(&plan),
+        [
+            format!("region-{A10} intel-fpga-fme.0 healthy intel-fpga-port.0"),
+            format!("region-{A10} intel-fpga-fme.1-port0 healthy intel-fpga-port.1"),
+            format!("region-{A10} intel-fpga-fme.1-port1 healthy intel-fpga-port.2"),
+        ]
+    );
+}
+
+#[test]
+fn a_fault_leaves_an_af_device_unhealthy_under_its_resource() {
+    let before = fresh(vec![board(Driver::Dfl, 0, 0, &[loaded(NLB0), loaded(NLB3)])], AF);
+    for fault in [
+        Function::Busy,
+        Function::Crashed,
+        Function::Unreadable,
+        loaded(fpga::id::AfuId::new(u128::MAX)),
+    ] {
+        let now = vec![board(Driver::Dfl, 0, 0, &[fault.clone(), loaded(NLB3)])];
+        let first = plan(&inventory(now.clone()), AF, &before.memory);
+        // It is remembered for more than one scan.
+        let second = plan(&inventory(now), AF, &first.memory);
+        for plan in [first, second] {
+            assert_eq!(
+                lines(&plan),
+                [
+                    format!("af-{NLB0} dfl-port.0 unhealthy dfl-port.0"),
+                    format!("af-{NLB3} dfl-port.1 healthy dfl-port.1"),
+                ],
+                "{fault:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn an_af_device_moves_when_another_function_is_loaded() {
+    let before = fresh(vec![board(Driver::Dfl, 0, 0, &[loaded(NLB0)])], AF);
+    let after =
+        plan(&inventory(vec![board(Driver::Dfl, 0, 0, &[loaded(NLB3)])]), AF, &before.memory);
+    assert_eq!(lines(&after), [format!("af-{NLB3} dfl-port.0 healthy dfl-port.0")]);
+}
+
+#[test]
+fn what_was_never_known_is_not_offered_and_noted() {
+    let faults = [Function::Busy, Function::Crashed, Function::Absent, Function::Unreadable];
+    let plan = fresh(vec![board(Driver::Dfl, 0, 0, &faults)], AF);
+    assert!(plan.offer.is_empty());
+    assert_eq!(
+        notes(&plan),
+        [
+            "dfl-port.0: not offered: it is being reconfigured",
+            "dfl-port.1: not offered: its function reads as all ones: the firmware crashed",
+            "dfl-port.2: not offered: no driver shows its function",
+            "dfl-port.3: not offered: its function cannot be read",
+        ]
+    );
+}
+
+#[test]
+fn a_crashed_card_stays_under_its_region_unhealthy() {
+    for settings in [REGION, REGION_DEVEL] {
+        let mut card = board(Driver::Dfl, 0, 0, &[loaded(NLB0)]);
+        let before = fresh(vec![card.clone()], settings);
+        card.regions[0].interface_id = Some(CRASHED);
+        let after = plan(&inventory(vec![card.clone()]), settings, &before.memory);
+        assert_eq!(after.offer.keys().collect::<Vec<_>>(), [&ResourceName::region(A10)]);
+        assert!(!after.offer[&ResourceName::region(A10)][0].is_healthy());
+
+        let unknown = fresh(vec![card], settings);
+        assert!(unknown.offer.is_empty());
+        assert_eq!(
+            notes(&unknown),
+            ["dfl-fme.0: not offered: its interface id reads as all ones: the firmware crashed"]
+        );
+    }
+}
+
+#[test]
+fn a_crashed_card_takes_its_functions_down_under_their_own_names() {
+    let mut card = board(Driver::Dfl, 0, 0, &[loaded(NLB0)]);
+    let before = fresh(vec![card.clone()], AF);
+    card.regions[0].interface_id = Some(CRASHED);
+    let after = plan(&inventory(vec![card]), AF, &before.memory);
+    assert_eq!(lines(&after), [format!("af-{NLB0} dfl-port.0 unhealthy dfl-port.0")]);
+}
+
+#[test]
+fn reconfiguration_does_not_disturb_a_region() {
+    for function in [Function::Busy, Function::Crashed, Function::Unreadable] {
+        let plan = fresh(vec![board(Driver::Dfl, 0, 0, &[function])], REGION);
+        assert_eq!(lines(&plan), [format!("region-{A10} dfl-fme.0 healthy dfl-port.0")]);
+    }
+}
+
+#[test]
+fn a_card_without_interface_id_is_offered_where_the_name_does_not_need_it() {
+    let mut card = board(Driver::Dfl, 0, 0, &[loaded(NLB0)]);
+    card.regions[0].interface_id = None;
+    let offered = fresh(vec![card.clone()], AF);
+    assert_eq!(lines(&offered), [format!("af-{NLB0} dfl-port.0 healthy dfl-port.0")]);
+    for (settings, object) in
+        [(ENCODED, "dfl-port.0"), (REGION, "dfl-fme.0"), (REGION_DEVEL, "dfl-fme.0")]
+    {
+        let plan = fresh(vec![card.clone()], settings);
+        assert!(plan.offer.is_empty());
+        assert_eq!(
+            notes(&plan),
+            [format!("{object}: not offered: its interface id cannot be read")]
+        );
+    }
+}
+
+#[test]
+fn one_bad_card_among_four_hides_none_of_the_others() {
+    let mut boards: Vec<Board> =
+        (0..4).map(|i| board(Driver::Dfl, i, usize::from(i), &[loaded(NLB0)])).collect();
+    boards[2].regions.clear();
+    boards[2].ports[0].function = Function::Unreadable;
+    for settings in [AF, ENCODED, REGION, REGION_DEVEL] {
+        let plan = fresh(boards.clone(), settings);
+        assert_eq!(plan.offer.values().map(Vec::len).sum::<usize>(), 3, "{settings:?}");
+        assert_eq!(plan.notes.len(), 1, "{settings:?}");
+    }
+}
+
+#[test]
+fn nodes_that_do_not_exist_are_not_given() {
+    let mut card = board(Driver::Dfl, 0, 0, &[loaded(NLB0)]);
+    card.ports[0].node.number = None;
+    for (settings, note) in [
+        (AF, "dfl-port.0: not offered: it has no device node"),
+        (REGION, "dfl-fme.0: not offered: it has no port node"),
+    ] {
+        let plan = fresh(vec![card.clone()], settings);
+        assert!(plan.offer.is_empty());
+        assert_eq!(notes(&plan), [note]);
+    }
+    assert_eq!(
+        lines(&fresh(vec![card], REGION_DEVEL)),
+        [format!("region-{A10} dfl-fme.0 healthy dfl-fme.0")]
+    );
+}
+
+#[test]
+fn two_devices_never_share_an_id() {
+    let boards =
+        vec![board(Driver::Dfl, 0, 0, &[loaded(NLB0)]), board(Driver::Dfl, 1, 0, &[loaded(NLB0)])];
+    let plan = fresh(boards, AF);
+    assert_eq!(lines(&plan).len(), 1);
+    assert_eq!(notes(&plan), ["dfl-port.0: not offered: another card has a device of this name"]);
+}
+
+/// Upstream: TestNewDevicePlugin's cases without a driver, which are fatal there.
+#[test]
+fn no_driver_and_no_cards_offer_nothing() {
+    for settings in [AF, REGION, REGION_DEVEL] {
+        assert_eq!(plan(&Inventory::default(), settings, &Memory::default()), Plan::default());
+    }
+}

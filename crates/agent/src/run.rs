@@ -1,0 +1,126 @@
+//! Puts the parts together and runs them until a signal.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use fpga::names::Mode;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+use crate::config::Config;
+use crate::health::Health;
+use crate::inventory;
+use crate::manager::{InventoryEnded, Manager};
+use crate::mode;
+use crate::socket_dir;
+use crate::status::Status;
+
+/// Why the agent cannot run.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The node's tree cannot be read.
+    #[error("cannot read {}: {error}", path.display())]
+    Root {
+        /// The directory.
+        path: PathBuf,
+        /// Why.
+        error: io::Error,
+    },
+    /// The address of the health endpoint is not to be had.
+    #[error("--health-address {address}: {error}")]
+    Health {
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        error: io::Error,
+    },
+    /// The socket directory cannot be watched.
+    #[error("cannot watch {}: {error}", path.display())]
+    Watch {
+        /// The directory.
+        path: PathBuf,
+        /// Why.
+        error: io::Error,
+    },
+    /// The system refuses a thread or a signal handler.
+    #[error("{what}: {error}")]
+    System {
+        /// What was asked for.
+        what: &'static str,
+        /// Why it was refused.
+        error: io::Error,
+    },
+    /// The scanning thread is gone.
+    #[error(transparent)]
+    Inventory(#[from] InventoryEnded),
+}
+
+/// Runs until SIGTERM or SIGINT, and then removes its sockets.
+///
+/// # Errors
+/// [`RunError`], in one line.
+pub async fn run(config: Config) -> Result<(), RunError> {
+    let stop = signals().map_err(|error| RunError::System { what: "signal handler", error })?;
+    let sys = config.root.sys();
+    std::fs::read_dir(sys).map_err(|error| RunError::Root { path: sys.to_owned(), error })?;
+
+    let status = Status::default();
+    let health = health(config.health_address, status.clone()).await?;
+    let watch_failed = |error| RunError::Watch { path: config.sockets.directory.clone(), error };
+    let (seen, seen_no_more) = socket_dir::follow(config.sockets.clone()).map_err(watch_failed)?;
+    let inventory = inventory::follow(config.root.clone(), config.rescan_interval)
+        .map_err(|error| RunError::System { what: "thread", error })?;
+
+    tracing::info!("FPGA device plugin started in {} mode", config.mode);
+    let mode = follow_mode(&config);
+    let manager = Manager::new(config.naming, config.sockets.clone(), seen, status);
+    tokio::select! {
+        ended = manager.run(inventory, mode, stop) => Ok(ended?),
+        Ok(error) = seen_no_more => Err(watch_failed(error)),
+        never = health => match never {},
+    }
+}
+
+fn signals() -> io::Result<impl Future<Output = ()>> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => tracing::info!("stopping: SIGTERM"),
+            _ = interrupt.recv() => tracing::info!("stopping: SIGINT"),
+        }
+    })
+}
+
+async fn health(
+    address: Option<SocketAddr>,
+    status: Status,
+) -> Result<impl Future<Output = std::convert::Infallible>, RunError> {
+    let health = match address {
+        Some(address) => {
+            let bound = Health::bind(address, status).await;
+            Some(bound.map_err(|error| RunError::Health { address, error })?)
+        }
+        None => None,
+    };
+    Ok(async {
+        match health {
+            Some(health) => health.run().await,
+            None => std::future::pending().await,
+        }
+    })
+}
+
+/// The configured mode, and the annotation's if there is a way to learn it.
+fn follow_mode(config: &Config) -> watch::Receiver<Mode> {
+    let reason = match (&config.api, &config.node_name) {
+        (Some(source), Some(node)) => {
+            return mode::follow(config.mode, node.clone(), source.clone());
+        }
+        (None, _) => "neither --kubeconfig nor a service account is given",
+        (Some(_), None) => "neither --node-name nor NODE_NAME is given",
+    };
+    tracing::info!("the node's annotation is not read: {reason}");
+    watch::channel(config.mode).1
+}

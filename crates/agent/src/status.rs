@@ -1,0 +1,93 @@
+//! How far the agent is, for the health endpoint.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use fpga::names::ResourceName;
+
+/// Shared between the tasks that know and the endpoint that tells.
+#[derive(Debug, Clone, Default)]
+pub struct Status(Arc<Mutex<State>>);
+
+#[derive(Debug, Default)]
+struct State {
+    scanned: bool,
+    resources: BTreeMap<ResourceName, Phase>,
+}
+
+/// How far one resource is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Phase {
+    /// Its server is being set up or registered for the first time.
+    Starting,
+    /// The kubelet knows it.
+    Registered,
+    /// It is not registered, for this reason.
+    Waiting(String),
+}
+
+impl Status {
+    /// The first scan has been taken in.
+    pub fn scanned(&self) {
+        self.lock().scanned = true;
+    }
+
+    /// A resource got further or fell back.
+    pub fn set(&self, resource: &ResourceName, phase: Phase) {
+        self.lock().resources.insert(resource.clone(), phase);
+    }
+
+    /// A resource is no longer offered.
+    pub fn remove(&self, resource: &ResourceName) {
+        self.lock().resources.remove(resource);
+    }
+
+    /// What readiness lacks, a line for each thing; empty when the agent is ready.
+    #[must_use]
+    pub fn missing(&self) -> Vec<String> {
+        let state = self.lock();
+        let mut missing = Vec::new();
+        if !state.scanned {
+            missing.push("the first scan is not done".to_owned());
+        }
+        for (resource, phase) in &state.resources {
+            match phase {
+                Phase::Registered => {}
+                Phase::Starting => missing.push(format!("{resource}: not registered yet")),
+                Phase::Waiting(reason) => {
+                    missing.push(format!("{resource}: not registered: {reason}"))
+                }
+            }
+        }
+        missing
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn readiness_needs_a_scan_and_every_registration() {
+        let status = Status::default();
+        assert_eq!(status.missing(), ["the first scan is not done"]);
+        status.scanned();
+        assert!(status.missing().is_empty());
+
+        let resource: ResourceName =
+            "fpga.intel.com/region-69528db6eb31577a8c3668f9faa081f6".parse().unwrap();
+        status.set(&resource, Phase::Starting);
+        assert_eq!(status.missing(), [format!("{resource}: not registered yet")]);
+        status.set(&resource, Phase::Waiting("no kubelet".to_owned()));
+        assert_eq!(status.missing(), [format!("{resource}: not registered: no kubelet")]);
+        status.set(&resource, Phase::Registered);
+        assert!(status.missing().is_empty());
+        status.set(&resource, Phase::Starting);
+        status.remove(&resource);
+        assert!(status.missing().is_empty());
+    }
+}

@@ -1,0 +1,94 @@
+//! Between our devices and the kubelet's messages; pure.
+
+use std::collections::HashMap;
+
+use fpga::names::{CONTAINER_MODE_ANNOTATION, CONTAINER_MODE_REGION, Mode};
+use fpga::root::host_node;
+use kubelet_api::v1beta1::{
+    self as api, ContainerAllocateResponse, DeviceSpec, NumaNode, TopologyInfo,
+};
+use kubelet_api::{HEALTHY, UNHEALTHY};
+
+use crate::device::{Device, Health};
+
+/// Why devices are not given to a container. The texts are those that the Go plugin answers with.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum AllocateError {
+    /// The resource has no such device.
+    #[error("invalid allocation request with non-existing device {0}")]
+    Unknown(String),
+    /// The device cannot be used now.
+    #[error("invalid allocation request with unhealthy device {id}: {reason}")]
+    Unhealthy {
+        /// The device.
+        id: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+/// The list of ListAndWatch.
+#[must_use]
+pub fn list(devices: &[Device]) -> Vec<api::Device> {
+    devices.iter().map(device).collect()
+}
+
+fn device(device: &Device) -> api::Device {
+    let health = if device.is_healthy() { HEALTHY } else { UNHEALTHY };
+    let topology = |node: u32| TopologyInfo { nodes: vec![NumaNode { id: i64::from(node) }] };
+    api::Device {
+        id: device.id.clone(),
+        health: health.to_owned(),
+        topology: device.numa_node.map(topology),
+    }
+}
+
+/// What one container is given for the devices `ids`: their nodes, each once.
+///
+/// # Errors
+/// [`AllocateError`] names the first device that cannot be given.
+pub fn allocate(
+    devices: &[Device],
+    mode: Mode,
+    ids: &[String],
+) -> Result<ContainerAllocateResponse, AllocateError> {
+    let mut nodes: Vec<&str> = Vec::new();
+    for id in ids {
+        let device = devices
+            .iter()
+            .find(|d| d.id == *id)
+            .ok_or_else(|| AllocateError::Unknown(id.clone()))?;
+        if let Health::Unhealthy { reason } = &device.health {
+            return Err(AllocateError::Unhealthy { id: id.clone(), reason: reason.clone() });
+        }
+        for node in &device.nodes {
+            if !nodes.contains(&node.as_str()) {
+                nodes.push(node);
+            }
+        }
+    }
+    Ok(ContainerAllocateResponse {
+        devices: nodes.into_iter().map(spec).collect(),
+        annotations: annotations(mode),
+        ..Default::default()
+    })
+}
+
+fn spec(node: &str) -> DeviceSpec {
+    let path = host_node(node);
+    DeviceSpec { container_path: path.clone(), host_path: path, permissions: "rw".to_owned() }
+}
+
+/// The runtime hook knows by it that the container's regions are to be programmed.
+fn annotations(mode: Mode) -> HashMap<String, String> {
+    match mode {
+        Mode::Region => HashMap::from([(
+            CONTAINER_MODE_ANNOTATION.to_owned(),
+            CONTAINER_MODE_REGION.to_owned(),
+        )]),
+        Mode::Af | Mode::RegionDevel => HashMap::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests;
