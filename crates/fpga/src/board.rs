@@ -278,3 +278,59 @@ impl Board {
         self.regions.get(port.region?)?.interface_id
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn registers_and_ids_are_hexadecimal_text_for_scripts() {
+        let pci = PciFunction {
+            vendor: 0x8086,
+            device: 0x9c4,
+            class: 0x12_0000,
+            ..PciFunction::unread("0000:5e:00.0".parse().unwrap())
+        };
+        let json = serde_json::to_value(&pci).unwrap();
+        assert_eq!(
+            (&json["address"], &json["vendor"], &json["device"], &json["class"]),
+            (&"0000:5e:00.0".into(), &"0x8086".into(), &"0x09c4".into(), &"0x120000".into())
+        );
+
+        let node = DeviceNode { name: "dfl-fme.0".to_owned(), number: None };
+        let fme = Fme { bitstream_id: Some(u64::MAX), ..Fme::unread(node) };
+        let json = serde_json::to_value(&fme).unwrap();
+        assert_eq!(json["bitstream_id"], "0xffffffffffffffff");
+        assert_eq!(json["bitstream_metadata"], serde_json::Value::Null);
+    }
+
+    #[test]
+    fn the_state_of_a_function_is_a_word() {
+        let json = |function| serde_json::to_value(function).unwrap();
+        assert_eq!(json(Function::Busy), serde_json::json!({"state": "busy"}));
+        let loaded = json(Function::Loaded { afu_id: AfuId::new(1) });
+        assert_eq!(loaded, serde_json::json!({"state": "loaded", "afu_id": format!("{:032x}", 1)}));
+    }
+
+    #[test]
+    fn problems_of_no_board_come_first() {
+        let problem = |object: &str| Problem::new(object, "wrong");
+        let address = "0000:5e:00.0".parse().unwrap();
+        let board = Board {
+            driver: Driver::Dfl,
+            pci: PciFunction::unread(address),
+            model: None,
+            fme: Fme::unread(DeviceNode { name: "dfl-fme.0".to_owned(), number: None }),
+            regions: Vec::new(),
+            ports: Vec::new(),
+            problems: vec![problem("dfl-port.0")],
+        };
+        let inventory = Inventory {
+            drivers: vec![Driver::Dfl],
+            boards: vec![board],
+            problems: vec![problem("region7")],
+        };
+        let texts: Vec<_> = inventory.all_problems().map(ToString::to_string).collect();
+        assert_eq!(texts, ["region7: wrong", "dfl-port.0: wrong"]);
+    }
+}

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::id::PciAddress;
+
 /// The two trees of a node. [`Root::host`] is the machine itself; [`Root::at`] is a directory that
 /// holds `sys/` and `dev/`, such as the emulator's.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,6 +62,30 @@ impl Root {
         self.sys.join("class/fpga")
     }
 
+    /// Directory of the platform device `name`, which both drivers' ports and management engines are.
+    #[must_use]
+    pub fn platform_device(&self, name: &str) -> PathBuf {
+        self.sys.join("bus/platform/devices").join(name)
+    }
+
+    /// Directory of a PCI function (`Documentation/ABI/testing/sysfs-bus-pci`).
+    #[must_use]
+    pub fn pci_device(&self, address: PciAddress) -> PathBuf {
+        self.sys.join("bus/pci/devices").join(address.to_string())
+    }
+
+    /// Directory of the PCI driver `name`, with its `bind` and `unbind`.
+    #[must_use]
+    pub fn pci_driver(&self, name: &str) -> PathBuf {
+        self.sys.join("bus/pci/drivers").join(name)
+    }
+
+    /// What makes the kernel look for PCI functions again when 1 is written to it.
+    #[must_use]
+    pub fn pci_rescan(&self) -> PathBuf {
+        self.sys.join("bus/pci/rescan")
+    }
+
     /// Where the node `name` is on this root. For the path that a container or the kubelet is told,
     /// see [`host_node`].
     #[must_use]
@@ -73,4 +99,34 @@ impl Root {
 #[must_use]
 pub fn host_node(name: &str) -> String {
     format!("/dev/{name}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_host_is_the_kernels_own_tree() {
+        let host = Root::host();
+        assert_eq!((host.sys(), host.dev()), (Path::new("/sys"), Path::new("/dev")));
+        assert!(host.is_kernel());
+        assert_eq!(host.dfl_class(), Path::new("/sys/class/fpga_region"));
+        assert_eq!(host.opae_class(), Path::new("/sys/class/fpga"));
+    }
+
+    #[test]
+    fn a_directory_holds_both_trees() {
+        let root = Root::at("/t");
+        assert_eq!((root.sys(), root.dev()), (Path::new("/t/sys"), Path::new("/t/dev")));
+        assert!(!root.is_kernel());
+        assert_eq!(root, Root::new("/t/sys", "/t/dev"));
+    }
+
+    #[test]
+    fn a_container_is_told_the_hosts_path_whatever_the_root() {
+        let root = Root::new("/sys", "/host/dev");
+        assert!(root.is_kernel());
+        assert_eq!(root.node("dfl-port.0"), Path::new("/host/dev/dfl-port.0"));
+        assert_eq!(host_node("dfl-port.0"), "/dev/dfl-port.0");
+    }
 }

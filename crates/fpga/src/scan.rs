@@ -18,7 +18,7 @@
 use std::io;
 use std::path::Path;
 
-use crate::board::{Board, Driver, Inventory, Port, Problem, Region, model};
+use crate::board::{Board, Driver, Inventory, Problem, Region, model};
 use crate::root::Root;
 
 mod attr;
@@ -129,11 +129,13 @@ fn attach(mut parts: container::Parts, boards: &mut [Board], problems: &mut Vec<
         return;
     }
     problems.append(&mut parts.problems);
-    problems.extend(parts.ports.iter().map(|Port { node, pci, is_virtual, .. }| {
-        let function = if *is_virtual { "physical function" } else { "function" };
-        Problem::new(
-            &node.name,
-            format_args!("on {pci}, whose {function} {} has no management engine", parts.owner),
-        )
+    let (function, owner) = (parts.function, parts.owner);
+    problems.extend(parts.ports.iter().map(|port| {
+        let message = if port.is_virtual {
+            format!("{owner}, the physical function of {function}, has no management engine")
+        } else {
+            format!("{function} has neither a management engine nor a physical function")
+        };
+        Problem::new(&port.node.name, message)
     }));
 }

@@ -1,0 +1,5 @@
+//! Scans of emulated machines, whole and damaged.
+
+mod damage;
+mod node;
+mod shapes;
