@@ -124,6 +124,14 @@ impl Card {
         self.revision += 1;
     }
 
+    /// Sets a port's power state: 0 normal, 1 and 2 throttled, 6 off.
+    pub fn set_power_state(&mut self, port: usize, state: u8) {
+        if let Some(p) = self.ports.get_mut(port) {
+            p.set_power_state(state);
+            self.revision += 1;
+        }
+    }
+
     /// Loads a function without reconfiguration, as a reset from flash memory would.
     pub fn set_function(&mut self, port: usize, id: Guid) {
         if let Some(p) = self.ports.get_mut(port) {

@@ -15,7 +15,12 @@
 //! ```
 
 pub mod card;
+pub mod ctl;
+pub mod exec;
 pub mod host;
 pub mod id;
 pub mod machine;
+pub mod serve;
+pub mod sys;
 pub mod tree;
+pub mod view;

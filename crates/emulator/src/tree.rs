@@ -19,7 +19,7 @@ mod sheet;
 
 use std::path::{Path, PathBuf};
 
-pub use files::{Mapper, Tree, Written};
+pub use files::{Mapped, Mapper, Tree, Written};
 pub use sheet::{Entry, Sheet};
 
 use crate::host::{Host, Link, Slot};
@@ -113,9 +113,11 @@ fn card_sheet(index: usize, slot: &Slot) -> Sheet {
         }
         bound.vfs.iter().for_each(|vf| pci::virtual_function(&mut sheet, slot, vf));
     }
-    let device = pci::dir(slot.spec.pci);
     for (path, error) in &slot.denied {
-        sheet.deny(&format!("{device}/{path}"), *error);
+        // Only what is there can refuse to be read.
+        if sheet.0.contains_key(path) {
+            sheet.deny(path, *error);
+        }
     }
     sheet
 }

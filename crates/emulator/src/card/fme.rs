@@ -37,7 +37,7 @@ impl Fme {
             (FME_ERR_CAP, 1 | VECTOR_FME_ERROR << 1),
         ]);
         for n in 0..ports {
-            r.insert(FME_PORT_OFST + 8 * n, PORT_OFST_IMP | 2 << 32 | n * PORT_SPAN);
+            r.insert(FME_PORT_OFST + 8 * n, PORT_OFST_IMP | 2 << 32 | (n * PORT_SPAN));
         }
         if build.interface_id.is_some() {
             r.insert(PR, feature(5, 0, 0));

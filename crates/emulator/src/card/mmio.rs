@@ -36,7 +36,7 @@ impl dyn Mmio + '_ {
 
 const WORDS_A_PAGE: usize = 512;
 const PAGES: usize = 64;
-const _: () = assert!(WORDS_A_PAGE * PAGES * 8 == super::regs::AFU_SIZE as usize);
+const _: () = assert!(WORDS_A_PAGE * PAGES * 8 == super::regs::AFU_BYTES);
 
 type Page = [AtomicU64; WORDS_A_PAGE];
 

@@ -27,12 +27,12 @@ impl Port {
             (GUID_L, PORT_GUID.1),
             (GUID_H, PORT_GUID.0),
             (NEXT_AFU, AFU_OFFSET),
-            (PORT_CAP, number as u64 | (AFU_SIZE >> 10) << 8 | USER_INTERRUPTS << 32),
+            (PORT_CAP, number as u64 | (AFU_SIZE >> 10) << 8 | (USER_INTERRUPTS as u64) << 32),
             (PORT_CTRL, PORT_SFTRST | PORT_SFTRST_ACK),
             (PORT_ERR, feature(0x10, 1, 0x1000)),
             (PORT_ERR_CAP, 1 | VECTOR_PORT_ERROR << 1),
             (PORT_UINT, feature(0x12, 0, 0)),
-            (PORT_UINT_CAP, USER_INTERRUPTS | VECTOR_USER << 12),
+            (PORT_UINT_CAP, USER_INTERRUPTS as u64 | VECTOR_USER << 12),
         ]);
         Self {
             plain,
@@ -127,7 +127,7 @@ impl Port {
     }
 
     /// Sets the power state (0 normal, 1, 2 throttled, 6 off) with the event that goes with it.
-    pub fn set_power_state(&mut self, state: u8) {
+    pub(super) fn set_power_state(&mut self, state: u8) {
         let event = match state {
             1 => PORT_AP1,
             2 => PORT_AP2,

@@ -7,7 +7,9 @@ pub const PORT_SPAN: u64 = 0x8_0000;
 /// Where a port's accelerator function starts.
 pub const AFU_OFFSET: u64 = 0x4_0000;
 /// Size of a function's register space: the region that user space maps.
-pub const AFU_SIZE: u64 = 0x4_0000;
+pub const AFU_SIZE: u64 = AFU_BYTES as u64;
+/// The same as a length in memory.
+pub const AFU_BYTES: usize = 0x4_0000;
 
 /// Lower half of the id of the component at this place.
 pub const GUID_L: u64 = 0x08;
@@ -159,7 +161,7 @@ pub const VECTOR_PORT_ERROR: u64 = 1;
 /// First interrupt vector of the functions.
 pub const VECTOR_USER: u64 = 2;
 /// User interrupts of a port.
-pub const USER_INTERRUPTS: u64 = 4;
+pub const USER_INTERRUPTS: u8 = 4;
 
 /// Id of a management engine.
 pub const FME_GUID: (u64, u64) = (0xbfaf_2ae9_4a52_46e3, 0x82fe_38f0_f9e1_7764);

@@ -38,7 +38,7 @@ pub struct Slot {
     pub manager: ManagerState,
     /// The eventfd that the management engine's error interrupt signals.
     pub error_event: Option<Arc<dyn EventSink>>,
-    /// Attributes that answer an error instead of their value, by their path below the card's PCI directory.
+    /// Attributes that answer an error instead of their value, by their path from the root of the tree.
     pub denied: BTreeMap<String, Errno>,
     revision: u64,
 }
@@ -98,7 +98,7 @@ impl Slot {
         self.revision += 1;
     }
 
-    /// Makes an attribute answer an error, or its value again. `path` is below the card's PCI directory.
+    /// Makes an attribute answer an error, or its value again. `path` is from the root of the tree, links resolved.
     pub fn deny(&mut self, path: &str, error: Option<Errno>) {
         self.touch();
         match error {
@@ -187,6 +187,24 @@ impl Slot {
     #[must_use]
     pub fn vf(&self, port: usize) -> Option<&Vf> {
         self.bound.as_ref()?.vfs.iter().find(|vf| vf.port == port)
+    }
+
+    /// Lets the function behind a port work for a moment.
+    pub(crate) fn work(&mut self, port: usize) -> crate::card::afu::Activity {
+        match self.ports.get(port) {
+            Some(state) if self.link == Link::Up => self.card.step(port, &state.dma),
+            _ => crate::card::afu::Activity::Idle,
+        }
+    }
+
+    /// Drops memory of processes that ended, and resets the port when that was the last of it, as closing the node
+    /// does. True when nothing is mapped.
+    pub(crate) fn reap(&mut self, port: usize) -> bool {
+        let Some(state) = self.ports.get_mut(port) else { return true };
+        if state.dma.drop_dead() && state.dma.is_empty() {
+            self.reset_port(port);
+        }
+        self.ports[port].dma.is_empty()
     }
 
     /// Signals the eventfds of the interrupts that the card raised.

@@ -162,7 +162,7 @@ fn boolean(text: &str) -> nix::Result<bool> {
     match text.bytes().next() {
         Some(b'y' | b'Y' | b't' | b'T' | b'1') => Ok(true),
         Some(b'n' | b'N' | b'f' | b'F' | b'0') => Ok(false),
-        Some(b'o' | b'O') => match text.bytes().nth(1) {
+        Some(b'o' | b'O') => match text.as_bytes().get(1) {
             Some(b'n' | b'N') => Ok(true),
             Some(b'f' | b'F') => Ok(false),
             _ => Err(Errno::EINVAL),

@@ -29,6 +29,9 @@ const GRAVES: usize = 64;
 /// Makes a port's registers out of its node.
 pub type Mapper = fn(&File) -> std::io::Result<Arc<dyn Mmio>>;
 
+/// A port with its registers in its node.
+pub type Mapped = (Node, Arc<dyn Mmio>);
+
 /// Identity of a file.
 type Inode = (u64, u64);
 
@@ -154,7 +157,7 @@ impl Tree {
     ///
     /// # Errors
     /// [`Error::Io`]; what was not reached is tried again with the next change.
-    pub fn sync(&mut self, host: &Host) -> Result<Vec<(Node, Arc<dyn Mmio>)>, Error> {
+    pub fn sync(&mut self, host: &Host) -> Result<Vec<Mapped>, Error> {
         self.cards.resize_with(host.slots.len(), || (u64::MAX, Sheet::default()));
         let mut changes = Vec::new();
         for (index, slot) in host.slots.iter().enumerate() {
@@ -236,7 +239,7 @@ impl Tree {
         &mut self,
         index: usize,
         new: &Sheet,
-        mapped: &mut Vec<(Node, Arc<dyn Mmio>)>,
+        mapped: &mut Vec<Mapped>,
     ) -> Result<(), Error> {
         let old = std::mem::take(&mut self.cards[index].1.0);
         let mut fresh: Vec<(&String, &Entry)> =
@@ -249,12 +252,7 @@ impl Tree {
         self.watch_directories(fresh.into_iter())
     }
 
-    fn put(
-        &mut self,
-        path: &str,
-        entry: &Entry,
-        mapped: &mut Vec<(Node, Arc<dyn Mmio>)>,
-    ) -> Result<(), Error> {
+    fn put(&mut self, path: &str, entry: &Entry, mapped: &mut Vec<Mapped>) -> Result<(), Error> {
         let file = self.root.join(path);
         if let Some(parent) = file.parent() {
             fs::create_dir_all(parent).map_err(Error::io(parent))?;
@@ -356,6 +354,29 @@ impl Tree {
     #[must_use]
     pub fn node(&self, inode: (u64, u64)) -> Option<Option<Node>> {
         self.nodes.get(&inode).map(|(node, _)| *node)
+    }
+
+    /// The attribute at `path` (from the root, or absolute; links are followed in its directory): its card and its
+    /// true path from the root.
+    #[must_use]
+    pub fn locate(&self, path: &Path) -> Option<(usize, String)> {
+        let (name, parent) = (path.file_name()?, path.parent()?);
+        let directory = fs::canonicalize(self.root.join(parent)).ok()?;
+        let found = directory.strip_prefix(&self.root).ok()?.join(name).to_str()?.to_owned();
+        let card = self.cards.iter().position(|(_, sheet)| {
+            matches!(sheet.0.get(&found), Some(Entry::File { .. } | Entry::Denied(_)))
+        })?;
+        Some((card, found))
+    }
+
+    /// As [`Tree::locate`], for what a write does.
+    #[must_use]
+    pub fn locate_store(&self, path: &Path) -> Option<(usize, Store)> {
+        let (card, found) = self.locate(path)?;
+        match self.cards[card].1.0.get(&found) {
+            Some(Entry::File { store: Some(store), .. }) => Some((card, *store)),
+            _ => None,
+        }
     }
 
     /// The files of a node that is there.

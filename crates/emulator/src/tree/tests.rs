@@ -159,13 +159,18 @@ fn an_attribute_that_cannot_be_read_is_there_and_fails_to_open() {
     tree.show_machine(&host).unwrap();
     tree.sync(&host).unwrap();
     let path = "fpga_region/region0/dfl-port.0/afu_id";
-    host.slots[0].deny(path, Some(nix::errno::Errno::EIO));
+    let (card, full) = tree.locate(&Path::new("sys/class").join(path)).unwrap();
+    assert_eq!(
+        (card, full.as_str()),
+        (0, &*format!("sys/devices/pci0000:3a/0000:3a:00.0/0000:3b:00.0/{path}"))
+    );
+    host.slots[0].deny(&full, Some(nix::errno::Errno::EIO));
     tree.sync(&host).unwrap();
     let file = dir.path().join("sys/class").join(path);
     assert!(file.exists());
     assert_eq!(std::fs::read(&file).unwrap_err().raw_os_error(), Some(libc::ENXIO));
     assert!(tree.has_denied());
-    host.slots[0].deny(path, None);
+    host.slots[0].deny(&full, None);
     tree.sync(&host).unwrap();
     assert_eq!(
         read(dir.path(), &format!("sys/class/{path}")),
