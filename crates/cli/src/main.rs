@@ -1,2 +1,23 @@
-//! Placeholder.
-fn main() {}
+//! `fpgactl`: looks at the FPGA cards of a node.
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+mod args;
+mod commands;
+mod output;
+mod status;
+mod table;
+
+fn main() -> ExitCode {
+    let args = args::Args::parse();
+    match commands::run(&args) {
+        Ok(status) => status.into(),
+        Err(error) if output::is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("fpgactl: {error:#}");
+            status::Status::Failed.into()
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args as ClapArgs, Parser, Subcommand};
+use fpga::root::Root;
+
+use crate::commands::{list, show};
+use crate::status;
+
+/// Looks at the FPGA cards of a node
+#[derive(Debug, Parser)]
+#[command(version, after_help = status::HELP)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+    #[command(flatten)]
+    pub(crate) trees: Trees,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    List(list::Args),
+    Show(show::Args),
+}
+
+/// Where the kernel's trees are.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Trees {
+    /// Directory that holds sys/ and dev/
+    #[arg(long, global = true, value_name = "DIR", default_value = "/", env = "FPGA_ROOT")]
+    root: PathBuf,
+    /// sysfs, if it is not ROOT/sys
+    #[arg(long, global = true, value_name = "DIR")]
+    sysfs: Option<PathBuf>,
+    /// Device nodes, if they are not in ROOT/dev
+    #[arg(long, global = true, value_name = "DIR")]
+    devfs: Option<PathBuf>,
+}
+
+impl Trees {
+    pub(crate) fn root(&self) -> Root {
+        let both = Root::at(&self.root);
+        let sys = self.sysfs.as_deref().unwrap_or(both.sys());
+        let dev = self.devfs.as_deref().unwrap_or(both.dev());
+        Root::new(sys, dev)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn each_tree_can_be_elsewhere() {
+        let root = |args: &[&str]| {
+            Args::try_parse_from([&["fpgactl", "list"], args].concat()).unwrap().trees.root()
+        };
+        assert_eq!(root(&["--root", "/t"]), Root::at("/t"));
+        assert_eq!(root(&["--root", "/t", "--sysfs", "/s"]), Root::new("/s", "/t/dev"));
+        assert_eq!(root(&["--root", "/t", "--devfs", "/d"]), Root::new("/t/sys", "/d"));
+    }
+}

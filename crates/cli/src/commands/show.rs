@@ -1,0 +1,182 @@
+//! `fpgactl show`: everything about the cards, or about one.
+
+use std::fmt::Write as _;
+
+use clap::{Args as ClapArgs, ValueEnum};
+use fpga::board::{Board, DeviceNode, ErrorRegister, Function, Inventory, Port, Region};
+use fpga::catalog;
+use fpga::id::PciAddress;
+use fpga::names::{Naming, ResourceName};
+use fpga::root::{Root, host_node};
+
+use super::{conclude, list};
+use crate::output;
+use crate::status::Status;
+use crate::table::dash;
+
+/// Show cards in detail, with their regions, ports, errors and what is wrong with them
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "\
+Examples:
+  fpgactl show
+  fpgactl show 5e:00.0
+  fpgactl show dfl-port.0 -o yaml
+  fpgactl show -o json | jq '.boards[].fme.errors'")]
+pub(crate) struct Args {
+    /// Only this one: a card or port, by its PCI address, its device name or the path of its node
+    #[arg(value_name = "CARD|PORT|ADDRESS")]
+    object: Option<String>,
+    /// Form of the output
+    #[arg(short, long, value_enum, default_value_t)]
+    output: Form,
+}
+
+#[derive(Debug, Clone, Copy, Default, ValueEnum)]
+enum Form {
+    /// Text for people
+    #[default]
+    Table,
+    /// The inventory as an object
+    Json,
+    /// The same in YAML
+    Yaml,
+}
+
+pub(crate) fn run(args: &Args, root: &Root, mut inventory: Inventory) -> anyhow::Result<Status> {
+    if let Some(object) = &args.object
+        && !inventory.boards.is_empty()
+    {
+        select(&mut inventory, object);
+        if inventory.boards.is_empty() {
+            eprintln!(
+                "fpgactl: {object}: no such card or port; `fpgactl list` names those there are"
+            );
+            return Ok(Status::Nothing);
+        }
+    }
+    match args.output {
+        Form::Table => output::text(&text(&inventory))?,
+        Form::Json => output::json(&inventory)?,
+        Form::Yaml => output::yaml(&inventory)?,
+    }
+    Ok(conclude(root, &inventory))
+}
+
+/// Reduces the inventory to the card or port that is meant. The problems of other objects go with them.
+fn select(inventory: &mut Inventory, object: &str) {
+    let name = object.rsplit('/').next().unwrap_or(object);
+    let address = name.parse::<PciAddress>().or_else(|_| format!("0000:{name}").parse()).ok();
+    inventory.problems.clear();
+    inventory.boards.retain_mut(|board| {
+        if Some(board.pci.address) == address || board.fme.node.name == name {
+            return true;
+        }
+        board.ports.retain(|port| Some(port.pci) == address || port.node.name == name);
+        !board.ports.is_empty()
+    });
+}
+
+fn text(inventory: &Inventory) -> String {
+    let cards: Vec<String> = inventory.boards.iter().map(card).collect();
+    cards.join("\n")
+}
+
+/// A paragraph of `name value` lines below a heading.
+struct Section {
+    indent: usize,
+    text: String,
+}
+
+impl Section {
+    fn new(indent: usize, heading: &str) -> Self {
+        Self { indent: indent + 2, text: format!("{:indent$}{heading}\n", "") }
+    }
+
+    fn line(&mut self, name: &str, value: impl std::fmt::Display) {
+        // Writing to a String does not fail.
+        let _ = writeln!(self.text, "{:indent$}{name:<14}{value}", "", indent = self.indent);
+    }
+}
+
+fn card(board: &Board) -> String {
+    let pci = &board.pci;
+    let mut section = Section::new(0, &format!("card {}", pci.address));
+    section.line("model", dash(board.model));
+    section.line("driver", board.driver);
+    section.line(
+        "pci ids",
+        format_args!(
+            "{:04x}:{:04x}, subsystem {:04x}:{:04x}, class {:06x}",
+            pci.vendor, pci.device, pci.subsystem_vendor, pci.subsystem_device, pci.class
+        ),
+    );
+    section.line("numa node", dash(pci.numa_node));
+    section.line("near cpus", dash(Some(&pci.local_cpus).filter(|cpus| !cpus.is_empty())));
+    section.line(
+        "virtual",
+        format_args!("{} of {} functions enabled", pci.sriov_numvfs, pci.sriov_totalvfs),
+    );
+    section.line("management", node(&board.fme.node));
+    section.line("ports", dash(board.fme.ports_num));
+    section.line("static region", hex(board.fme.bitstream_id));
+    section.line("built", hex(board.fme.bitstream_metadata));
+    section.line("socket", dash(board.fme.socket_id));
+    section.line("errors", errors(&board.fme.errors));
+    for problem in &board.problems {
+        section.line("problem", problem);
+    }
+    let regions = board.regions.iter().map(region);
+    let ports = board.ports.iter().map(|item| port(board, item));
+    std::iter::once(section.text).chain(regions).chain(ports).collect()
+}
+
+fn region(region: &Region) -> String {
+    let mut section = Section::new(2, &format!("region {}", region.name));
+    section.line("interface", dash(region.interface_id));
+    section.line("resource", dash(region.interface_id.map(ResourceName::region)));
+    section.text
+}
+
+fn port(board: &Board, port: &Port) -> String {
+    let mut section = Section::new(2, &format!("port {}", port.node.name));
+    section.line("node", node(&port.node));
+    section.line("number", port.id);
+    let kind = if port.is_virtual { " (virtual function)" } else { "" };
+    section.line("pci function", format_args!("{}{kind}", port.pci));
+    section.line(
+        "region",
+        dash(port.region.and_then(|index| board.regions.get(index)).map(|region| &region.name)),
+    );
+    section.line("state", list::state(&port.function));
+    if let Function::Loaded { afu_id } = port.function {
+        section.line("function", afu_id);
+        for entry in catalog::by_id(afu_id) {
+            section.line("known as", format_args!("{}: {}", entry.name, entry.description));
+        }
+        let interface = board.interface_id(port);
+        let name =
+            interface.map(|interface| ResourceName::af(Naming::default(), interface, afu_id));
+        section.line("resource", dash(name));
+    }
+    section.line("errors", errors(&port.errors));
+    section.text
+}
+
+fn node(node: &DeviceNode) -> String {
+    match node.number {
+        Some(number) => format!("{} ({number})", host_node(&node.name)),
+        None => host_node(&node.name),
+    }
+}
+
+fn hex(register: Option<u64>) -> String {
+    dash(register.map(|value| format!("{value:#x}")))
+}
+
+fn errors(registers: &[ErrorRegister]) -> String {
+    if registers.is_empty() {
+        return "none".to_owned();
+    }
+    let texts: Vec<_> = registers.iter().map(|it| format!("{}={:#x}", it.name, it.value)).collect();
+    texts.join(" ")
+}
