@@ -1,0 +1,93 @@
+//! Programming a region: the one procedure for both drivers, and the verbs around it.
+//!
+//! ```no_run
+//! use fpga::program::{self, Image, Options, Target};
+//! use fpga::root::Root;
+//!
+//! let root = Root::host();
+//! let inventory = fpga::scan::scan(&root);
+//! let (board, port) = program::port_by_name(&inventory, "dfl-port.0").ok_or("no such port")?;
+//! let target = Target::new(&root, board, port);
+//! # let (interface_id, afu_id, payload) = ("".parse()?, "".parse()?, &[]);
+//! let name = "nlb_mode_3.gbs".to_owned();
+//! let image = Image { name, interface_id, afu_id, payload, user_clock: None };
+//! let outcome = program::program(&target, &image, &Options::default(), &mut ())?;
+//! for warning in &outcome.warnings {
+//!     eprintln!("{warning}");
+//! }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! What holds whatever happens:
+//!
+//! - Programmings of one card do not overlap, across processes; a holder of the lock that is killed
+//!   leaves it free ([`CardLock`]).
+//! - Nothing is touched before the image is known to fit and the port to be unused.
+//! - Success means that the region was seen to show the image's function.
+//! - After a programming that failed the in-tree driver keeps the region disabled until the driver is
+//!   bound again, and a later success does not cure that: `fme_pr` leaves the port's count of
+//!   disablings at one. That state is found, named and cured by [`recover`].
+
+mod attr;
+mod claim;
+mod clock;
+mod error;
+mod function;
+mod holder;
+mod image;
+mod lock;
+mod manager;
+mod outcome;
+mod ports;
+mod procedure;
+mod recover;
+mod registers;
+mod target;
+
+use std::time::Duration;
+
+pub use error::{Cause, Error, Problem};
+pub use holder::{Holder, users};
+pub use image::{Image, UserClock};
+pub use lock::{CardLock, LockError};
+pub use outcome::{Action, Outcome, Progress, Step, Warning};
+pub use ports::{PortOptions, assign, release, reset};
+pub use procedure::program;
+pub use recover::{Method, RecoverOptions, Recovered, recover};
+pub use target::{Card, Device, Target, port_by_name, port_by_number};
+
+use crate::id::AfuId;
+
+/// How long to wait for a card's lock unless told otherwise: longer than the drivers let a
+/// programming take (8 s without an answer of the card), with others before it.
+pub const LOCK_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// How to program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Options {
+    /// The function that is asked for; an image with another is refused. `None` takes the image's.
+    pub function: Option<AfuId>,
+    /// How long to wait for the card's lock.
+    pub lock_timeout: Duration,
+    /// Program though the function is loaded already.
+    pub reprogram: bool,
+    /// Program though the port is in use. Its users lose what they run.
+    pub ignore_users: bool,
+    /// Clear errors and reset the port also when the function is loaded already, for a new user.
+    pub clean: bool,
+    /// Do everything but calls and writes.
+    pub dry_run: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            function: None,
+            lock_timeout: LOCK_TIMEOUT,
+            reprogram: false,
+            ignore_users: false,
+            clean: false,
+            dry_run: false,
+        }
+    }
+}

@@ -1,0 +1,18 @@
+//! The clock that a function asks for.
+//!
+//! Both drivers show a port's clock registers as `userclk_freqcmd` and `userclk_freqsts`, the in-tree
+//! one only for ports of revision 0 (`port_hdr_attrs_visible` in `dfl-afu-main.c`), which are the
+//! early Arria 10 cards. What must be written there for a frequency is not part of the driver's
+//! interface: it is a sequence of settings of the card's clock generator, computed from tables of the
+//! board. Those are not here, so a clock is never set, and an image that asks for one gets a warning.
+
+use super::image::Image;
+use super::outcome::Warning;
+use super::target::Target;
+
+/// That the image asks for a clock.
+pub(super) fn warning(target: &Target, image: &Image<'_>) -> Option<Warning> {
+    let clock = image.user_clock.clone()?;
+    let has_registers = target.port.attribute("userclk_freqcmd").exists();
+    Some(Warning::UserClock { clock, has_registers })
+}

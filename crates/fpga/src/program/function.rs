@@ -1,0 +1,47 @@
+//! What a region holds, read from the port's `afu_id`.
+
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+
+use super::attr;
+use super::error::Problem;
+use super::manager::Manager;
+use super::target::Target;
+use crate::board::Function;
+use crate::id::AfuId;
+
+/// How often it is looked whether somebody else's programming has ended: nothing tells.
+const POLL: Duration = Duration::from_millis(20);
+
+/// What is loaded now. EBUSY means that the port is disabled: during a programming, and with the
+/// in-tree driver after one that failed, until the driver is bound again (`afu_id_show`).
+pub(super) fn read(target: &Target) -> Result<Function, Problem> {
+    let path = target.port.attribute("afu_id");
+    match attr::read(&path) {
+        Ok(None) => Ok(Function::Absent),
+        Ok(Some(text)) => Ok(match text.parse::<AfuId>() {
+            Ok(id) if id.is_crash_marker() => Function::Crashed,
+            Ok(afu_id) => Function::Loaded { afu_id },
+            Err(_) => Function::Unreadable,
+        }),
+        Err(Errno::EBUSY) => Ok(Function::Busy),
+        Err(errno) => Err(Problem::Attribute { path, action: "read", errno }),
+    }
+}
+
+/// As [`read`], but waits until nobody programs the region. With the card's lock held, who does is
+/// another program that knows nothing of the lock.
+pub(super) fn settled(target: &Target, timeout: Duration) -> Result<Function, Problem> {
+    let start = Instant::now();
+    loop {
+        let function = read(target)?;
+        if function != Function::Busy || !Manager::of(&target.card)?.explains_busy() {
+            return Ok(function);
+        }
+        if start.elapsed() >= timeout {
+            return Err(Problem::Foreign { path: target.card.fme.node.clone() });
+        }
+        std::thread::sleep(POLL.min(timeout));
+    }
+}

@@ -1,0 +1,55 @@
+//! The FPGA manager of a card: what it is doing, and why it failed (`drivers/fpga/fpga-mgr.c`).
+//!
+//! The in-tree driver registers one below the management engine. The out-of-tree driver has none.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::attr;
+use super::error::Problem;
+use super::target::Card;
+
+/// What the manager says.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Manager {
+    /// A word or two of `state_str`; empty without a manager.
+    pub(super) state: String,
+    /// The lines of `status`.
+    pub(super) errors: Vec<String>,
+}
+
+impl Manager {
+    pub(super) fn of(card: &Card) -> Result<Self, Problem> {
+        let Some(dir) = directory(&card.fme.dir) else { return Ok(Self::default()) };
+        let text =
+            |name| {
+                let path = dir.join(name);
+                attr::read(&path)
+                    .map(Option::unwrap_or_default)
+                    .map_err(|errno| Problem::Attribute { path, action: "read", errno })
+            };
+        let errors = text("status")?.lines().map(str::to_owned).collect();
+        Ok(Self { state: text("state")?, errors })
+    }
+
+    /// True when a port that is disabled is so because an image is being taken. Without a manager it is
+    /// always taken to be: the out-of-tree driver enables a port again whatever came out.
+    pub(super) fn explains_busy(&self) -> bool {
+        const UNDER_WAY: [&str; 6] =
+            ["", "firmware request", "parse header", "write init", "write", "write complete"];
+        UNDER_WAY.contains(&self.state.as_str())
+    }
+}
+
+/// `dfl-fme.0/dfl-fme-mgr.0/fpga_manager/fpga0`.
+fn directory(fme: &Path) -> Option<PathBuf> {
+    let manager = child(fme, "dfl-fme-mgr.")?;
+    child(&manager.join("fpga_manager"), "fpga")
+}
+
+fn child(dir: &Path, prefix: &str) -> Option<PathBuf> {
+    fs::read_dir(dir)
+        .ok()?
+        .flatten()
+        .find_map(|entry| entry.file_name().to_str()?.starts_with(prefix).then(|| entry.path()))
+}

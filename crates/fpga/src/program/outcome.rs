@@ -1,0 +1,167 @@
+//! How a procedure ended, and what its caller should know about it.
+
+use std::fmt;
+use std::time::Duration;
+
+use nix::errno::Errno;
+
+use super::holder::Holder;
+use super::image::UserClock;
+use crate::board::Function;
+use crate::id::AfuId;
+
+/// A programming that ended as asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outcome {
+    /// What was done.
+    pub action: Action,
+    /// What the region held before.
+    pub before: Function,
+    /// What it holds now; after a dry run, what it would hold.
+    pub after: AfuId,
+    /// What the caller should know.
+    pub warnings: Vec<Warning>,
+}
+
+/// What was done to a region.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Action {
+    /// Nothing: it held the function already.
+    AlreadyLoaded,
+    /// It was programmed.
+    Programmed {
+        /// How long the driver took.
+        time: Duration,
+    },
+    /// Everything was checked; the rest was left out, as asked.
+    DryRun,
+}
+
+/// Something that does not stop a procedure but that its caller should know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Warning {
+    /// The port had errors of an earlier user. They are cleared.
+    ErrorsCleared {
+        /// In words.
+        errors: String,
+    },
+    /// The port has errors of an earlier user that cannot be cleared.
+    ErrorsNotCleared {
+        /// In words.
+        errors: String,
+        /// The kernel's answer.
+        errno: Errno,
+    },
+    /// The image asks for a clock that is not set.
+    UserClock {
+        /// The clock.
+        clock: UserClock,
+        /// Whether the port has clock registers at all.
+        has_registers: bool,
+    },
+    /// The port had users, and the caller asked not to mind.
+    TakenFromUsers(Vec<Holder>),
+    /// The port could not be reset, because somebody has it exclusively.
+    NotReset,
+    /// The port was given back, but no driver took it.
+    NoDriver,
+    /// Virtual functions went with the driver and were not enabled again.
+    VirtualFunctionsLost(u32),
+}
+
+/// A step of a procedure, for a display.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step<'a> {
+    /// Taking the card's lock.
+    Locking,
+    /// Somebody else has the lock; their name, if it is visible.
+    Waiting(Option<&'a Holder>),
+    /// Reading what is loaded and whether the port is in use.
+    Verifying,
+    /// Clearing what earlier users left.
+    Clearing,
+    /// The driver takes the image, in one call of seconds; the size in bytes.
+    Programming(usize),
+    /// Reading the function's id.
+    ReadingBack,
+    /// Resetting the port.
+    Resetting,
+    /// Taking the driver from the card.
+    Unbinding,
+    /// Giving it back, and waiting for the nodes.
+    Binding,
+}
+
+/// Who is told of the steps as they begin.
+pub trait Progress {
+    /// `step` begins, and the one before has ended.
+    fn step(&mut self, step: Step<'_>);
+}
+
+/// Nobody.
+impl Progress for () {
+    fn step(&mut self, _: Step<'_>) {}
+}
+
+impl<F: FnMut(Step<'_>)> Progress for F {
+    fn step(&mut self, step: Step<'_>) {
+        self(step);
+    }
+}
+
+impl fmt::Display for Step<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Locking => "locking the card",
+            Self::Waiting(Some(holder)) => return write!(f, "waiting for {holder}"),
+            Self::Waiting(None) => "waiting for another process",
+            Self::Verifying => "verifying",
+            Self::Clearing => "clearing errors",
+            Self::Programming(_) => "programming",
+            Self::ReadingBack => "reading back",
+            Self::Resetting => "resetting the port",
+            Self::Unbinding => "unbinding the driver",
+            Self::Binding => "binding the driver",
+        })
+    }
+}
+
+impl fmt::Display for Warning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ErrorsCleared { errors } => {
+                write!(f, "errors of an earlier user were cleared: {errors}")
+            }
+            Self::ErrorsNotCleared { errors, errno } => {
+                let reason = match errno {
+                    Errno::EBUSY => "the card is switched off because of its temperature (AP6)",
+                    other => other.desc(),
+                };
+                write!(f, "errors of an earlier user cannot be cleared: {errors}: {reason}")
+            }
+            Self::UserClock { clock, has_registers: true } => write!(
+                f,
+                "the image asks for a user clock of {clock}, which was not set: the command words of \
+                 the port's clock registers differ by board and are not known; the clock runs as before"
+            ),
+            Self::UserClock { clock, has_registers: false } => write!(
+                f,
+                "the image asks for a user clock of {clock}, which cannot be set: the driver offers \
+                 no clock registers for this port"
+            ),
+            Self::TakenFromUsers(users) => {
+                write!(f, "the port is in use by {}", super::holder::or_unknown(users))
+            }
+            Self::NotReset => {
+                f.write_str("the port was not reset: another process has it exclusively")
+            }
+            Self::NoDriver => f.write_str(
+                "the port is assigned, but no driver took it, as Linux 6.1 leaves it: run `fpgactl recover`",
+            ),
+            Self::VirtualFunctionsLost(count) => {
+                write!(f, "{count} virtual functions went with the driver: write their number to sriov_numvfs again")
+            }
+        }
+    }
+}

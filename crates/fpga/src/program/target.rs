@@ -1,0 +1,117 @@
+//! What is worked on: a card, or one of its ports.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use crate::board::{Board, DeviceNumber, Driver, Inventory, Port};
+use crate::id::{InterfaceId, PciAddress};
+use crate::root::Root;
+
+/// A card with its management engine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Card {
+    /// Kernel interface.
+    pub driver: Driver,
+    /// The physical function.
+    pub address: PciAddress,
+    /// The management node, such as `dfl-fme.0`.
+    pub fme: Device,
+}
+
+/// A port and the region behind it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target {
+    /// The card that it is on.
+    pub card: Card,
+    /// The port's node, such as `dfl-port.0`.
+    pub port: Device,
+    /// Its number on the card.
+    pub port_id: u32,
+    /// True when there is a region behind the port that can be programmed.
+    pub is_reconfigurable: bool,
+    /// The region's interface id, where the driver tells it.
+    pub interface_id: Option<InterfaceId>,
+}
+
+/// A device: its node and its attributes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Device {
+    /// Its name.
+    pub name: String,
+    /// Its node on this root.
+    pub node: PathBuf,
+    /// Its directory in sysfs.
+    pub dir: PathBuf,
+}
+
+impl Card {
+    /// The card `board` on this root.
+    #[must_use]
+    pub fn new(root: &Root, board: &Board) -> Self {
+        Self {
+            driver: board.driver,
+            address: board.pci.address,
+            fme: Device::new(root, &board.fme.node.name),
+        }
+    }
+}
+
+impl Target {
+    /// The port `port` of `board` on this root.
+    #[must_use]
+    pub fn new(root: &Root, board: &Board, port: &Port) -> Self {
+        Self {
+            card: Card::new(root, board),
+            port: Device::new(root, &port.node.name),
+            port_id: port.id,
+            is_reconfigurable: port.region.is_some_and(|index| index < board.regions.len()),
+            interface_id: board.interface_id(port),
+        }
+    }
+}
+
+impl Device {
+    /// Both drivers make platform devices, which the bus lists by name.
+    fn new(root: &Root, name: &str) -> Self {
+        Self { name: name.to_owned(), node: root.node(name), dir: root.platform_device(name) }
+    }
+
+    pub(super) fn attribute(&self, name: impl AsRef<Path>) -> PathBuf {
+        self.dir.join(name)
+    }
+}
+
+/// The port whose node has this number, with its board.
+#[must_use]
+pub fn port_by_number(inventory: &Inventory, number: DeviceNumber) -> Option<(&Board, &Port)> {
+    find(inventory, |port| port.node.number == Some(number))
+}
+
+/// The port of this name, such as `dfl-port.0`, with its board.
+#[must_use]
+pub fn port_by_name<'a>(inventory: &'a Inventory, name: &str) -> Option<(&'a Board, &'a Port)> {
+    find(inventory, |port| port.node.name == name)
+}
+
+fn find(inventory: &Inventory, wanted: impl Fn(&Port) -> bool) -> Option<(&Board, &Port)> {
+    inventory.boards.iter().find_map(|board| {
+        let port = board.ports.iter().find(|port| wanted(port))?;
+        Some((board, port))
+    })
+}
+
+impl fmt::Display for Card {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "card {} ({})", self.address, self.fme.name)
+    }
+}
+
+/// As messages name it: region, card, port.
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(id) = self.interface_id {
+            write!(f, "region {id}, ")?;
+        }
+        write!(f, "card {}, port {}", self.card.address, self.port.name)
+    }
+}
