@@ -19,4 +19,5 @@ pub mod names;
 pub mod program;
 pub mod root;
 pub mod scan;
+pub mod store;
 pub mod watch;
