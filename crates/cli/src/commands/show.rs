@@ -118,8 +118,8 @@ fn card(board: &Board) -> String {
     );
     section.line("management", node(&board.fme.node));
     section.line("ports", dash(board.fme.ports_num));
-    section.line("static region", hex(board.fme.bitstream_id));
-    section.line("built", hex(board.fme.bitstream_metadata));
+    section.line("bitstream id", hex(board.fme.bitstream_id));
+    section.line("build data", hex(board.fme.bitstream_metadata));
     section.line("socket", dash(board.fme.socket_id));
     section.line("errors", errors(&board.fme.errors));
     for problem in &board.problems {

@@ -1,5 +1,8 @@
 //! Scans of emulated machines, whole and damaged.
 
+// In helpers too, a panic is the failure report.
+#![allow(clippy::unwrap_used)]
+
 mod damage;
 mod node;
 mod shapes;
