@@ -74,6 +74,7 @@ pub struct Server {
 pub(crate) struct Shared {
     kernel: Arc<Kernel>,
     shown: Arc<Shown>,
+    exclusive: opens::Exclusive,
     /// Readable once the emulator is to stop.
     stop: EventFd,
     verbose: bool,
@@ -99,7 +100,13 @@ impl Server {
         let shown = Arc::new(Shown::new(tree));
         let kernel = Arc::new(Kernel::new(host, Box::new(Arc::clone(&shown))));
         shown.attach(&kernel);
-        let shared = Arc::new(Shared { kernel, shown, stop, verbose: options.verbose });
+        let shared = Arc::new(Shared {
+            kernel,
+            shown,
+            exclusive: opens::Exclusive::default(),
+            stop,
+            verbose: options.verbose,
+        });
         let (for_socket, for_writes) = (Arc::clone(&shared), Arc::clone(&shared));
         let threads = vec![
             std::thread::spawn(move || accept(&for_socket, &listener)),

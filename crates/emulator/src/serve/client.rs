@@ -56,7 +56,7 @@ impl<'a> Client<'a> {
     }
 
     /// The thread group's id, which is what other interfaces call the process.
-    fn process(&self) -> Option<u32> {
+    pub(super) fn process(&self) -> Option<u32> {
         status_field(&fs::read_to_string(self.proc("status")).ok()?, "Tgid:")?.parse().ok()
     }
 

@@ -3,13 +3,12 @@
 use std::fs;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::MetadataExt;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use nix::errno::Errno;
 
-use super::Shared;
 use super::client::Client;
+use super::{Shared, opens};
 use crate::host::{Node, ioctl};
 use crate::sys::seccomp::{Listener, Notification};
 
@@ -20,7 +19,7 @@ pub(super) fn serve(shared: &Arc<Shared>, fd: OwnedFd) {
         if call.call() == libc::SYS_ioctl {
             answer_ioctl(shared, &listener, call);
         } else {
-            answer_open(shared, &listener, call);
+            opens::answer(shared, &listener, call);
         }
     }
 }
@@ -55,39 +54,7 @@ fn find_node(shared: &Shared, call: &Notification) -> Option<Option<Node>> {
     shared.shown.tree(|t| t.node((file.dev(), file.ino())))?
 }
 
-/// Opening an attribute that cannot be read now fails as reading it in sysfs would; all else is the kernel's.
-fn answer_open(shared: &Shared, listener: &Arc<Listener>, call: Notification) {
-    let error = if shared.shown.tree(|t| t.has_denied()) == Some(true) {
-        denied(shared, listener, &call)
-    } else {
-        None
-    };
-    match error {
-        Some(e) => listener.answer(call.id, Err(e)),
-        None => listener.pass(call.id),
-    }
-}
-
-fn denied(shared: &Shared, listener: &Arc<Listener>, call: &Notification) -> Option<Errno> {
-    let (directory, path) = if call.call() == libc::SYS_openat {
-        (descriptor(call.args[0]), call.args[1])
-    } else {
-        (libc::AT_FDCWD, call.args[0])
-    };
-    let path = Client::new(listener, *call).path(path)?;
-    let pid = call.pid;
-    let full = match path.strip_prefix("/") {
-        Ok(inside) => PathBuf::from(format!("/proc/{pid}/root")).join(inside),
-        Err(_) if directory == libc::AT_FDCWD => {
-            PathBuf::from(format!("/proc/{pid}/cwd")).join(path)
-        }
-        Err(_) => PathBuf::from(format!("/proc/{pid}/fd/{directory}")).join(path),
-    };
-    let file = fs::metadata(full).ok()?;
-    shared.shown.tree(|t| t.denied((file.dev(), file.ino())))?
-}
-
-/// A descriptor argument: the lower 32 bits, signed.
-fn descriptor(argument: u64) -> i32 {
+/// An argument of type int: the lower 32 bits, signed.
+pub(super) fn descriptor(argument: u64) -> i32 {
     ((argument & 0xffff_ffff) as u32).cast_signed()
 }

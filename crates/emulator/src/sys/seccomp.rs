@@ -72,10 +72,10 @@ impl Notification {
 }
 
 /// Installs the filter on this thread, and so on all that it starts: ioctls with the drivers' magic numbers, and
-/// with `opens` also open(2) and openat(2) for reading, wait for the listener's answer.
-pub(crate) fn install(opens: bool) -> Result<OwnedFd, InstallError> {
+/// opening files for reading and writing, wait for the listener's answer; with `reads` also opening for reading.
+pub(crate) fn install(reads: bool) -> Result<OwnedFd, InstallError> {
     prctl::set_no_new_privs().map_err(InstallError::Other)?;
-    let mut program = filter(opens);
+    let mut program = filter(reads);
     let Ok(len) = u16::try_from(program.len()) else {
         return Err(InstallError::Other(Errno::E2BIG));
     };
@@ -96,7 +96,7 @@ pub(crate) fn install(opens: bool) -> Result<OwnedFd, InstallError> {
     })
 }
 
-fn filter(opens: bool) -> Vec<libc::sock_filter> {
+fn filter(reads: bool) -> Vec<libc::sock_filter> {
     const LOAD: u16 = 0x20;
     const AND: u16 = 0x54;
     const EQUAL: u16 = 0x15;
@@ -117,14 +117,24 @@ fn filter(opens: bool) -> Vec<libc::sock_filter> {
         block.extend_from_slice(body);
         block
     };
-    let read_only = |flags| {
-        [
+    // Opening for reading and writing without creating: device nodes, hardly ever anything else.
+    let opening = |flags| {
+        let mut body = vec![
             step(LOAD, 0, 0, flags),
-            step(AND, 0, 0, libc::O_ACCMODE.cast_unsigned()),
-            step(EQUAL, 0, 1, libc::O_RDONLY.cast_unsigned()),
+            step(AND, 0, 0, (libc::O_ACCMODE | libc::O_CREAT).cast_unsigned()),
+            step(EQUAL, 0, 1, libc::O_RDWR.cast_unsigned()),
             step(RETURN, 0, 0, NOTIFY),
-            step(RETURN, 0, 0, ALLOW),
-        ]
+        ];
+        if reads {
+            let read_only = [
+                step(AND, 0, 0, libc::O_ACCMODE.cast_unsigned()),
+                step(EQUAL, 0, 1, libc::O_RDONLY.cast_unsigned()),
+                step(RETURN, 0, 0, NOTIFY),
+            ];
+            body.extend(read_only);
+        }
+        body.push(step(RETURN, 0, 0, ALLOW));
+        body
     };
     let mut program =
         vec![step(LOAD, 0, 0, ARCH), step(EQUAL, 1, 0, AUDIT_ARCH), step(RETURN, 0, 0, ALLOW)];
@@ -137,11 +147,9 @@ fn filter(opens: bool) -> Vec<libc::sock_filter> {
         step(RETURN, 0, 0, ALLOW),
     ];
     program.extend(only(number(libc::SYS_ioctl), &magic));
-    if opens {
-        program.extend(only(number(libc::SYS_openat), &read_only(ARG2)));
-        #[cfg(target_arch = "x86_64")]
-        program.extend(only(number(libc::SYS_open), &read_only(ARG1)));
-    }
+    program.extend(only(number(libc::SYS_openat), &opening(ARG2)));
+    #[cfg(target_arch = "x86_64")]
+    program.extend(only(number(libc::SYS_open), &opening(ARG1)));
     program.push(step(RETURN, 0, 0, ALLOW));
     program
 }
