@@ -1,6 +1,8 @@
 //! AOCX, what Intel's OpenCL compiler writes: an ELF file whose section [`SECTION_FPGA`] is an ELF
 //! file again, whose section [`SECTION_GBS`] is a GBS compressed by gzip.
 
+use std::io::Read;
+
 use super::elf::Sections;
 use super::extent::Extent;
 use super::gbs::{self, Head};
@@ -69,7 +71,7 @@ fn read_head(compressed: Extent<'_>) -> Result<Head, ParseError> {
     let mut inflated = Inflated::new(compressed, longest + 1);
     let head = gbs::read_head(&mut inflated)?;
     let mut first = [0];
-    match std::io::Read::read(&mut inflated, &mut first) {
+    match inflated.read(&mut first) {
         Ok(0) => Err(gbs::no_payload()),
         Ok(_) => Ok(head),
         Err(cause) => Err(inflate::damaged(cause)),
