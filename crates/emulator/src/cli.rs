@@ -2,6 +2,7 @@
 
 mod ctl;
 mod exec;
+mod gbs;
 mod serve;
 
 use std::path::PathBuf;
@@ -45,6 +46,8 @@ enum Command {
         #[command(flatten)]
         machine: MachineArguments,
     },
+    /// Write a bitstream file that an emulated card takes.
+    Gbs(gbs::Arguments),
     /// Make a root that has only some of the device nodes of another.
     View {
         /// The emulator's tree.
@@ -93,6 +96,7 @@ impl Cli {
         match self.command {
             Command::Serve(arguments) => serve::run(&arguments),
             Command::Exec(arguments) => exec::run(arguments),
+            Command::Gbs(arguments) => gbs::run(arguments),
             Command::Ctl(arguments) => ctl::run(arguments),
             Command::Tree { root, machine } => {
                 Ok(fpga_emulator::tree::create(&machine.load()?, &root)?)

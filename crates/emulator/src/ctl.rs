@@ -172,12 +172,12 @@ pub struct PortStatus {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// No connection.
-    #[error("{socket}: {source}")]
+    #[error("{socket}: {reason}")]
     Connect {
         /// The socket.
         socket: PathBuf,
         /// Why.
-        source: std::io::Error,
+        reason: std::io::Error,
     },
     /// The connection broke.
     #[error("the emulator went away: {0}")]
@@ -204,7 +204,7 @@ impl Client {
     pub fn connect(socket: impl AsRef<Path>) -> Result<Self, Error> {
         let socket = socket.as_ref();
         let stream = UnixStream::connect(socket)
-            .map_err(|source| Error::Connect { socket: socket.to_owned(), source })?;
+            .map_err(|reason| Error::Connect { socket: socket.to_owned(), reason })?;
         Ok(Self { stream: BufReader::new(stream) })
     }
 

@@ -54,12 +54,12 @@ pub enum Error {
     #[error("handing the seccomp listener to the emulator: {0}")]
     HandOver(nix::errno::Errno),
     /// The program could not be started.
-    #[error("{program}: {source}")]
+    #[error("{program}: {reason}")]
     Start {
         /// Its name.
         program: String,
         /// Why.
-        source: std::io::Error,
+        reason: std::io::Error,
     },
     /// No program was named.
     #[error("no command to run")]
@@ -86,6 +86,6 @@ pub fn exec(options: &Options) -> Result<Infallible, Error> {
         other => return Err(ctl::Error::Answer(format!("{other:?}")).into()),
     }
     drop((client, listener));
-    let source = std::process::Command::new(program).args(arguments).exec();
-    Err(Error::Start { program: program.to_string_lossy().into_owned(), source })
+    let reason = std::process::Command::new(program).args(arguments).exec();
+    Err(Error::Start { program: program.to_string_lossy().into_owned(), reason })
 }

@@ -17,6 +17,7 @@
 pub mod card;
 pub mod ctl;
 pub mod exec;
+pub mod gbs;
 pub mod host;
 pub mod id;
 pub mod machine;

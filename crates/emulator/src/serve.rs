@@ -45,20 +45,20 @@ pub enum Error {
     #[error(transparent)]
     Tree(#[from] tree::Error),
     /// The socket.
-    #[error("{path}: {source}")]
+    #[error("{path}: {reason}")]
     Socket {
         /// Its path.
         path: PathBuf,
         /// Why.
-        source: std::io::Error,
+        reason: std::io::Error,
     },
     /// A system call.
-    #[error("{what}: {source}")]
+    #[error("{what}: {reason}")]
     System {
         /// Which.
         what: &'static str,
         /// Why.
-        source: Errno,
+        reason: Errno,
     },
 }
 
@@ -96,7 +96,7 @@ impl Server {
         let root = tree.root().to_owned();
         let listener = bind(&options.socket)?;
         let stop = EventFd::from_flags(EfdFlags::EFD_CLOEXEC)
-            .map_err(|source| Error::System { what: "eventfd", source })?;
+            .map_err(|reason| Error::System { what: "eventfd", reason })?;
         let shown = Arc::new(Shown::new(tree));
         let kernel = Arc::new(Kernel::new(host, Box::new(Arc::clone(&shown))));
         shown.attach(&kernel);
@@ -141,7 +141,7 @@ impl Server {
         if self.threads.is_empty() {
             return Ok(());
         }
-        self.shared.stop.write(1).map_err(|source| Error::System { what: "eventfd", source })?;
+        self.shared.stop.write(1).map_err(|reason| Error::System { what: "eventfd", reason })?;
         for thread in self.threads.drain(..) {
             // A panic of a thread was printed by it; stopping goes on.
             let _panicked = thread.join();
@@ -150,7 +150,7 @@ impl Server {
         self.shared.shown.destroy()?;
         match removed {
             Err(e) if e.kind() != ErrorKind::NotFound => {
-                Err(Error::Socket { path: self.socket.clone(), source: e })
+                Err(Error::Socket { path: self.socket.clone(), reason: e })
             }
             _ => Ok(()),
         }
@@ -175,7 +175,7 @@ impl Drop for Server {
 
 /// Binds the socket. One that nobody listens on is a left-over and replaced.
 fn bind(path: &Path) -> Result<UnixListener, Error> {
-    let failed = |source| Error::Socket { path: path.to_owned(), source };
+    let failed = |reason| Error::Socket { path: path.to_owned(), reason };
     match UnixStream::connect(path) {
         Ok(_) => {
             return Err(failed(std::io::Error::new(

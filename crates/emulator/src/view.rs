@@ -12,12 +12,12 @@ pub enum Error {
     #[error("{0}: no such device node")]
     NoDevice(PathBuf),
     /// A file operation failed.
-    #[error("{path}: {source}")]
+    #[error("{path}: {reason}")]
     Io {
         /// The file.
         path: PathBuf,
         /// Why.
-        source: std::io::Error,
+        reason: std::io::Error,
     },
 }
 
@@ -29,7 +29,7 @@ pub enum Error {
 pub fn create(root: &Path, dir: &Path, devices: &[String]) -> Result<(), Error> {
     let io = |path: &Path| {
         let path = path.to_owned();
-        move |source| Error::Io { path, source }
+        move |reason| Error::Io { path, reason }
     };
     let root = fs::canonicalize(root).map_err(io(root))?;
     let (dev, sys) = (dir.join("dev"), dir.join("sys"));

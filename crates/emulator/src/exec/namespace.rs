@@ -22,12 +22,12 @@ pub enum Error {
     #[error("{0}: no such device node")]
     NoDevice(String),
     /// A step failed.
-    #[error("{what}: {source}")]
+    #[error("{what}: {reason}")]
     Step {
         /// What was tried.
         what: String,
         /// Why it failed.
-        source: std::io::Error,
+        reason: std::io::Error,
     },
 }
 
@@ -37,7 +37,7 @@ const USUAL_DIRECTORIES: [&str; 2] = ["pts", "shm"];
 
 fn step<E: Into<std::io::Error>>(what: impl Into<String>) -> impl FnOnce(E) -> Error {
     let what = what.into();
-    move |e| Error::Step { what, source: e.into() }
+    move |e| Error::Step { what, reason: e.into() }
 }
 
 /// Enters the view. This process must have one thread.

@@ -89,7 +89,7 @@ impl Tree {
         let lock =
             Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|(_, e)| match e {
                 Errno::EWOULDBLOCK => Error::InUse(root.clone()),
-                e => Error::Io { path: marker.clone(), source: e.into() },
+                e => Error::Io { path: marker.clone(), reason: e.into() },
             })?;
         remove_content(&root)?;
         let stage = root.join(STAGE);
@@ -214,7 +214,7 @@ impl Tree {
         let file = self.root.join(path);
         self.forget(&file);
         match fs::remove_file(&file) {
-            Err(e) if e.kind() != ErrorKind::NotFound => Err(Error::Io { path: file, source: e }),
+            Err(e) if e.kind() != ErrorKind::NotFound => Err(Error::Io { path: file, reason: e }),
             _ => Ok(()),
         }
     }
@@ -274,11 +274,11 @@ impl Tree {
                 write_attribute(&place, text, *mode).map_err(failed())?;
             }
             Entry::Denied(error) => {
-                let inode = make_socket(&place).map_err(failed())?;
+                let inode = make_socket(&place, 0o444).map_err(failed())?;
                 self.denied.insert(inode, *error);
             }
             Entry::DeadNode => {
-                make_socket(&place).map_err(failed())?;
+                make_socket(&place, 0o666).map_err(failed())?;
             }
             Entry::Node(node) => {
                 let (inode, file_of_node) = make_node(&place, *node).map_err(failed())?;
@@ -441,7 +441,7 @@ fn remove_content(root: &Path) -> Result<(), Error> {
     for name in ["sys", "dev", STAGE] {
         let path = root.join(name);
         match fs::remove_dir_all(&path) {
-            Err(e) if e.kind() != ErrorKind::NotFound => return Err(Error::Io { path, source: e }),
+            Err(e) if e.kind() != ErrorKind::NotFound => return Err(Error::Io { path, reason: e }),
             _ => {}
         }
     }
@@ -454,8 +454,9 @@ fn write_attribute(path: &Path, text: &str, mode: u32) -> std::io::Result<()> {
     file.set_permissions(Permissions::from_mode(mode))
 }
 
-fn make_socket(path: &Path) -> std::io::Result<Inode> {
-    mknod(path, SFlag::S_IFSOCK, Mode::from_bits_truncate(0o444), 0)?;
+fn make_socket(path: &Path, mode: u32) -> std::io::Result<Inode> {
+    mknod(path, SFlag::S_IFSOCK, Mode::empty(), 0)?;
+    fs::set_permissions(path, Permissions::from_mode(mode))?;
     let m = fs::symlink_metadata(path)?;
     Ok((m.dev(), m.ino()))
 }
