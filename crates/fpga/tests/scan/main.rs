@@ -4,5 +4,6 @@
 #![allow(clippy::unwrap_used)]
 
 mod damage;
+mod live;
 mod node;
 mod shapes;
