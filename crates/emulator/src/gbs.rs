@@ -7,7 +7,7 @@ use crate::card::pr;
 use crate::id::Guid;
 
 /// `XeonFPGA` and `\xb7GBSv001`, as they lie in the file.
-const MAGIC: [&[u8; 8]; 2] = [b"XeonFPGA", b"\xb7GBSv001"];
+const MAGIC: &[u8; 16] = b"XeonFPGA\xb7GBSv001";
 /// The number that OPAE wants in the metadata.
 const MAGIC_NUMBER: u32 = 488_605_312;
 
@@ -98,7 +98,7 @@ impl Bitstream {
         let length = length.ok_or_else(|| {
             serde::ser::Error::custom("metadata of 4096 bytes or more: use a shorter name")
         })?;
-        let mut file = MAGIC.concat();
+        let mut file = MAGIC.to_vec();
         file.extend(length.to_le_bytes());
         file.extend(metadata);
         file.extend(self.payload());
