@@ -47,7 +47,7 @@ impl Machine {
             .args(["--preset", preset]);
         let mut process = Process::start(serve)?;
         process.wait_for_line("ready", PATIENCE).await?;
-        let probe = Command::new(&emulator).args(["exec", "--probe-namespace"]).output().await?;
+        let probe = Command::new(&emulator).arg("probe").output().await?;
         let isolation = if probe.status.success() { Isolation::Namespace } else { Isolation::View };
         Ok(Self { emulator, process, directory, isolation })
     }
