@@ -3,7 +3,7 @@
 //! What tells of a change differs by what changes:
 //!
 //! - Cards, ports and drivers come and go. On the kernel's own sysfs that is a uevent
-//!   ([`uevent`]); sysfs makes no file events. On a fake tree it is a file event ([`files`]).
+//!   (`uevent`); sysfs makes no file events. On a fake tree it is a file event (`files`).
 //! - A region is reprogrammed. **The kernel sends no uevent for that**: neither fpga-mgr.c nor
 //!   dfl-fme-pr.c reports one, and no device comes or goes. But to reprogram, a process opens the
 //!   management node for writing, so its closing of that node is taken for a change. The kernel reports
