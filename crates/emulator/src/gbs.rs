@@ -67,7 +67,7 @@ impl Bitstream {
     pub fn payload(&self) -> Vec<u8> {
         let mut payload = pr::payload_head(self.interface, self.function);
         let filler = (payload.len()..self.size.max(payload.len()))
-            .map(|i| (i.wrapping_mul(0x9d) >> 3 & 0xff) as u8);
+            .map(|i| (i.wrapping_mul(0x9d) >> 3).to_le_bytes()[0]);
         payload.extend(filler);
         payload
     }

@@ -15,7 +15,7 @@ use nix::sys::stat::{Mode, SFlag, mknod};
 use super::sheet::{Entry, Sheet};
 use super::{Error, card_sheet, machine_sheet};
 use crate::card::mmio::Mmio;
-use crate::card::regs::AFU_SIZE;
+use crate::card::regs::{AFU_SIZE, DFH_AFU, Dfh};
 use crate::host::store::Store;
 use crate::host::{Host, Node, Unit};
 
@@ -43,7 +43,9 @@ pub struct Tree {
     _marker: Flock<File>,
     machine: Sheet,
     cards: Vec<(u64, Sheet)>,
-    nodes: HashMap<Inode, (Option<Node>, File)>,
+    /// Devices by the inode of their node. While the tree is served the file is held, so that the inode of a device
+    /// that went away is not used again.
+    nodes: HashMap<Inode, (Option<Node>, Option<File>)>,
     graves: VecDeque<Inode>,
     denied: HashMap<Inode, Errno>,
     mapper: Option<Mapper>,
@@ -285,7 +287,8 @@ impl Tree {
                 if let (Some(mapper), Unit::Port(_)) = (self.mapper, node.unit) {
                     mapped.push((*node, mapper(&file_of_node).map_err(failed())?));
                 }
-                self.nodes.insert(inode, (Some(*node), file_of_node));
+                let held = self.mapper.is_some().then_some(file_of_node);
+                self.nodes.insert(inode, (Some(*node), held));
             }
         }
         if self.fresh { Ok(()) } else { fs::rename(&place, &file).map_err(failed()) }
@@ -384,12 +387,6 @@ impl Tree {
         self.nodes.iter().filter(move |(_, (n, _))| *n == Some(node)).map(|(inode, _)| *inode)
     }
 
-    /// The file of a node that is there.
-    #[must_use]
-    pub fn node_file(&self, node: Node) -> Option<&File> {
-        self.nodes.values().find(|(n, _)| *n == Some(node)).map(|(_, f)| f)
-    }
-
     /// The error that reading this file has to answer.
     #[must_use]
     pub fn denied(&self, inode: (u64, u64)) -> Option<Errno> {
@@ -404,18 +401,15 @@ impl Tree {
 
     /// Writes the functions' headers into the nodes of a tree that nobody serves.
     pub(super) fn write_registers(&self, host: &Host) -> Result<(), Error> {
-        for (node, file) in self.nodes.values() {
-            let Some(Node { slot, unit: Unit::Port(port) }) = node else { continue };
-            let port = &host.slots[*slot].card.ports[*port];
-            let mut head = Vec::new();
-            for word in [
-                crate::card::regs::Dfh { kind: 1, id: 0, revision: 0, next: 0 }.value(),
-                port.function().low,
-                port.function().high,
-            ] {
-                head.extend(word.to_le_bytes());
-            }
-            file.write_all_at(&head, 0).map_err(Error::io(self.root.join("dev")))?;
+        for (path, entry) in self.cards.iter().flat_map(|(_, sheet)| &sheet.0) {
+            let Entry::Node(Node { slot, unit: Unit::Port(port) }) = entry else { continue };
+            let id = host.slots[*slot].card.ports[*port].function();
+            let header = Dfh { kind: DFH_AFU, id: 0, revision: 0, next: 0 }.value();
+            let head = [header, id.low, id.high].map(u64::to_le_bytes).concat();
+            let node = self.root.join(path);
+            let written =
+                OpenOptions::new().write(true).open(&node).and_then(|f| f.write_all_at(&head, 0));
+            written.map_err(Error::io(node))?;
         }
         Ok(())
     }
