@@ -13,7 +13,7 @@ mod go;
 /// What was typed. The words of `--mode` and `--naming` are checked by [`crate::config`], which has a
 /// better answer to a wrong one.
 #[derive(Debug, Clone, Parser)]
-#[command(name = "fpga-agent", version, about, after_help = AFTER_HELP, disable_help_subcommand = true)]
+#[command(name = "fpga-agent", version, about, after_help = AFTER_HELP, args_override_self = true)]
 pub struct Args {
     /// What the resources stand for: af, region or regiondevel.
     ///

@@ -61,10 +61,12 @@ pub async fn run(resource: Resource) {
         (resource.name.clone(), resource.status.clone(), resource.target.clone());
     let mut life = Life::start(resource);
     let ended = tokio::select! {
-        never = life.keep() => match never {},
+        // First, so that the streams that end by it are not taken for the kubelet's doing.
+        biased;
         ended = target.wait_for(|target| !matches!(target, Target::Serve(_))) => {
             ended.map_or(Target::Stop, |target| target.clone())
         }
+        never = life.keep() => match never {},
     };
     life.end(ended == Target::Retire).await;
     status.remove(&name);

@@ -1,0 +1,168 @@
+//! The node's annotation, through an API server that behaves as real ones do.
+
+use fpga_demo::process::Process;
+
+use crate::api::{Api, NODE, write_kubeconfig};
+use crate::node::{AF_NLB3, LIMIT, Node, REGION, allocatable, devices, eventually, one_card};
+
+fn agent(node: &Node, arguments: &[&str]) -> Process {
+    let kubeconfig = node.file("kubeconfig");
+    let mut command = node.command(&["-kubeconfig", kubeconfig.to_str().unwrap()]);
+    command.args(arguments).env("NODE_NAME", NODE);
+    Process::start(command).unwrap()
+}
+
+/// Fault 11: the mode is fixed at start. Here each change of the annotation is taken over, and what was
+/// offered before ends with an empty list.
+#[tokio::test]
+async fn the_annotation_is_followed() {
+    let node = Node::new(&one_card());
+    let kubelet = node.kubelet();
+    let api = Api::start(None).await;
+    api.write_kubeconfig(&node.file("kubeconfig"));
+    let mut agent = agent(&node, &["-mode", "af"]);
+    allocatable(&kubelet, AF_NLB3, 1).await;
+    eventually("the node is watched", || api.requests("watch") > 0).await;
+
+    api.annotate(Some("region"));
+    allocatable(&kubelet, REGION, 1).await;
+    agent
+        .wait_for_line("mode region overrides af by the annotation of node worker-1", LIMIT)
+        .await
+        .unwrap();
+    agent.wait_for_line("FPGA device plugin switched to region mode", LIMIT).await.unwrap();
+    eventually("the function is withdrawn", || kubelet.node().capacity(AF_NLB3) == 0).await;
+    let lists: Vec<_> = kubelet.lists(AF_NLB3).iter().map(|list| devices(list)).collect();
+    assert_eq!(lists, [vec!["dfl-port.0 Healthy"], vec![]]);
+    eventually("its socket is removed", || node.plugin_sockets().len() == 1).await;
+
+    // The same resource, with other nodes.
+    api.annotate(Some("regiondevel"));
+    agent.wait_for_line("FPGA device plugin switched to regiondevel mode", LIMIT).await.unwrap();
+    let request = std::collections::BTreeMap::from([(REGION.to_owned(), 1)]);
+    let started = std::time::Instant::now();
+    loop {
+        if let Ok(given) = kubelet.allocate("pod", &request).await
+            && given[0].devices.len() == 2
+        {
+            break;
+        }
+        kubelet.release("pod");
+        assert!(started.elapsed() < LIMIT);
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+
+    api.annotate(None);
+    allocatable(&kubelet, AF_NLB3, 1).await;
+    eventually("the region is withdrawn", || kubelet.node().capacity(REGION) == 0).await;
+}
+
+#[tokio::test]
+async fn an_annotation_that_is_there_from_the_start_wins() {
+    let node = Node::new(&one_card());
+    let kubelet = node.kubelet();
+    let api = Api::start(Some("region")).await;
+    api.write_kubeconfig(&node.file("kubeconfig"));
+    let _agent = agent(&node, &["-mode", "af"]);
+    allocatable(&kubelet, REGION, 1).await;
+}
+
+#[tokio::test]
+async fn a_wrong_annotation_is_named_once_and_leaves_the_configured_mode() {
+    let node = Node::new(&one_card());
+    let kubelet = node.kubelet();
+    let api = Api::start(Some("orchestrated")).await;
+    api.write_kubeconfig(&node.file("kubeconfig"));
+    let mut agent = agent(&node, &[]);
+    allocatable(&kubelet, AF_NLB3, 1).await;
+    let wrong =
+        "unknown mode \"orchestrated\": expected one of af, region, regiondevel; using mode af";
+    agent.wait_for_line(wrong, LIMIT).await.unwrap();
+    eventually("the node is watched", || api.requests("watch") > 0).await;
+    // The node is written several times a minute for other reasons.
+    api.annotate(Some("orchestrated"));
+    api.annotate(Some("region"));
+    allocatable(&kubelet, REGION, 1).await;
+    assert_eq!(agent.log().iter().filter(|line| line.contains(wrong)).count(), 1);
+    api.annotate(Some("orchestrated"));
+    allocatable(&kubelet, AF_NLB3, 1).await;
+}
+
+#[tokio::test]
+async fn watches_that_end_are_taken_up_where_they_were() {
+    let node = Node::new(&one_card());
+    let kubelet = node.kubelet();
+    let api = Api::start(None).await;
+    api.write_kubeconfig(&node.file("kubeconfig"));
+    let _agent = agent(&node, &[]);
+    eventually("the node is watched", || api.requests("watch") == 1).await;
+    api.end_watches();
+    // Between two watches: it comes from the history.
+    api.annotate(Some("region"));
+    allocatable(&kubelet, REGION, 1).await;
+    assert_eq!(api.requests("list"), 1);
+}
+
+#[tokio::test]
+async fn a_compacted_history_is_listed_again() {
+    let node = Node::new(&one_card());
+    let kubelet = node.kubelet();
+    let api = Api::start(None).await;
+    api.write_kubeconfig(&node.file("kubeconfig"));
+    let agent = agent(&node, &[]);
+    eventually("the node is watched", || api.requests("watch") == 1).await;
+    api.compact();
+    eventually("the node is listed again", || api.requests("list") > 1).await;
+    api.annotate(Some("region"));
+    allocatable(&kubelet, REGION, 1).await;
+    assert!(
+        !agent.log().iter().any(|line| line.contains("cannot read the annotation")),
+        "{:?}",
+        agent.log()
+    );
+}
+
+/// The registration does not wait for the API server, and a mode that is in force stays.
+#[tokio::test]
+async fn an_api_server_may_come_later_go_and_come_back() {
+    let node = Node::new(&one_card());
+    let kubelet = node.kubelet();
+    // An address that nobody listens on, until the API server does.
+    let address = Api::start(None).await.address();
+    write_kubeconfig(&node.file("kubeconfig"), &address);
+    let mut agent = agent(&node, &[]);
+    allocatable(&kubelet, AF_NLB3, 1).await;
+    agent.wait_for_line("staying in mode af and retrying", LIMIT).await.unwrap();
+
+    let api = Api::start_at(&address, Some("region")).await;
+    allocatable(&kubelet, REGION, 1).await;
+    agent.wait_for_line("the API server answers again", LIMIT).await.unwrap();
+
+    drop(api);
+    agent.wait_for_line("staying in mode region and retrying", LIMIT).await.unwrap();
+    assert_eq!(kubelet.node().allocatable(REGION), 1);
+    let _api = Api::start_at(&address, None).await;
+    allocatable(&kubelet, AF_NLB3, 1).await;
+}
+
+#[tokio::test]
+async fn without_an_api_server_the_agent_says_so_and_goes_on() {
+    let node = Node::new(&one_card());
+    let kubelet = node.kubelet();
+    let mut alone = node.agent(&[]);
+    allocatable(&kubelet, AF_NLB3, 1).await;
+    alone
+        .wait_for_line("neither --kubeconfig nor a service account is given", LIMIT)
+        .await
+        .unwrap();
+    drop(alone);
+
+    let mut nameless = node.agent(&["--kubeconfig", "/nonexistent"]);
+    nameless.wait_for_line("neither --node-name nor NODE_NAME is given", LIMIT).await.unwrap();
+    drop(nameless);
+
+    // Of a flag that is given twice the last counts, as in Go.
+    let mut without_file = agent(&node, &["-kubeconfig=/nonexistent"]);
+    without_file.wait_for_line("retrying: kubeconfig /nonexistent: ", LIMIT).await.unwrap();
+    allocatable(&kubelet, AF_NLB3, 1).await;
+}

@@ -1,0 +1,39 @@
+//! The health endpoint of the real binary. Fault 9: there is none.
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+use crate::node::{AF_NLB3, LIMIT, Node, allocatable, one_card};
+
+/// Status code and body.
+async fn get(address: &str, path: &str) -> (u16, String) {
+    let mut connection = TcpStream::connect(address).await.unwrap();
+    let request = format!("GET {path} HTTP/1.1\r\nhost: agent\r\n\r\n");
+    connection.write_all(request.as_bytes()).await.unwrap();
+    let mut response = String::new();
+    tokio::time::timeout(LIMIT, connection.read_to_string(&mut response)).await.unwrap().unwrap();
+    let (head, body) = response.split_once("\r\n\r\n").unwrap();
+    (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
+}
+
+#[tokio::test]
+async fn readiness_follows_the_registrations() {
+    let node = Node::new(&one_card());
+    let mut agent = node.agent(&["--health-address", "127.0.0.1:0"]);
+    let line = agent.wait_for_line("health endpoint at http://", LIMIT).await.unwrap();
+    let address = line.rsplit("http://").next().unwrap().trim().to_owned();
+
+    agent.wait_for_line("No such file or directory", LIMIT).await.unwrap();
+    assert_eq!(get(&address, "/healthz").await, (200, "ok\n".to_owned()));
+    let (code, body) = get(&address, "/readyz").await;
+    assert_eq!(code, 503);
+    assert!(body.starts_with(&format!("{AF_NLB3}: not registered: ")), "{body}");
+
+    let kubelet = node.kubelet();
+    allocatable(&kubelet, AF_NLB3, 1).await;
+    assert_eq!(get(&address, "/readyz").await, (200, "ok\n".to_owned()));
+
+    kubelet.stop().await;
+    agent.wait_for_line("the kubelet closed its stream", LIMIT).await.unwrap();
+    assert_eq!(get(&address, "/readyz").await.0, 503);
+}

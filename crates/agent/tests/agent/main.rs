@@ -1,0 +1,15 @@
+//! The real binary against a stand-in kubelet, on emulated cards.
+//!
+//! The faults of the Go plugin that a test here would show are named with it.
+
+// Helpers are no test functions to the lint, but a panic in them is a test's failure report too.
+#![allow(clippy::unwrap_used)]
+
+mod annotation;
+mod api;
+mod changes;
+mod faults;
+mod health;
+mod kubelet;
+mod node;
+mod offer;
