@@ -142,6 +142,8 @@ impl Slot {
     pub(super) fn unbind(&mut self, numbers: &mut Numbers) {
         self.touch();
         if let Some(bound) = self.bound.take() {
+            // Virtual functions end with the driver: their ports are the physical function's again.
+            bound.vfs.iter().for_each(|vf| self.set_access(vf.port, false));
             numbers.unbind(self.spec.driver == Driver::Opae, &bound);
         }
         self.error_event = None;

@@ -197,3 +197,48 @@ fn a_card_that_goes_takes_its_files_along_and_brings_them_back() {
     assert_eq!(read(dir.path(), "sys/class/fpga_region/region0/dfl-port.0/id"), "0\n");
     assert_eq!(std::fs::read_dir(dir.path().join("sys/class/fpga_region")).unwrap().count(), 4);
 }
+
+#[test]
+fn a_change_is_one_rename_that_a_watcher_sees() {
+    use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
+    let dir = tempfile::tempdir().unwrap();
+    let mut host = Host::new(&Machine::preset("pac-a10").unwrap());
+    let mut tree = Tree::claim(dir.path()).unwrap();
+    tree.show_machine(&host).unwrap();
+    tree.sync(&host).unwrap();
+    let port = dir.path().join("sys/class/fpga_region/region0/dfl-port.0");
+    let inotify = Inotify::init(InitFlags::IN_NONBLOCK).unwrap();
+    let watch = inotify.add_watch(&port, AddWatchFlags::IN_ALL_EVENTS).unwrap();
+    host.slots[0].card.set_function(0, crate::card::afu::NLB0);
+    tree.sync(&host).unwrap();
+    let events: Vec<_> = inotify
+        .read_events()
+        .unwrap()
+        .into_iter()
+        .map(|e| (e.wd, e.mask, e.name.unwrap()))
+        .collect();
+    assert_eq!(events, [(watch, AddWatchFlags::IN_MOVED_TO, "afu_id".into())]);
+    assert_eq!(
+        std::fs::read_to_string(port.join("afu_id")).unwrap(),
+        "d8424dc4a4a3c413f89e433683f9040b\n"
+    );
+}
+
+#[test]
+fn a_write_by_somebody_else_is_taken_and_undone() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut host = Host::new(&Machine::preset("pac-a10").unwrap());
+    let mut tree = Tree::claim(dir.path()).unwrap();
+    tree.show_machine(&host).unwrap();
+    tree.sync(&host).unwrap();
+    tree.watch().unwrap();
+    let path = "sys/class/fpga_region/region0/dfl-port.0/errors/errors";
+    std::fs::write(dir.path().join(path), "0x7").unwrap();
+    let written = tree.written();
+    assert_eq!(written.len(), 1);
+    assert_eq!((written[0].slot, written[0].text.as_str()), (0, "0x7"));
+    assert_eq!(host.store(0, written[0].store, &written[0].text), Err(nix::errno::Errno::EINVAL));
+    tree.sync(&host).unwrap();
+    assert_eq!(read(dir.path(), path), "0x0\n");
+    assert_eq!(tree.written(), [], "our own change is none of somebody else");
+}
