@@ -1,6 +1,7 @@
 //! Programming a region: the one procedure for both drivers, and the verbs around it.
 //!
 //! ```no_run
+//! use fpga::bitstream::Bitstream;
 //! use fpga::program::{self, Image, Options, Target};
 //! use fpga::root::Root;
 //!
@@ -8,9 +9,9 @@
 //! let inventory = fpga::scan::scan(&root);
 //! let (board, port) = program::port_by_name(&inventory, "dfl-port.0").ok_or("no such port")?;
 //! let target = Target::new(&root, board, port);
-//! # let (interface_id, afu_id, payload) = ("".parse()?, "".parse()?, &[]);
-//! let name = "nlb_mode_3.gbs".to_owned();
-//! let image = Image { name, interface_id, afu_id, payload, user_clock: None };
+//! let bitstream = Bitstream::open("nlb_mode_3.gbs")?;
+//! let payload = bitstream.payload()?;
+//! let image = Image::new(&bitstream, &payload)?;
 //! let outcome = program::program(&target, &image, &Options::default(), &mut ())?;
 //! for warning in &outcome.warnings {
 //!     eprintln!("{warning}");
@@ -69,7 +70,8 @@ pub struct Options {
     pub function: Option<AfuId>,
     /// How long to wait for the card's lock.
     pub lock_timeout: Duration,
-    /// Program though the function is loaded already.
+    /// Program though the function is loaded already. OpenCL images of a board may all show the same
+    /// function, so for one of them that it is shown does not say that it is this image.
     pub reprogram: bool,
     /// Program though the port is in use. Its users lose what they run.
     pub ignore_users: bool,

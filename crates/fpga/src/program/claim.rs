@@ -2,12 +2,17 @@
 
 use std::fs;
 use std::os::unix::fs::FileTypeExt;
+use std::time::{Duration, Instant};
 
 use super::error::Problem;
 use super::holder::{self, Holder};
 use super::outcome::Warning;
-use super::target::Device;
+use super::target::{Device, Target};
 use crate::driver::{self, Port};
+
+/// How long a user of the port may take to leave it, and how often that is looked for.
+const GRACE: Duration = Duration::from_millis(500);
+const POLL: Duration = Duration::from_millis(10);
 
 /// A port that is kept from others until it is dropped. The driver resets it then, as after every
 /// last user.
@@ -26,18 +31,29 @@ pub(super) enum Users {
 }
 
 impl Claim {
-    /// Takes the port.
-    ///
+    /// Takes the port, and waits a moment for users that are just leaving: a process that was killed
+    /// closes its files one after the other, and a tool may only look at the port.
+    pub(super) fn new(target: &Target, users: Users) -> Result<Self, Problem> {
+        let start = Instant::now();
+        loop {
+            match Self::try_new(target, users) {
+                Err(Problem::InUse(_)) if start.elapsed() < GRACE => std::thread::sleep(POLL),
+                result => return result,
+            }
+        }
+    }
+
     /// The kernel guards a real port: opened exclusively, it has no other user
     /// (`dfl_feature_dev_use_begin`). A plain file in its place, as in a fake tree, has no such
     /// guard, so `/proc` is searched for who has it open.
-    pub(super) fn new(port: &Device, users: Users) -> Result<Self, Problem> {
-        let mut found = if is_guarded(port) { Vec::new() } else { search(port)? };
+    fn try_new(target: &Target, users: Users) -> Result<Self, Problem> {
+        let port = &target.port;
+        let mut found = if is_guarded(port) { Vec::new() } else { search(target)? };
         if found.is_empty() {
             match Port::open_exclusive(&port.node) {
                 Ok(port) => return Ok(Self { port: Some(port), users: None }),
                 // That nobody is found is no reason to go on: the kernel does not tell who it is.
-                Err(error) if is_busy(&error) => found = search(port).unwrap_or_default(),
+                Err(error) if is_busy(&error) => found = search(target).unwrap_or_default(),
                 Err(error) => return Err(error.into()),
             }
         }
@@ -67,8 +83,8 @@ impl Claim {
 }
 
 /// Refuses a port in use without opening it, which would reset it when it is closed again.
-pub(super) fn check(port: &Device, users: Users) -> Result<Option<Warning>, Problem> {
-    let found = search(port)?;
+pub(super) fn check(target: &Target, users: Users) -> Result<Option<Warning>, Problem> {
+    let found = search(target)?;
     match users {
         _ if found.is_empty() => Ok(None),
         Users::Refuse => Err(Problem::InUse(found)),
@@ -76,9 +92,20 @@ pub(super) fn check(port: &Device, users: Users) -> Result<Option<Warning>, Prob
     }
 }
 
-fn search(port: &Device) -> Result<Vec<Holder>, Problem> {
-    holder::users(&port.node).map_err(|error| Problem::System {
-        what: format!("{}: cannot look for its users", port.node.display()),
+/// Who has the port open. In a fake tree, who has the card's management node open too serves the tree:
+/// no workload is given that node.
+fn search(target: &Target) -> Result<Vec<Holder>, Problem> {
+    let mut found = users(&target.port)?;
+    if !found.is_empty() && !is_guarded(&target.port) {
+        let servers = users(&target.card.fme)?;
+        found.retain(|holder| !servers.contains(holder));
+    }
+    Ok(found)
+}
+
+fn users(device: &Device) -> Result<Vec<Holder>, Problem> {
+    holder::users(&device.node).map_err(|error| Problem::System {
+        what: format!("{}: cannot look for its users", device.node.display()),
         error,
     })
 }

@@ -11,6 +11,9 @@ use super::target::Target;
 use crate::board::Function;
 use crate::id::AfuId;
 
+/// How long a port must be seen disabled without a reason to be taken for one that stays so: the reason
+/// is read after the state, and may have ended between the two.
+const GRACE: Duration = Duration::from_millis(500);
 /// How often it is looked whether somebody else's programming has ended: nothing tells.
 const POLL: Duration = Duration::from_millis(20);
 
@@ -36,12 +39,16 @@ pub(super) fn settled(target: &Target, timeout: Duration) -> Result<Function, Pr
     let start = Instant::now();
     loop {
         let function = read(target)?;
-        if function != Function::Busy || !Manager::of(&target.card)?.explains_busy() {
+        if function != Function::Busy {
             return Ok(function);
         }
-        if start.elapsed() >= timeout {
+        let is_programmed = Manager::of(&target.card)?.explains_busy();
+        if !is_programmed && start.elapsed() >= GRACE {
+            return Ok(function);
+        }
+        if is_programmed && start.elapsed() >= timeout {
             return Err(Problem::Foreign { path: target.card.fme.node.clone() });
         }
-        std::thread::sleep(POLL.min(timeout));
+        std::thread::sleep(POLL);
     }
 }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::bitstream::{self, Bitstream, Payload};
 use crate::id::{AfuId, InterfaceId};
 
 /// A bitstream as the procedure needs it.
@@ -19,19 +20,49 @@ pub struct Image<'a> {
     pub user_clock: Option<UserClock>,
 }
 
-/// The frequencies of the clock that a function asks for, as the bitstream has them.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// The two frequencies of the clock that a function asks for; at least one is given.
+#[derive(Debug, Clone, PartialEq)]
 pub struct UserClock {
-    /// The faster one, such as `312.5 MHz`.
-    pub high: Option<String>,
+    /// The faster one.
+    pub high: Option<bitstream::UserClock>,
     /// The slower one.
-    pub low: Option<String>,
+    pub low: Option<bitstream::UserClock>,
+}
+
+impl<'a> Image<'a> {
+    /// The image `payload` of `bitstream`.
+    ///
+    /// # Errors
+    /// An id is missing from the file or malformed.
+    pub fn new(bitstream: &Bitstream, payload: &'a Payload) -> Result<Self, bitstream::Error> {
+        let metadata = bitstream.contents().metadata();
+        Ok(Self {
+            name: bitstream.path().display().to_string(),
+            interface_id: bitstream.interface_id()?,
+            afu_id: bitstream.afu_id()?,
+            payload,
+            user_clock: UserClock::new(metadata.clock_high.clone(), metadata.clock_low.clone()),
+        })
+    }
+}
+
+impl UserClock {
+    /// `None` when neither is given.
+    #[must_use]
+    pub fn new(
+        high: Option<bitstream::UserClock>,
+        low: Option<bitstream::UserClock>,
+    ) -> Option<Self> {
+        (high.is_some() || low.is_some()).then_some(Self { high, low })
+    }
 }
 
 impl fmt::Display for UserClock {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let clocks: Vec<&str> =
-            [&self.high, &self.low].into_iter().flatten().map(String::as_str).collect();
-        f.write_str(&clocks.join(" and "))
+        match (&self.high, &self.low) {
+            (Some(high), Some(low)) => write!(f, "{high} and {low}"),
+            (Some(only), None) | (None, Some(only)) => write!(f, "{only}"),
+            (None, None) => f.write_str("no frequency"),
+        }
     }
 }

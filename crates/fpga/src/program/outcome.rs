@@ -11,7 +11,7 @@ use crate::board::Function;
 use crate::id::AfuId;
 
 /// A programming that ended as asked.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Outcome {
     /// What was done.
     pub action: Action,
@@ -38,7 +38,7 @@ pub enum Action {
 }
 
 /// Something that does not stop a procedure but that its caller should know.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Warning {
     /// The port had errors of an earlier user. They are cleared.

@@ -34,7 +34,7 @@ pub fn reset(
     let run = |progress: &mut dyn Progress| -> Result<_, Problem> {
         let _lock = procedure::lock(target, options.lock_timeout, progress)?;
         let users = if options.ignore_users { Users::Ignore } else { Users::Refuse };
-        let claim = Claim::new(&target.port, users)?;
+        let claim = Claim::new(target, users)?;
         let mut warnings = Vec::from_iter(claim.warning());
         progress.step(Step::Clearing);
         warnings.extend(registers::clear(target)?);
@@ -58,7 +58,7 @@ pub fn release(
         let _lock = procedure::lock(target, lock_timeout, progress)?;
         let fme = Fme::open(&target.card.fme.node)?;
         // Dropped before the call: an open port cannot be released.
-        drop(Claim::new(&target.port, Users::Refuse)?);
+        drop(Claim::new(target, Users::Refuse)?);
         Ok(fme.port_release(target.port_id)?)
     };
     run(progress).map_err(|problem| Context::target(target).error(problem))

@@ -105,7 +105,7 @@ impl Procedure<'_> {
 
     /// Everything but calls and writes.
     fn rehearse(&mut self) -> Result<Action, Problem> {
-        self.warnings.extend(claim::check(&self.target.port, self.users())?);
+        self.warnings.extend(claim::check(self.target, self.users())?);
         self.warnings.extend(clock::warning(self.target, self.image));
         Ok(Action::DryRun)
     }
@@ -144,7 +144,7 @@ impl Procedure<'_> {
     }
 
     fn claim(&mut self) -> Result<Claim, Problem> {
-        let claim = Claim::new(&self.target.port, self.users())?;
+        let claim = Claim::new(self.target, self.users())?;
         self.warnings.extend(claim.warning());
         Ok(claim)
     }

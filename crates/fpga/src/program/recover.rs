@@ -44,7 +44,7 @@ pub struct RecoverOptions {
 }
 
 /// A card that is back.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Recovered {
     /// Its ports and what they hold. Their names may be others than before.
     pub ports: Vec<(String, Function)>,
@@ -142,7 +142,7 @@ impl Recovery<'_> {
         // One without a driver has no user, and cannot be opened.
         for port in board.ports.iter().filter(|port| port.function != Function::Absent) {
             let target = Target::new(self.root, board, port);
-            warnings.extend(Claim::new(&target.port, users)?.warning());
+            warnings.extend(Claim::new(&target, users)?.warning());
         }
         if vfs > 0 {
             warnings.push(Warning::VirtualFunctionsLost(vfs));
