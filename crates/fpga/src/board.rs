@@ -2,7 +2,10 @@
 //! regions (reconfigurable slots), which hold functions (AFUs).
 
 use std::fmt;
+use std::fs::Metadata;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 
+use nix::sys::stat;
 use serde::Serialize;
 
 mod hex;
@@ -210,6 +213,19 @@ impl fmt::Display for Driver {
     }
 }
 
+impl DeviceNumber {
+    /// The number of a character device; `None` for any other file.
+    #[must_use]
+    pub fn of(metadata: &Metadata) -> Option<Self> {
+        metadata.file_type().is_char_device().then(|| {
+            let number = metadata.rdev();
+            let (major, minor) = (stat::major(number), stat::minor(number));
+            // The kernel has 12 bits of the one and 20 of the other.
+            Some(Self { major: major.try_into().ok()?, minor: minor.try_into().ok()? })
+        })?
+    }
+}
+
 impl fmt::Display for DeviceNumber {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.major, self.minor)
@@ -302,6 +318,13 @@ mod tests {
         let json = serde_json::to_value(&fme).unwrap();
         assert_eq!(json["bitstream_id"], "0xffffffffffffffff");
         assert_eq!(json["bitstream_metadata"], serde_json::Value::Null);
+    }
+
+    #[test]
+    fn the_number_of_a_device_is_its_nodes() {
+        let number = |path: &str| DeviceNumber::of(&std::fs::metadata(path).unwrap());
+        assert_eq!(number("/dev/null"), Some(DeviceNumber { major: 1, minor: 3 }));
+        assert_eq!(number("/dev"), None);
     }
 
     #[test]

@@ -14,6 +14,7 @@ pub mod board;
 pub mod catalog;
 pub mod driver;
 pub mod errors;
+pub mod grants;
 pub mod id;
 pub mod names;
 pub mod program;
