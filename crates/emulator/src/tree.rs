@@ -74,6 +74,8 @@ fn machine_sheet(host: &Host) -> Sheet {
         "class/hwmon",
         "dev/char",
         "devices/system/node",
+        // Where `exec --namespace` puts those of the real machine.
+        "fs/cgroup",
     ] {
         sheet.dir(&format!("sys/{dir}"));
     }

@@ -31,6 +31,9 @@ pub enum Error {
     },
 }
 
+/// The real machine's control groups stay where they are, for container runtimes.
+const CGROUPS: &str = "/sys/fs/cgroup";
+
 /// Nodes of the real `/dev` that every program may need.
 const USUAL: [&str; 7] = ["null", "zero", "full", "random", "urandom", "tty", "ptmx"];
 const USUAL_DIRECTORIES: [&str; 2] = ["pts", "shm"];
@@ -46,6 +49,7 @@ pub(super) fn enter(root: &Path, devices: &Devices) -> Result<(), Error> {
     isolate()?;
     // The emulated tree may itself be below /dev or /sys, which are covered soon: hold on to it.
     let sys = File::open(root.join("sys")).map_err(step("opening the emulated sys"))?;
+    let cgroups = File::open(CGROUPS).ok();
     let scratch = Path::new("/sys");
     mount(Some("tmpfs"), scratch, Some("tmpfs"), MsFlags::empty(), None::<&str>)
         .map_err(step("mounting a tmpfs"))?;
@@ -57,7 +61,16 @@ pub(super) fn enter(root: &Path, devices: &Devices) -> Result<(), Error> {
     }
     numbers(root, &dev, &names)?;
     bind(&dev, Path::new("/dev"))?;
-    bind(&PathBuf::from(format!("/proc/self/fd/{}", sys.as_raw_fd())), Path::new("/sys"))
+    bind(&opened(&sys), Path::new("/sys"))?;
+    match cgroups {
+        Some(cgroups) => bind(&opened(&cgroups), Path::new(CGROUPS)),
+        None => Ok(()),
+    }
+}
+
+/// A path to what is open, wherever it was and whatever covers that place now.
+fn opened(file: &File) -> PathBuf {
+    PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()))
 }
 
 fn names(root: &Path, devices: &Devices) -> Result<Vec<String>, Error> {
