@@ -4,11 +4,14 @@ use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand};
 use fpga::root::Root;
+use fpga::store::{DEFAULT_ROOT, Store};
 
-use crate::commands::{list, show};
+use crate::commands::{
+    bitstream, errors, install_host, list, port, program, recover, reset, show, watch,
+};
 use crate::status;
 
-/// Looks at the FPGA cards of a node
+/// Shows, programs and recovers the FPGA cards of a node
 #[derive(Debug, Parser)]
 #[command(version, after_help = status::HELP)]
 pub(crate) struct Args {
@@ -22,6 +25,14 @@ pub(crate) struct Args {
 pub(crate) enum Command {
     List(list::Args),
     Show(show::Args),
+    Watch(watch::Args),
+    Errors(errors::Args),
+    Program(program::Args),
+    Reset(reset::Args),
+    Recover(recover::Args),
+    Port(port::Args),
+    Bitstream(bitstream::Args),
+    InstallHost(install_host::Args),
 }
 
 /// Where the kernel's trees are.
@@ -36,6 +47,20 @@ pub(crate) struct Trees {
     /// Device nodes, if they are not in ROOT/dev
     #[arg(long, global = true, value_name = "DIR")]
     devfs: Option<PathBuf>,
+}
+
+/// Where the bitstreams are.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct StoreArgs {
+    /// Where the bitstreams are installed
+    #[arg(long, value_name = "DIR", default_value = DEFAULT_ROOT)]
+    store: PathBuf,
+}
+
+impl StoreArgs {
+    pub(crate) fn open(&self) -> Store {
+        Store::new(&self.store)
+    }
 }
 
 impl Trees {

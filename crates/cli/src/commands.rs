@@ -2,19 +2,36 @@
 
 use fpga::board::{Inventory, Problem};
 use fpga::root::Root;
+use fpga::scan::scan;
 
 use crate::args::{Args, Command};
 use crate::status::Status;
 
+pub(crate) mod bitstream;
+pub(crate) mod errors;
+pub(crate) mod install_host;
 pub(crate) mod list;
+pub(crate) mod port;
+pub(crate) mod program;
+pub(crate) mod recover;
+pub(crate) mod reset;
 pub(crate) mod show;
+pub(crate) mod target;
+pub(crate) mod watch;
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<Status> {
     let root = args.trees.root();
-    let inventory = fpga::scan::scan(&root);
     match &args.command {
-        Command::List(args) => list::run(args, &root, &inventory),
-        Command::Show(args) => show::run(args, &root, inventory),
+        Command::List(args) => list::run(args, &root, &scan(&root)),
+        Command::Show(args) => show::run(args, &root, scan(&root)),
+        Command::Watch(args) => watch::run(args, &root),
+        Command::Errors(args) => errors::run(args, &root),
+        Command::Program(args) => program::run(args, &root),
+        Command::Reset(args) => reset::run(args, &root),
+        Command::Recover(args) => recover::run(args, &root),
+        Command::Port(args) => port::run(args, &root),
+        Command::Bitstream(args) => bitstream::run(args),
+        Command::InstallHost(args) => install_host::run(args),
     }
 }
 

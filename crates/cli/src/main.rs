@@ -1,4 +1,4 @@
-//! `fpgactl`: looks at the FPGA cards of a node.
+//! `fpgactl`: shows, programs and recovers the FPGA cards of a node.
 
 use std::process::ExitCode;
 
@@ -6,7 +6,9 @@ use clap::Parser as _;
 
 mod args;
 mod commands;
+mod duration;
 mod output;
+mod progress;
 mod status;
 mod table;
 
@@ -17,7 +19,7 @@ fn main() -> ExitCode {
         Err(error) if output::is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("fpgactl: {error:#}");
-            status::Status::Failed.into()
+            status::of(&error).into()
         }
     }
 }

@@ -2,35 +2,86 @@
 
 use std::process::ExitCode;
 
-/// How a command ended. Code 2 is the command-line parser's.
+use fpga::program::{Cause, LockError};
+use fpga::{program, store};
+
+use crate::commands::target;
+
+/// How a command ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Status {
-    /// Everything was shown and nothing is wrong.
+    /// It was done; everything was shown and nothing is wrong.
     Sound,
     /// The command failed.
     Failed,
-    /// There is nothing to show.
+    /// The command line is wrong, or fits several objects. The parser ends with the same code.
+    Usage,
+    /// There is nothing to show or to work on.
     Nothing,
     /// Something was shown, and something is wrong.
     Diagnosed,
+    /// Somebody else has the card or the port. Nothing was touched.
+    Busy,
+    /// The bitstream does not fit. Nothing was touched.
+    Unfit,
+    /// The card refused the bitstream, or shows another function than it should.
+    Refused,
+    /// The region is disabled until the card is recovered.
+    Disabled,
 }
 
 /// The table for `--help`.
 pub(crate) const HELP: &str = "\
 Exit codes:
-  0  everything was shown and nothing is wrong
+  0  done; everything was shown and nothing is wrong
   1  the command failed
-  2  the command line is wrong
-  3  nothing to show: no driver is loaded, there is no card, or none of that name
-  4  shown, but something is wrong with a card; the diagnosis is on stderr";
+  2  the command line is wrong, or names several objects where one is meant
+  3  nothing to show or to work on: no driver is loaded, or there is no card, port or bitstream of that name
+  4  shown, but something is wrong with a card or a bitstream; the diagnosis is on stderr
+  5  the card is locked or the port in use; nothing was touched
+  6  the bitstream does not fit the region; nothing was touched
+  7  the card refused the bitstream, or shows another function than it should
+  8  the region is disabled since a programming that failed: run `fpgactl recover`";
+
+/// How a command that ended with `error` ended.
+pub(crate) fn of(error: &anyhow::Error) -> Status {
+    if let Some(error) = error.downcast_ref::<program::Error>() {
+        return of_cause(error.cause());
+    }
+    if let Some(error) = error.downcast_ref::<target::Error>() {
+        return error.status();
+    }
+    if let Some(LockError::Timeout { .. }) = error.downcast_ref() {
+        return Status::Busy;
+    }
+    match error.downcast_ref::<store::Error>() {
+        Some(store::Error::NotFound { .. }) => Status::Nothing,
+        _ => Status::Failed,
+    }
+}
+
+fn of_cause(cause: Cause) -> Status {
+    match cause {
+        Cause::Locked | Cause::InUse => Status::Busy,
+        Cause::Incompatible => Status::Unfit,
+        Cause::Failed | Cause::Mismatch => Status::Refused,
+        Cause::Disabled => Status::Disabled,
+        Cause::Denied | Cause::Gone | Cause::Other => Status::Failed,
+    }
+}
 
 impl From<Status> for ExitCode {
     fn from(status: Status) -> Self {
         Self::from(match status {
             Status::Sound => 0,
             Status::Failed => 1,
+            Status::Usage => 2,
             Status::Nothing => 3,
             Status::Diagnosed => 4,
+            Status::Busy => 5,
+            Status::Unfit => 6,
+            Status::Refused => 7,
+            Status::Disabled => 8,
         })
     }
 }

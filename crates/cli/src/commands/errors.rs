@@ -1,0 +1,200 @@
+//! `fpgactl errors`: error registers in words, and their clearing.
+
+use std::time::Duration;
+
+use clap::Args as ClapArgs;
+use fpga::board::{Board, ErrorRegister, Port};
+use fpga::errors::Register;
+use fpga::id::PciAddress;
+use fpga::root::Root;
+use fpga::scan::scan;
+use serde::Serialize;
+
+mod clear;
+
+use super::conclude;
+use super::target::{self, Object};
+use crate::duration;
+use crate::output::{self, Form};
+use crate::status::Status;
+use crate::table;
+
+/// Show the errors that cards and ports have latched, in words, or clear them
+///
+/// Without --clear, errors that are shown end the command with code 4.
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "\
+Examples:
+  fpgactl errors
+  fpgactl errors dfl-port.0 --clear
+  fpgactl errors 5e:00.0 -o json | jq -r '.[].errors[].words'")]
+pub(crate) struct Args {
+    /// Only this one: a card by its PCI address, or a port by its name
+    #[arg(value_name = "CARD|PORT")]
+    object: Option<String>,
+    /// Clear them; ports that have any are reset with their function
+    #[arg(long)]
+    clear: bool,
+    /// Clear though a port is in use; its users lose what they run
+    #[arg(long, requires = "clear")]
+    force: bool,
+    /// How long to wait for others that program the card
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = duration::parse)]
+    timeout: Duration,
+    /// Print nothing but warnings and errors
+    #[arg(short, long, requires = "clear")]
+    quiet: bool,
+    /// Form of the output
+    #[arg(short, long, value_enum, default_value_t)]
+    output: Form,
+}
+
+pub(crate) fn run(args: &Args, root: &Root) -> anyhow::Result<Status> {
+    let inventory = scan(root);
+    let places = match &args.object {
+        Some(name) => of_object(target::find(root, &inventory, name)?),
+        None => inventory.boards.iter().flat_map(of_card).collect(),
+    };
+    let mut rows: Vec<Row<'_>> = places.iter().flat_map(Place::rows).collect();
+    let cleared = args.clear.then(|| clear::run(args, root, &places, &mut rows));
+    if !args.quiet {
+        output::form(args.output, &rows, |rows| text(rows, args.clear))?;
+    }
+    Ok(match (cleared, &args.object) {
+        (Some(status), _) => status,
+        (None, _) if !rows.is_empty() => Status::Diagnosed,
+        (None, Some(_)) => Status::Sound,
+        (None, None) => conclude(root, &inventory),
+    })
+}
+
+/// Where registers are.
+#[derive(Debug, Clone, Copy)]
+enum Place<'a> {
+    Engine(&'a Board),
+    Port(&'a Board, &'a Port),
+}
+
+fn of_card(board: &Board) -> Vec<Place<'_>> {
+    let ports = board.ports.iter().map(|port| Place::Port(board, port));
+    std::iter::once(Place::Engine(board)).chain(ports).collect()
+}
+
+fn of_object(object: Object<'_>) -> Vec<Place<'_>> {
+    match object {
+        Object::Card(board) => of_card(board),
+        Object::Port(board, port) => vec![Place::Port(board, port)],
+        Object::Region(board, index) => {
+            let ports = board.ports.iter().filter(|port| port.region == Some(index));
+            ports.map(|port| Place::Port(board, port)).collect()
+        }
+    }
+}
+
+impl<'a> Place<'a> {
+    fn board(&self) -> &'a Board {
+        match self {
+            Self::Engine(board) | Self::Port(board, _) => board,
+        }
+    }
+
+    fn device(&self) -> &'a str {
+        match self {
+            Self::Engine(board) => &board.fme.node.name,
+            Self::Port(_, port) => &port.node.name,
+        }
+    }
+
+    fn errors(&self) -> &'a [ErrorRegister] {
+        match self {
+            Self::Engine(board) => &board.fme.errors,
+            Self::Port(_, port) => &port.errors,
+        }
+    }
+
+    fn register(&self, name: &str) -> Option<Register> {
+        match self {
+            Self::Engine(_) => Register::of_fme(name),
+            Self::Port(..) => Register::of_port(name),
+        }
+    }
+
+    fn rows(&self) -> Vec<Row<'a>> {
+        self.errors().iter().map(|error| Row::new(self, error)).collect()
+    }
+}
+
+/// A register that is not zero. The names are those of `-o json`.
+#[derive(Serialize)]
+struct Row<'a> {
+    card: PciAddress,
+    device: &'a str,
+    register: &'a str,
+    value: String,
+    errors: Vec<Bit>,
+    /// Absent unless clearing was asked for; the reason when it was not cleared.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cleared: Option<Cleared>,
+}
+
+#[derive(Serialize)]
+struct Bit {
+    bit: u32,
+    name: Option<&'static str>,
+    words: String,
+}
+
+/// What became of a register.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase", tag = "state", content = "reason")]
+enum Cleared {
+    Yes,
+    /// It is read-only and shows what other registers or the card's condition make it show.
+    Follows,
+    No(String),
+}
+
+impl<'a> Row<'a> {
+    fn new(place: &Place<'a>, error: &'a ErrorRegister) -> Self {
+        let bits = place.register(&error.name).map(|register| register.decode(error.value));
+        let bit = |bit: fpga::errors::ErrorBit| Bit {
+            bit: bit.bit,
+            name: bit.name,
+            words: bit.to_string(),
+        };
+        Self {
+            card: place.board().pci.address,
+            device: place.device(),
+            register: &error.name,
+            value: format!("{:#x}", error.value),
+            errors: bits.unwrap_or_default().into_iter().map(bit).collect(),
+            cleared: None,
+        }
+    }
+
+    fn cells(&self) -> Vec<String> {
+        let words: Vec<&str> = self.errors.iter().map(|bit| bit.words.as_str()).collect();
+        let mut cells = vec![
+            self.card.to_string(),
+            self.device.to_owned(),
+            self.register.to_owned(),
+            self.value.clone(),
+        ];
+        cells.extend(self.cleared.as_ref().map(|cleared| match cleared {
+            Cleared::Yes => "yes".to_owned(),
+            Cleared::Follows => "read-only".to_owned(),
+            Cleared::No(_) => "no".to_owned(),
+        }));
+        cells.push(table::dash(Some(words.join(", ")).filter(|words| !words.is_empty())));
+        cells
+    }
+}
+
+fn text(rows: &[Row<'_>], is_clear: bool) -> String {
+    if rows.is_empty() {
+        return "no errors\n".to_owned();
+    }
+    let mut header = vec!["CARD", "DEVICE", "REGISTER", "VALUE", "CLEARED", "MEANING"];
+    header.retain(|name| is_clear || *name != "CLEARED");
+    table::aligned(&header, rows.iter().map(Row::cells))
+}

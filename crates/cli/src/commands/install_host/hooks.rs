@@ -1,0 +1,88 @@
+//! The files by which runtimes without CDI find a hook: oci-hooks(5), version 1.0.0 of the format.
+
+use std::collections::BTreeMap;
+
+use fpga::names::{CONTAINER_MODE_ANNOTATION, CONTAINER_MODE_REGION};
+use serde::Serialize;
+
+use super::PROGRAM;
+
+/// When the hook runs: before the container starts, and after it ended. A file says no argument for
+/// each stage, so that each has its own file.
+pub(super) const STAGES: [&str; 2] = ["createRuntime", "poststop"];
+
+/// A file of `hooks.d`.
+#[derive(Serialize)]
+pub(super) struct Hook<'a> {
+    version: &'static str,
+    hook: Command<'a>,
+    when: When,
+    stages: [&'a str; 1],
+}
+
+#[derive(Serialize)]
+struct Command<'a> {
+    path: &'a str,
+    args: Vec<&'a str>,
+    timeout: u32,
+}
+
+#[derive(Serialize)]
+struct When {
+    annotations: BTreeMap<String, String>,
+}
+
+impl<'a> Hook<'a> {
+    /// The hook of a stage: the program at `path`, which gets `more` as its last arguments and
+    /// `timeout` seconds.
+    pub(super) fn new(path: &'a str, stage: &'a str, more: &'a [String], timeout: u32) -> Self {
+        let mut args = vec![PROGRAM, "oci-hook", "--stage", stage];
+        args.extend(more.iter().map(String::as_str));
+        let annotation = (exactly(CONTAINER_MODE_ANNOTATION), exactly(CONTAINER_MODE_REGION));
+        Self {
+            version: "1.0.0",
+            hook: Command { path, args, timeout },
+            when: When { annotations: [annotation].into() },
+            stages: [stage],
+        }
+    }
+
+    pub(super) fn to_bytes(&self) -> serde_json::Result<Vec<u8>> {
+        let mut bytes = serde_json::to_vec_pretty(self)?;
+        bytes.push(b'\n');
+        Ok(bytes)
+    }
+}
+
+pub(super) fn file_name(stage: &str) -> String {
+    format!("{PROGRAM}-{}.json", stage.to_ascii_lowercase())
+}
+
+/// The format's conditions are regular expressions that match anywhere.
+fn exactly(text: &str) -> String {
+    format!("^{}$", text.replace('.', "\\."))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_as_the_format_has_it() {
+        let more = ["--store=/mnt".to_owned()];
+        let hook = Hook::new("/opt/intel/fpga-sw/fpgactl", "poststop", &more, 120);
+        let expected = serde_json::json!({
+            "version": "1.0.0",
+            "hook": {
+                "path": "/opt/intel/fpga-sw/fpgactl",
+                "args": ["fpgactl", "oci-hook", "--stage", "poststop", "--store=/mnt"],
+                "timeout": 120,
+            },
+            "when": {"annotations": {"^com\\.intel\\.fpga\\.mode$": "^fpga\\.intel\\.com/region$"}},
+            "stages": ["poststop"],
+        });
+        let bytes = hook.to_bytes().unwrap();
+        assert_eq!(serde_json::from_slice::<serde_json::Value>(&bytes).unwrap(), expected);
+        assert_eq!(file_name("createRuntime"), "fpgactl-createruntime.json");
+    }
+}

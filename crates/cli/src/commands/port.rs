@@ -1,0 +1,138 @@
+//! `fpgactl port`: hands ports to virtual functions and back.
+
+use std::time::Duration;
+
+use clap::{Args as ClapArgs, Subcommand};
+use fpga::board::{Board, Port};
+use fpga::program::{self, Card, Target};
+use fpga::root::Root;
+use fpga::scan::scan;
+
+use super::target::{self, Error, Object};
+use crate::duration;
+use crate::output;
+use crate::progress::Steps;
+use crate::status::Status;
+
+/// Hand a port to virtual functions, or take it back
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    Release(Release),
+    Assign(Assign),
+}
+
+/// Take a port from the physical function, so that a virtual one can have it
+///
+/// The port must be unused. Its node goes; `sriov_numvfs` of the card then makes virtual functions with ports of their own.
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "\
+Examples:
+  fpgactl port release dfl-port.0
+  fpgactl port release 5e:00.0 1")]
+struct Release {
+    /// The port by its name, or its card by its PCI address
+    #[arg(value_name = "PORT|CARD")]
+    object: String,
+    /// With a card: the number of the port on it
+    #[arg(value_name = "NUMBER")]
+    number: Option<u32>,
+    #[command(flatten)]
+    common: Common,
+}
+
+/// Give a released port back to the physical function
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "\
+Examples:
+  fpgactl port assign 5e:00.0 0
+  fpgactl port assign dfl-fme.0 1")]
+struct Assign {
+    /// The card by its PCI address, or anything on it by its name
+    #[arg(value_name = "CARD")]
+    card: String,
+    /// The number of the port on it
+    #[arg(value_name = "NUMBER")]
+    number: u32,
+    #[command(flatten)]
+    common: Common,
+}
+
+#[derive(Debug, ClapArgs)]
+struct Common {
+    /// How long to wait for others that program the card
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = duration::parse)]
+    timeout: Duration,
+    /// Print nothing but warnings and errors
+    #[arg(short, long)]
+    quiet: bool,
+}
+
+pub(crate) fn run(args: &Args, root: &Root) -> anyhow::Result<Status> {
+    match &args.verb {
+        Verb::Release(args) => release(args, root),
+        Verb::Assign(args) => assign(args, root),
+    }
+}
+
+fn release(args: &Release, root: &Root) -> anyhow::Result<Status> {
+    let inventory = scan(root);
+    let (board, port) = match target::find(root, &inventory, &args.object)? {
+        Object::Port(board, port) if args.number.is_none_or(|number| number == port.id) => {
+            (board, port)
+        }
+        Object::Card(board) => (board, numbered(board, args)?),
+        Object::Port(..) | Object::Region(..) => return Err(none(args).into()),
+    };
+    let target = Target::new(root, board, port);
+    let mut steps = Steps::new(args.common.quiet);
+    let released = program::release(&target, args.common.timeout, &mut steps);
+    steps.finish();
+    released?;
+    done(&args.common, &format!("card {}, port {}: released", board.pci.address, port.id))
+}
+
+/// The port of that number, or the only one.
+fn numbered<'a>(board: &'a Board, args: &Release) -> Result<&'a Port, Error> {
+    match (args.number, &board.ports[..]) {
+        (Some(number), ports) => {
+            ports.iter().find(|port| port.id == number).ok_or_else(|| none(args))
+        }
+        (None, [port]) => Ok(port),
+        (None, []) => Err(none(args)),
+        (None, ports) => Err(Error::Several {
+            name: args.object.clone(),
+            ports: ports.iter().map(|port| port.node.name.clone()).collect(),
+        }),
+    }
+}
+
+fn none(args: &Release) -> Error {
+    let which =
+        args.number.map_or_else(|| "that is seen".to_owned(), |n| format!("with number {n}"));
+    Error::NoPort { name: args.object.clone(), which }
+}
+
+fn assign(args: &Assign, root: &Root) -> anyhow::Result<Status> {
+    let inventory = scan(root);
+    let (Object::Card(board) | Object::Port(board, _) | Object::Region(board, _)) =
+        target::find(root, &inventory, &args.card)?;
+    let card = Card::new(root, board);
+    let mut steps = Steps::new(args.common.quiet);
+    let warning = program::assign(root, &card, args.number, args.common.timeout, &mut steps);
+    steps.finish();
+    output::warn(&card, warning?.as_slice());
+    done(&args.common, &format!("card {}, port {}: assigned", card.address, args.number))
+}
+
+fn done(args: &Common, text: &str) -> anyhow::Result<Status> {
+    if !args.quiet {
+        output::text(&format!("{text}\n"))?;
+    }
+    Ok(Status::Sound)
+}

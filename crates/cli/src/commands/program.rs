@@ -1,0 +1,93 @@
+//! `fpgactl program`: loads a function into a region.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args as ClapArgs;
+use fpga::program::{self, Image, Options, Target};
+use fpga::root::Root;
+use fpga::scan::scan;
+
+mod image;
+mod report;
+
+use super::target::PortArgs;
+use crate::args::StoreArgs;
+use crate::duration;
+use crate::output::{self, Form};
+use crate::progress::Steps;
+use crate::status::Status;
+use image::Node;
+use report::Report;
+
+/// Load a function into a region
+///
+/// The bitstream must be built for the region's interface and the port must be unused. The card is locked meanwhile;
+/// what was loaded is read back. A region that has the function already is left as it is.
+#[derive(Debug, ClapArgs)]
+#[command(
+    allow_missing_positional = true,
+    after_help = "\
+IMAGE is the path of a .gbs or .aocx file if it has such an extension or a slash in it. Else it is a function in the
+store: its AFU id, its hash, or its name as `fpgactl bitstream list` shows it.
+
+Examples:
+  fpgactl program nlb_mode_3.gbs
+  fpgactl program dfl-port.0 nlb_mode_3
+  fpgactl program 5e:00.0 --region 1 d8424dc4a4a3c413f89e433683f9040b
+  fpgactl program --dry-run -o json dfl-port.0 ./matrix.aocx"
+)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    port: PortArgs,
+    /// The file or function to load
+    #[arg(value_name = "IMAGE")]
+    image: PathBuf,
+    /// Program though the port is in use; its users lose what they run
+    #[arg(long)]
+    force: bool,
+    /// Program though the function is loaded already
+    #[arg(long)]
+    reprogram: bool,
+    /// Do everything but the programming itself
+    #[arg(long)]
+    dry_run: bool,
+    /// How long to wait for others that program the card
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = duration::parse)]
+    timeout: Duration,
+    #[command(flatten)]
+    store: StoreArgs,
+    /// Print nothing but warnings and errors
+    #[arg(short, long)]
+    quiet: bool,
+    /// Form of the output
+    #[arg(short, long, value_enum, default_value_t)]
+    output: Form,
+}
+
+pub(crate) fn run(args: &Args, root: &Root) -> anyhow::Result<Status> {
+    let inventory = scan(root);
+    let node = Node { root, inventory: &inventory, store: args.store.open() };
+    let (bitstream, (board, port)) = node.choose(&args.image, &args.port)?;
+    let target = Target::new(root, board, port);
+    let payload = bitstream.payload()?;
+    let image = Image::new(&bitstream, &payload)?;
+    let options = Options {
+        function: None,
+        lock_timeout: args.timeout,
+        // OpenCL images of one board show the same function: that it is shown says nothing.
+        reprogram: args.reprogram || bitstream.hash()?.is_some(),
+        ignore_users: args.force,
+        clean: false,
+        dry_run: args.dry_run,
+    };
+    let mut steps = Steps::new(args.quiet);
+    let outcome = program::program(&target, &image, &options, &mut steps);
+    steps.finish();
+    let outcome = outcome?;
+    output::warn(&target, &outcome.warnings);
+    if !args.quiet {
+        output::form(args.output, &Report::new(&target, &image, &outcome), Report::text)?;
+    }
+    Ok(Status::Sound)
+}

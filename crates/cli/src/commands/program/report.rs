@@ -1,0 +1,89 @@
+//! What came of a programming.
+
+use fpga::board::Function;
+use fpga::id::{AfuId, InterfaceId, PciAddress};
+use fpga::program::{Action, Image, Outcome, Target};
+use serde::Serialize;
+
+use crate::commands::list;
+use crate::output;
+use crate::progress::{rate, size};
+
+/// The names are those of `-o json`.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Report<'a> {
+    card: PciAddress,
+    port: &'a str,
+    interface_id: Option<InterfaceId>,
+    file: &'a str,
+    bytes: usize,
+    action: &'static str,
+    /// How long the driver took, when it was asked.
+    seconds: Option<f64>,
+    state_before: &'static str,
+    afu_id_before: Option<AfuId>,
+    afu_id: AfuId,
+    warnings: Vec<String>,
+    #[serde(skip)]
+    outcome: &'a Outcome,
+}
+
+impl<'a> Report<'a> {
+    pub(super) fn new(target: &'a Target, image: &'a Image<'_>, outcome: &'a Outcome) -> Self {
+        let (action, time) = match outcome.action {
+            Action::AlreadyLoaded => ("alreadyLoaded", None),
+            Action::Programmed { time } => ("programmed", Some(time)),
+            Action::DryRun => ("dryRun", None),
+        };
+        Self {
+            card: target.card.address,
+            port: &target.port.name,
+            interface_id: target.interface_id,
+            file: &image.name,
+            bytes: image.payload.len(),
+            action,
+            seconds: time.map(|time| time.as_secs_f64()),
+            state_before: list::state(&outcome.before),
+            afu_id_before: match outcome.before {
+                Function::Loaded { afu_id } => Some(afu_id),
+                _ => None,
+            },
+            afu_id: outcome.after,
+            warnings: outcome.warnings.iter().map(ToString::to_string).collect(),
+            outcome,
+        }
+    }
+
+    pub(super) fn text(&self) -> String {
+        let before = match self.afu_id_before {
+            Some(id) => output::function(id),
+            None => self.state_before.to_owned(),
+        };
+        format!(
+            "port       {} of card {}\nfile       {}\nbefore     {before}\nafter      {}\nresult     {}\n",
+            self.port,
+            self.card,
+            self.file,
+            output::function(self.afu_id),
+            self.result()
+        )
+    }
+
+    fn result(&self) -> String {
+        let bytes = self.bytes as u64;
+        match self.outcome.action {
+            Action::AlreadyLoaded => "loaded already, nothing was done".to_owned(),
+            Action::DryRun => format!(
+                "dry run: everything was checked, nothing was written; {} would be programmed",
+                size(bytes)
+            ),
+            Action::Programmed { time } => format!(
+                "programmed {} in {:.1} s ({})",
+                size(bytes),
+                time.as_secs_f64(),
+                rate(bytes, time)
+            ),
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! `fpgactl recover`: takes the driver from a card and gives it back.
+
+use std::time::Duration;
+
+use clap::Args as ClapArgs;
+use fpga::board::{Function, Inventory};
+use fpga::id::{AfuId, PciAddress};
+use fpga::program::{self, Method, RecoverOptions, Recovered};
+use fpga::root::Root;
+use fpga::scan::scan;
+use serde::Serialize;
+
+use super::list;
+use super::target::{self, Object};
+use crate::duration;
+use crate::output::{self, Form};
+use crate::progress::Steps;
+use crate::status::Status;
+
+/// Get a card back whose region is disabled, or that has a port without a driver
+///
+/// The in-tree driver keeps a region disabled after a programming that failed, until the card's driver is bound again.
+/// That is done here. All ports of the card are without function meanwhile and must be unused.
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "\
+Examples:
+  fpgactl recover 5e:00.0
+  fpgactl recover dfl-port.0 --rescan")]
+pub(crate) struct Args {
+    /// The card by its PCI address, or anything on it by its name
+    #[arg(value_name = "CARD|PORT")]
+    card: String,
+    /// Remove the card from the PCI bus and scan the bus again, instead of binding its driver again
+    #[arg(long)]
+    rescan: bool,
+    /// Recover though a port is in use or virtual functions are enabled
+    #[arg(long)]
+    force: bool,
+    /// How long to wait for others that program the card
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = duration::parse)]
+    timeout: Duration,
+    /// How long to wait for the card to come back
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration::parse)]
+    wait: Duration,
+    /// Print nothing but warnings and errors
+    #[arg(short, long)]
+    quiet: bool,
+    /// Form of the output
+    #[arg(short, long, value_enum, default_value_t)]
+    output: Form,
+}
+
+pub(crate) fn run(args: &Args, root: &Root) -> anyhow::Result<Status> {
+    let address = address(root, &scan(root), &args.card)?;
+    let options = RecoverOptions {
+        method: if args.rescan { Method::Rescan } else { Method::Rebind },
+        lock_timeout: args.timeout,
+        timeout: args.wait,
+        ignore_users: args.force,
+    };
+    let mut steps = Steps::new(args.quiet);
+    let recovered = program::recover(root, address, &options, &mut steps);
+    steps.finish();
+    let recovered = recovered?;
+    output::warn(address, &recovered.warnings);
+    if !args.quiet {
+        output::form(args.output, &Report::new(address, &recovered), Report::text)?;
+    }
+    Ok(Status::Sound)
+}
+
+/// A card that lost its driver is in no inventory: then its address is taken as it is.
+fn address(root: &Root, inventory: &Inventory, name: &str) -> Result<PciAddress, target::Error> {
+    match (target::find(root, inventory, name), target::address(name)) {
+        (Ok(Object::Card(board) | Object::Port(board, _) | Object::Region(board, _)), _) => {
+            Ok(board.pci.address)
+        }
+        (Err(_), Some(address)) if root.pci_device(address).exists() => Ok(address),
+        (Err(error), _) => Err(error),
+    }
+}
+
+/// The names are those of `-o json`.
+#[derive(Serialize)]
+struct Report<'a> {
+    card: PciAddress,
+    ports: Vec<Port<'a>>,
+    warnings: Vec<String>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Port<'a> {
+    port: &'a str,
+    state: &'static str,
+    afu_id: Option<AfuId>,
+}
+
+impl<'a> Report<'a> {
+    fn new(card: PciAddress, recovered: &'a Recovered) -> Self {
+        let port = |(name, function): &'a (String, Function)| Port {
+            port: name,
+            state: list::state(function),
+            afu_id: match function {
+                Function::Loaded { afu_id } => Some(*afu_id),
+                _ => None,
+            },
+        };
+        Self {
+            card,
+            ports: recovered.ports.iter().map(port).collect(),
+            warnings: recovered.warnings.iter().map(ToString::to_string).collect(),
+        }
+    }
+
+    fn text(&self) -> String {
+        let ports = self.ports.iter().map(|port| {
+            let function = port.afu_id.map_or_else(|| port.state.to_owned(), output::function);
+            format!("{}: {function}\n", port.port)
+        });
+        std::iter::once(format!("card {}: recovered\n", self.card)).chain(ports).collect()
+    }
+}
