@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::board::DeviceNumber;
 use crate::id::PciAddress;
 
 /// The two trees of a node. [`Root::host`] is the machine itself; [`Root::at`] is a directory that
@@ -60,6 +61,12 @@ impl Root {
     #[must_use]
     pub fn opae_class(&self) -> PathBuf {
         self.sys.join("class/fpga")
+    }
+
+    /// Directory of the character device of this number (`Documentation/ABI/testing/sysfs-dev`).
+    #[must_use]
+    pub fn char_device(&self, number: DeviceNumber) -> PathBuf {
+        self.sys.join("dev/char").join(number.to_string())
     }
 
     /// Directory of the platform device `name`, which both drivers' ports and management engines are.

@@ -37,17 +37,19 @@ pub(super) fn read(target: &Target) -> Result<Function, Problem> {
 /// another program that knows nothing of the lock.
 pub(super) fn settled(target: &Target, timeout: Duration) -> Result<Function, Problem> {
     let start = Instant::now();
+    let mut unexplained: Option<Instant> = None;
     loop {
         let function = read(target)?;
         if function != Function::Busy {
             return Ok(function);
         }
-        let is_programmed = Manager::of(&target.card)?.explains_busy();
-        if !is_programmed && start.elapsed() >= GRACE {
+        if Manager::of(&target.card)?.explains_busy() {
+            unexplained = None;
+            if start.elapsed() >= timeout {
+                return Err(Problem::Foreign { path: target.card.fme.node.clone() });
+            }
+        } else if unexplained.get_or_insert_with(Instant::now).elapsed() >= GRACE {
             return Ok(function);
-        }
-        if is_programmed && start.elapsed() >= timeout {
-            return Err(Problem::Foreign { path: target.card.fme.node.clone() });
         }
         std::thread::sleep(POLL);
     }

@@ -32,12 +32,13 @@ impl Manager {
         Ok(Self { state: text("state")?, errors })
     }
 
-    /// True when a port that is disabled is so because an image is being taken. Without a manager it is
-    /// always taken to be: the out-of-tree driver enables a port again whatever came out.
+    /// True when a port that is disabled is so because an image is being taken, or about to be. Not so
+    /// after an error, nor after a success: that does not enable what an earlier error left disabled.
+    /// In the state `unknown` there was no programming since the driver was bound, so none has failed.
+    /// Without a manager it is always taken to be so: the out-of-tree driver enables a port again
+    /// whatever came out.
     pub(super) fn explains_busy(&self) -> bool {
-        const UNDER_WAY: [&str; 6] =
-            ["", "firmware request", "parse header", "write init", "write", "write complete"];
-        UNDER_WAY.contains(&self.state.as_str())
+        self.state != "operating" && !self.state.ends_with(" error")
     }
 }
 

@@ -6,6 +6,9 @@ use std::path::{Path, PathBuf};
 use crate::board::{Board, DeviceNumber, Driver, Inventory, Port};
 use crate::id::{InterfaceId, PciAddress};
 use crate::root::Root;
+use crate::scan::scan;
+
+mod direct;
 
 /// A card with its management engine.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,6 +60,18 @@ impl Card {
 }
 
 impl Target {
+    /// The port whose node has this number; `None` when there is none, or when it belongs to no card.
+    ///
+    /// Most ports are found without a scan of the node, for callers who are in a hurry.
+    #[must_use]
+    pub fn find(root: &Root, number: DeviceNumber) -> Option<Self> {
+        direct::target(root, number).or_else(|| {
+            let inventory = scan(root);
+            let (board, port) = port_by_number(&inventory, number)?;
+            Some(Self::new(root, board, port))
+        })
+    }
+
     /// The port `port` of `board` on this root.
     #[must_use]
     pub fn new(root: &Root, board: &Board, port: &Port) -> Self {
@@ -115,3 +130,6 @@ impl fmt::Display for Target {
         write!(f, "card {}, port {}", self.card.address, self.port.name)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -81,6 +81,48 @@ fn a_broken_image_is_named_by_its_checksum() {
     assert_eq!(other.one("done "), format!("Programmed {NLB0}"));
 }
 
+/// The last defence against a container with another function than it was promised.
+#[test]
+fn success_with_another_function_is_an_error() {
+    let emulator = Emulator::start(TWO_CARDS);
+    let hello = emulator.function("dfl-port.1").to_string();
+    let mut lying = request(&emulator, PORT);
+    lying.image.loads = Some(hello.clone());
+    let report = emulator.spawn(&lying).finish();
+    let error = report.one("error ");
+    assert!(error.starts_with("Mismatch region "), "{error}");
+    let end = format!(
+        ": programming succeeded, but the region shows another function: wanted function {NLB0}, \
+         found {hello}, file /srv/test.gbs"
+    );
+    assert!(error.ends_with(&end), "{error}");
+}
+
+/// A programming by another tool is waited for, and not taken for a region that is disabled for good.
+#[test]
+fn a_tool_that_takes_no_lock_is_waited_for() {
+    let emulator = Emulator::start(TWO_CARDS);
+    emulator.control(&Command::PrTime { card: "near".into(), ms: 1500 });
+    let mut foreign = emulator.spawn(&Request {
+        verb: Verb::Foreign,
+        device: "dfl-fme.0".into(),
+        ..request(&emulator, PORT)
+    });
+    foreign.wait_for("programming");
+    let afu_id = emulator.tree().platform_device(PORT).join("afu_id");
+    eventually("the region is being programmed", || std::fs::read(&afu_id).is_err());
+
+    let hasty = Request { lock_timeout_ms: 50, ..request(&emulator, PORT) };
+    let report = emulator.spawn(&hasty).finish();
+    let error = report.one("error ");
+    assert!(error.starts_with("Locked region "), "{error}");
+    assert!(error.contains("programmed by somebody who does not take the card's lock"), "{error}");
+
+    let report = emulator.spawn(&request(&emulator, PORT)).finish();
+    assert_eq!(report.one("done "), format!("AlreadyLoaded {NLB0}"));
+    assert_eq!(foreign.finish().one("done"), " ");
+}
+
 /// `PR_WAIT_TIMEOUT` in `dfl-fme-mgr.c` is 8 s.
 #[test]
 fn a_card_that_does_not_finish_is_named() {

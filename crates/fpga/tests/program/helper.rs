@@ -52,6 +52,8 @@ pub(crate) enum Verb {
     Lock,
     /// Opens the device and keeps it until standard input ends.
     Open,
+    /// Programs port 0 by the management node alone, as a tool that knows nothing of the lock.
+    Foreign,
 }
 
 /// A bitstream.
@@ -59,6 +61,8 @@ pub(crate) enum Verb {
 pub(crate) struct Sample {
     pub(crate) interface: String,
     pub(crate) afu: String,
+    /// What the payload really loads, if not that.
+    pub(crate) loads: Option<String>,
     pub(crate) size: usize,
     pub(crate) is_broken: bool,
     /// MHz.
@@ -74,6 +78,7 @@ impl Request {
             image: Sample {
                 interface: INTERFACE.to_owned(),
                 afu: afu.to_owned(),
+                loads: None,
                 size: 64 * 1024,
                 is_broken: false,
                 clock: None,
@@ -199,6 +204,7 @@ fn run() {
     let end = match request.verb {
         Verb::Lock => hold_lock(&request),
         Verb::Open => hold_open(&request),
+        Verb::Foreign => program_without_lock(&request),
         _ => act(&request).map_err(|error| format!("{:?} {error}", error.cause())),
     };
     match end {
@@ -256,17 +262,13 @@ fn act(request: &Request) -> Result<String, Error> {
             warn(&recovered.warnings);
             Ok(format!("{:?}", recovered.ports))
         }
-        Verb::Assign | Verb::Lock | Verb::Open => unreachable!("done above"),
+        Verb::Assign | Verb::Lock | Verb::Open | Verb::Foreign => unreachable!("done above"),
     }
 }
 
 fn load(request: &Request, target: &Target) -> Result<String, Error> {
     let sample = &request.image;
-    let mut payload = payload_head(sample.interface.parse().unwrap(), sample.afu.parse().unwrap());
-    payload.resize(sample.size.max(payload.len()), 0x5a);
-    if sample.is_broken {
-        payload[0] ^= 1;
-    }
+    let payload = payload(sample);
     let image = Image {
         name: "/srv/test.gbs".to_owned(),
         interface_id: sample.interface.parse::<InterfaceId>().unwrap(),
@@ -287,6 +289,24 @@ fn load(request: &Request, target: &Target) -> Result<String, Error> {
     let action = format!("{:?}", outcome.action);
     let action = action.split(' ').next().unwrap();
     Ok(format!("{action} {}", outcome.after))
+}
+
+fn payload(sample: &Sample) -> Vec<u8> {
+    let loads = sample.loads.as_ref().unwrap_or(&sample.afu);
+    let mut payload = payload_head(sample.interface.parse().unwrap(), loads.parse().unwrap());
+    payload.resize(sample.size.max(payload.len()), 0x5a);
+    if sample.is_broken {
+        payload[0] ^= 1;
+    }
+    payload
+}
+
+fn program_without_lock(request: &Request) -> Result<String, String> {
+    let node = Root::at(&request.root).node(&request.device);
+    let fme = fpga::driver::Fme::open(node).map_err(|error| error.to_string())?;
+    say("programming");
+    fme.port_pr(0, &payload(&request.image)).map_err(|error| error.to_string())?;
+    Ok(String::new())
 }
 
 fn hold_lock(request: &Request) -> Result<String, String> {
