@@ -1,4 +1,5 @@
-//! The gRPC interfaces between a kubelet and a device plugin, for both sides.
+//! The gRPC interfaces between a kubelet and a device plugin, for both sides: the device plugin interface
+//! ([`v1beta1`]) and the one that tells which pod holds which device ([`podresources`]).
 //!
 //! A crate of its own because two programs of different trust speak them: the agent, and the stand-in
 //! kubelet that tests it. The modules are generated from `proto/` and committed, so that a build needs
@@ -9,6 +10,14 @@
 #[rustfmt::skip]
 #[allow(missing_docs, clippy::all, clippy::pedantic, unreachable_pub)]
 pub mod v1beta1;
+
+/// Pod resources interface, served by kubelets since Kubernetes 1.20 as v1.
+pub mod podresources {
+    /// The part of it that tells who holds which device.
+    #[rustfmt::skip]
+    #[allow(missing_docs, clippy::all, clippy::pedantic, unreachable_pub)]
+    pub mod v1;
+}
 
 /// Version that a plugin names in its registration.
 pub const DEVICE_PLUGIN_VERSION: &str = "v1beta1";

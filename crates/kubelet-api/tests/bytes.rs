@@ -3,7 +3,7 @@
 
 #![allow(clippy::unwrap_used)]
 
-use kubelet_api::v1beta1;
+use kubelet_api::{podresources, v1beta1};
 use prost::Message;
 
 #[test]
@@ -73,4 +73,34 @@ fn preference_bytes() {
     };
     let expected = b"\x0a\x0b\x0a\x01a\x0a\x01b\x12\x01b\x18\x02";
     assert_eq!(request.encode_to_vec(), expected);
+}
+
+/// The reader's view: everything of the real message that is left out is skipped.
+#[test]
+fn pod_resources_bytes() {
+    use podresources::v1::{
+        ContainerDevices, ContainerResources, ListPodResourcesResponse, PodResources,
+    };
+    let list = ListPodResourcesResponse {
+        pod_resources: vec![PodResources {
+            name: "p".into(),
+            namespace: "n".into(),
+            containers: vec![ContainerResources {
+                name: "c".into(),
+                devices: vec![ContainerDevices {
+                    resource_name: "d/r".into(),
+                    device_ids: vec!["a".into(), "b".into()],
+                }],
+            }],
+        }],
+    };
+    let expected = b"\x0a\x18\x0a\x01p\x12\x01n\x1a\x10\x0a\x01c\x12\x0b\x0a\x03d/r\x12\x01a\x12\x01b";
+    assert_eq!(list.encode_to_vec(), expected);
+
+    // As the real kubelet sends it, with the topology (3) of the devices, the CPUs (3, packed) of the
+    // container, and CPUs (4, packed) of the pod.
+    let real = b"\x0a\x26\x0a\x01p\x12\x01n\
+        \x1a\x1a\x0a\x01c\x12\x11\x0a\x03d/r\x12\x01a\x12\x01b\x1a\x04\x0a\x02\x08\x01\x1a\x02\x01\x02\
+        \x22\x02\x01\x02";
+    assert_eq!(ListPodResourcesResponse::decode(&real[..]).unwrap(), list);
 }
