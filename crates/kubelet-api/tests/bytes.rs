@@ -94,7 +94,8 @@ fn pod_resources_bytes() {
             }],
         }],
     };
-    let expected = b"\x0a\x18\x0a\x01p\x12\x01n\x1a\x10\x0a\x01c\x12\x0b\x0a\x03d/r\x12\x01a\x12\x01b";
+    let expected =
+        b"\x0a\x18\x0a\x01p\x12\x01n\x1a\x10\x0a\x01c\x12\x0b\x0a\x03d/r\x12\x01a\x12\x01b";
     assert_eq!(list.encode_to_vec(), expected);
 
     // As the real kubelet sends it, with the topology (3) of the devices, the CPUs (3, packed) of the
