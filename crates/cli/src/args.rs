@@ -7,7 +7,7 @@ use fpga::root::Root;
 use fpga::store::{DEFAULT_ROOT, Store};
 
 use crate::commands::{
-    bitstream, errors, install_host, list, port, program, recover, reset, show, watch,
+    bitstream, errors, install_host, list, oci_hook, port, program, recover, reset, show, watch,
 };
 use crate::status;
 
@@ -33,6 +33,7 @@ pub(crate) enum Command {
     Port(port::Args),
     Bitstream(bitstream::Args),
     InstallHost(install_host::Args),
+    OciHook(oci_hook::Args),
 }
 
 /// Where the kernel's trees are.

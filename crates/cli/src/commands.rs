@@ -11,6 +11,7 @@ pub(crate) mod bitstream;
 pub(crate) mod errors;
 pub(crate) mod install_host;
 pub(crate) mod list;
+pub(crate) mod oci_hook;
 pub(crate) mod port;
 pub(crate) mod program;
 pub(crate) mod recover;
@@ -32,6 +33,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Status> {
         Command::Port(args) => port::run(args, &root),
         Command::Bitstream(args) => bitstream::run(args),
         Command::InstallHost(args) => install_host::run(args),
+        Command::OciHook(args) => Ok(Status::Hook(oci_hook::run(args, &root))),
     }
 }
 

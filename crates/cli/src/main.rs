@@ -13,6 +13,9 @@ mod status;
 mod table;
 
 fn main() -> ExitCode {
+    if let Some(code) = commands::oci_hook::run_if_asked() {
+        return code;
+    }
     let args = args::Args::parse();
     match commands::run(&args) {
         Ok(status) => status.into(),

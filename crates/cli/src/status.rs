@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use fpga::program::{Cause, LockError};
 use fpga::{program, store};
 
-use crate::commands::target;
+use crate::commands::{oci_hook, target};
 
 /// How a command ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,6 +28,8 @@ pub(crate) enum Status {
     Refused,
     /// The region is disabled until the card is recovered.
     Disabled,
+    /// The runtime hook has codes of its own.
+    Hook(oci_hook::Code),
 }
 
 /// The table for `--help`.
@@ -82,6 +84,7 @@ impl From<Status> for ExitCode {
             Status::Unfit => 6,
             Status::Refused => 7,
             Status::Disabled => 8,
+            Status::Hook(code) => return code.into(),
         })
     }
 }

@@ -104,10 +104,8 @@ mod tests {
 
     #[test]
     fn a_grant_is_for_one_namespace_one_interface_and_one_function() {
-        let (nlb3, nlb0) = (
-            image("f7df405cbd7acf7222f144b0b93acd18"),
-            image("d8424dc4a4a3c413f89e433683f9040b"),
-        );
+        let (nlb3, nlb0) =
+            (image("f7df405cbd7acf7222f144b0b93acd18"), image("d8424dc4a4a3c413f89e433683f9040b"));
         let mut grants = Grants::default();
         grants.insert("vision", Grant { interface_id: INTERFACE, image: nlb3 }).unwrap();
         assert!(grants.allows("vision", INTERFACE, nlb3));

@@ -83,8 +83,7 @@ mod tests {
     fn what_is_saved_is_what_is_loaded() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("run/kube-fpga/grants.json");
-        for afu in
-            ["f7df405cbd7acf7222f144b0b93acd18", "40007c0623210742000ebc58df6f5343e668b03a"]
+        for afu in ["f7df405cbd7acf7222f144b0b93acd18", "40007c0623210742000ebc58df6f5343e668b03a"]
         {
             let grants = grants(afu);
             grants.save(&path).unwrap();

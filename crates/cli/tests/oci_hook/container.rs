@@ -1,0 +1,101 @@
+//! A container as a runtime describes it to a hook.
+
+use std::fs;
+
+use serde_json::{Value, json};
+
+use crate::node::{A10, Node};
+
+/// Whose description it is.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Runtime {
+    Containerd,
+    Crio,
+}
+
+impl Runtime {
+    pub(crate) const ALL: [Self; 2] = [Self::Containerd, Self::Crio];
+
+    fn files(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Containerd => (
+                include_str!("fixtures/containerd-state.json"),
+                include_str!("fixtures/containerd-config.json"),
+            ),
+            Self::Crio => (
+                include_str!("fixtures/crio-state.json"),
+                include_str!("fixtures/crio-config.json"),
+            ),
+        }
+    }
+}
+
+#[derive(Clone)]
+pub(crate) struct Container<'a> {
+    node: &'a Node,
+    name: String,
+    pub(crate) state: Value,
+    pub(crate) config: Value,
+}
+
+impl<'a> Container<'a> {
+    /// A container in namespace `vision`.
+    pub(crate) fn new(node: &'a Node) -> Self {
+        Self::of(node, Runtime::Containerd, "vision")
+    }
+
+    pub(crate) fn of(node: &'a Node, runtime: Runtime, namespace: &str) -> Self {
+        let (state, config) = runtime.files();
+        let parse =
+            |text: &str| serde_json::from_str(&text.replace("NAMESPACE", namespace)).unwrap();
+        Self { node, name: "bundle".to_owned(), state: parse(state), config: parse(config) }
+    }
+
+    /// One among several.
+    pub(crate) fn named(mut self, name: &str) -> Self {
+        self.name = name.to_owned();
+        self
+    }
+
+    /// With an entry in its environment.
+    pub(crate) fn env(mut self, entry: &str) -> Self {
+        self.config["process"]["env"].as_array_mut().unwrap().push(json!(entry));
+        self
+    }
+
+    /// Promised a function, by variables of this number.
+    pub(crate) fn promised(self, number: usize, image: &str) -> Self {
+        self.env(&format!("FPGA_REGION_{number}={A10}")).env(&format!("FPGA_AFU_{number}={image}"))
+    }
+
+    /// With a port of the node.
+    pub(crate) fn with(self, port: &str) -> Self {
+        self.with_at(port, &format!("/dev/{port}"))
+    }
+
+    /// With a port of the node that has this path in the container.
+    pub(crate) fn with_at(mut self, port: &str, path: &str) -> Self {
+        let (major, minor) = self.node.number(port);
+        self.config["linux"]["devices"].as_array_mut().unwrap().push(json!({
+            "path": path, "type": "c", "major": major, "minor": minor, "fileMode": 432,
+        }));
+        self
+    }
+
+    /// Writes its bundle, and gives its state.
+    pub(crate) fn write(&self) -> Vec<u8> {
+        let bundle = self.node.path(&self.name);
+        fs::create_dir_all(&bundle).unwrap();
+        fs::write(bundle.join("config.json"), self.config.to_string()).unwrap();
+        self.state()
+    }
+
+    /// Its state, whether its bundle is there or not.
+    pub(crate) fn state(&self) -> Vec<u8> {
+        let mut state = self.state.clone();
+        if state["bundle"] == "BUNDLE" {
+            state["bundle"] = json!(self.node.path(&self.name));
+        }
+        state.to_string().into_bytes()
+    }
+}
