@@ -1,5 +1,5 @@
 //! What a command that takes long is doing, on stderr: a live line on a terminal, else a line for each
-//! step.
+//! step that may take long.
 
 use std::time::Duration;
 
@@ -40,7 +40,7 @@ impl Progress for Steps {
             _ => step.to_string(),
         };
         if self.bar.is_hidden() {
-            if !self.is_quiet {
+            if !self.is_quiet && is_long(step) {
                 eprintln!("fpgactl: {text}");
             }
             return;
@@ -48,6 +48,11 @@ impl Progress for Steps {
         self.bar.reset_elapsed();
         self.bar.set_message(text);
     }
+}
+
+/// True of a step that may take seconds.
+fn is_long(step: Step<'_>) -> bool {
+    matches!(step, Step::Waiting(_) | Step::Programming(_) | Step::Binding)
 }
 
 /// A bar over the bytes of several files, on a terminal only: without one, what comes out of each file

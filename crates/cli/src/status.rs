@@ -38,8 +38,8 @@ Exit codes:
   0  done; everything was shown and nothing is wrong
   1  the command failed
   2  the command line is wrong, or names several objects where one is meant
-  3  nothing to show or to work on: no driver is loaded, or there is no card, port or bitstream of that name
-  4  shown, but something is wrong with a card or a bitstream; the diagnosis is on stderr
+  3  nothing to show or to work on: no driver, no card, or none of that name
+  4  shown, but something is wrong with a card or a bitstream
   5  the card is locked or the port in use; nothing was touched
   6  the bitstream does not fit the region; nothing was touched
   7  the card refused the bitstream, or shows another function than it should

@@ -25,24 +25,19 @@ use report::Report;
 /// The bitstream must be built for the region's interface and the port must be unused. The card is locked meanwhile;
 /// what was loaded is read back. A region that has the function already is left as it is.
 #[derive(Debug, ClapArgs)]
-#[command(
-    allow_missing_positional = true,
-    after_help = "\
-IMAGE is the path of a .gbs or .aocx file if it has such an extension or a slash in it. Else it is a function in the
-store: its AFU id, its hash, or its name as `fpgactl bitstream list` shows it.
-
+#[command(after_help = "\
 Examples:
   fpgactl program nlb_mode_3.gbs
-  fpgactl program dfl-port.0 nlb_mode_3
-  fpgactl program 5e:00.0 --region 1 d8424dc4a4a3c413f89e433683f9040b
-  fpgactl program --dry-run -o json dfl-port.0 ./matrix.aocx"
-)]
+  fpgactl program nlb_mode_3 dfl-port.0
+  fpgactl program d8424dc4a4a3c413f89e433683f9040b 5e:00.0 --region 1
+  fpgactl program ./matrix.aocx dfl-port.0 --dry-run -o json")]
 pub(crate) struct Args {
-    #[command(flatten)]
-    port: PortArgs,
-    /// The file or function to load
+    /// What to load: a file, if there is a slash in it or the extension .gbs or .aocx; else a function in
+    /// the store by its AFU id, its hash, or its name as `fpgactl bitstream list` shows it
     #[arg(value_name = "IMAGE")]
     image: PathBuf,
+    #[command(flatten)]
+    port: PortArgs,
     /// Program though the port is in use; its users lose what they run
     #[arg(long)]
     force: bool,

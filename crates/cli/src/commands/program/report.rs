@@ -78,12 +78,9 @@ impl<'a> Report<'a> {
                 "dry run: everything was checked, nothing was written; {} would be programmed",
                 size(bytes)
             ),
-            Action::Programmed { time } => format!(
-                "programmed {} in {:.1} s ({})",
-                size(bytes),
-                time.as_secs_f64(),
-                rate(bytes, time)
-            ),
+            Action::Programmed { time } => {
+                format!("programmed {} in {time:.1?} ({})", size(bytes), rate(bytes, time))
+            }
         }
     }
 }

@@ -1,0 +1,164 @@
+//! `install-host`: the program and the hooks, in directories of their own.
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use crate::machine::{Answer, Node};
+
+fn run(node: &Node, args: &[&str]) -> Answer {
+    let (bin, hooks) = (node.path("opt/fpga-sw"), node.path("hooks.d"));
+    let dirs = ["--bin-dir", bin.to_str().unwrap(), "--hooks-dir", hooks.to_str().unwrap()];
+    node.run(&[&["install-host"], &dirs[..], args].concat())
+}
+
+fn mode(path: &Path) -> u32 {
+    path.metadata().unwrap().permissions().mode() & 0o7777
+}
+
+#[test]
+fn the_program_and_its_hooks_are_put_in_place() {
+    let node = Node::bare();
+    let answer = run(&node, &[]).ended(0);
+    assert_eq!(answer.stdout.matches(": installed\n").count(), 3, "{answer:?}");
+    let program = node.path("opt/fpga-sw/fpgactl");
+    assert_eq!(fs::read(&program).unwrap(), fs::read(env!("CARGO_BIN_EXE_fpgactl")).unwrap());
+    assert_eq!(mode(&program), mode(Path::new(env!("CARGO_BIN_EXE_fpgactl"))) & 0o777);
+    assert_eq!(mode(&node.path("opt/fpga-sw")), 0o755);
+
+    for (file, stage) in
+        [("fpgactl-createruntime.json", "createRuntime"), ("fpgactl-poststop.json", "poststop")]
+    {
+        let path = node.path("hooks.d").join(file);
+        assert_eq!(mode(&path), 0o644);
+        let hook: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+        let expected = json!({
+            "version": "1.0.0",
+            "hook": {
+                "path": program, "args": ["fpgactl", "oci-hook", "--stage", stage], "timeout": 120,
+            },
+            "when": {"annotations": {"^com\\.intel\\.fpga\\.mode$": "^fpga\\.intel\\.com/region$"}},
+            "stages": [stage],
+        });
+        assert_eq!(hook, expected);
+    }
+    assert_eq!(fs::read_dir(node.path("hooks.d")).unwrap().count(), 2);
+    assert_eq!(fs::read_dir(node.path("opt/fpga-sw")).unwrap().count(), 1);
+}
+
+#[test]
+fn the_installed_program_runs() {
+    let node = Node::bare();
+    run(&node, &["-q"]).ended(0);
+    let output =
+        std::process::Command::new(node.path("opt/fpga-sw/fpgactl")).arg("--version").output();
+    assert!(output.unwrap().status.success());
+}
+
+#[test]
+fn what_is_in_place_is_left_alone() {
+    let node = Node::bare();
+    run(&node, &[]).ended(0);
+    let program = node.path("opt/fpga-sw/fpgactl");
+    let before = program.metadata().unwrap().ino();
+    let answer = run(&node, &["-o", "json"]).ended(0).json();
+    let actions: Vec<_> =
+        answer.as_array().unwrap().iter().map(|row| row["action"].clone()).collect();
+    assert_eq!(actions, ["unchanged"; 3]);
+    assert_eq!(program.metadata().unwrap().ino(), before);
+}
+
+/// An old program, a wrong mode, a link to elsewhere, and what an installer left that was killed.
+#[test]
+fn what_is_not_as_it_should_be_is_replaced() {
+    let node = Node::bare();
+    run(&node, &[]).ended(0);
+    let program = node.path("opt/fpga-sw/fpgactl");
+    let (create, poststop) = (
+        node.path("hooks.d/fpgactl-createruntime.json"),
+        node.path("hooks.d/fpgactl-poststop.json"),
+    );
+    fs::write(&program, "old").unwrap();
+    fs::set_permissions(&create, fs::Permissions::from_mode(0o600)).unwrap();
+    let elsewhere = node.path("elsewhere");
+    fs::rename(&poststop, &elsewhere).unwrap();
+    symlink(&elsewhere, &poststop).unwrap();
+    fs::write(node.path("opt/fpga-sw/.fpgactl.new"), "half").unwrap();
+
+    let answer = run(&node, &[]).ended(0);
+    assert_eq!(answer.stdout.matches(": installed\n").count(), 3, "{answer:?}");
+    assert_eq!(fs::read(&program).unwrap(), fs::read(env!("CARGO_BIN_EXE_fpgactl")).unwrap());
+    assert_eq!(mode(&create), 0o644);
+    assert!(poststop.symlink_metadata().unwrap().is_file());
+    assert_eq!(fs::read_dir(node.path("opt/fpga-sw")).unwrap().count(), 1);
+}
+
+#[test]
+fn the_hook_can_have_another_path_and_arguments() {
+    let node = Node::bare();
+    let args =
+        ["--hook-path", "/opt/fpga/fpgactl", "--hook-arg=--store=/mnt", "--hook-arg", "--verbose"];
+    run(&node, &[&args[..], &["--hook-timeout", "60"]].concat()).ended(0);
+    let text = fs::read(node.path("hooks.d/fpgactl-poststop.json")).unwrap();
+    let hook = serde_json::from_slice::<Value>(&text).unwrap()["hook"].clone();
+    let expected = json!({
+        "path": "/opt/fpga/fpgactl",
+        "args": ["fpgactl", "oci-hook", "--stage", "poststop", "--store=/mnt", "--verbose"],
+        "timeout": 60,
+    });
+    assert_eq!(hook, expected);
+}
+
+#[test]
+fn a_dry_run_writes_nothing() {
+    let node = Node::bare();
+    let answer = run(&node, &["--dry-run"]).ended(0);
+    assert_eq!(answer.stdout.matches("dry run: nothing was done").count(), 3, "{answer:?}");
+    run(&node, &["-q", "--dry-run"]).ended(0);
+    assert!(!node.path("opt").exists() && !node.path("hooks.d").exists());
+    run(&node, &[]).ended(0);
+    run(&node, &["--uninstall", "--dry-run"]).ended(0);
+    assert!(node.path("opt/fpga-sw/fpgactl").exists());
+}
+
+#[test]
+fn uninstall_removes_what_was_installed_and_nothing_else() {
+    let node = Node::bare();
+    run(&node, &[]).ended(0);
+    fs::write(node.path("hooks.d/other.json"), "{}").unwrap();
+    let answer = run(&node, &["--uninstall"]).ended(0);
+    assert_eq!(answer.stdout.matches(": removed\n").count(), 3, "{answer:?}");
+    assert!(!node.path("opt/fpga-sw/fpgactl").exists());
+    assert_eq!(fs::read_dir(node.path("hooks.d")).unwrap().count(), 1);
+    let again = run(&node, &["--uninstall"]).ended(0);
+    assert_eq!(again.stdout.matches(": not there\n").count(), 3, "{again:?}");
+    run(&Node::bare(), &["--uninstall"]).ended(0);
+}
+
+#[test]
+fn a_wrong_command_line_is_refused() {
+    let node = Node::bare();
+    node.run(&["install-host", "--bin-dir", "b", "--hook-arg=--verbose"]).ended(2);
+    node.run(&["install-host", "--bin-dir", "b", "--hooks-dir", "h", "--hook-timeout", "0"])
+        .ended(2);
+    let answer = node.run(&["install-host", "--bin-dir", "b", "--hooks-dir", "h"]).ended(1);
+    assert!(answer.stderr.contains("b/fpgactl: the hook's path must be absolute"), "{answer:?}");
+    fs::write(node.path("file"), "").unwrap();
+    let answer = node.run(&["install-host", "--bin-dir", "file"]).ended(1);
+    assert!(answer.stderr.starts_with("fpgactl: file: cannot open the directory"), "{answer:?}");
+}
+
+/// Several nodes' worth of installers at once leave one good program.
+#[test]
+fn installers_do_not_disturb_each_other() {
+    let node = Node::bare();
+    std::thread::scope(|scope| {
+        let runs: Vec<_> = (0..8).map(|_| scope.spawn(|| run(&node, &["-q"]))).collect();
+        runs.into_iter().for_each(|run| drop(run.join().unwrap().ended(0)));
+    });
+    let program = node.path("opt/fpga-sw/fpgactl");
+    assert_eq!(fs::read(program).unwrap(), fs::read(env!("CARGO_BIN_EXE_fpgactl")).unwrap());
+    assert_eq!(fs::read_dir(node.path("opt/fpga-sw")).unwrap().count(), 1);
+}
