@@ -61,7 +61,9 @@ pub(crate) struct Bytes(ProgressBar);
 
 impl Bytes {
     pub(crate) fn new(total: u64, is_quiet: bool) -> Self {
-        Self(live(ProgressBar::new(total), is_quiet, BYTES))
+        let bar = live(ProgressBar::new(total), is_quiet, BYTES);
+        bar.enable_steady_tick(TICK);
+        Self(bar)
     }
 
     pub(crate) fn begin(&self, text: String) {
