@@ -9,6 +9,9 @@ use clap::{CommandFactory as _, Parser, ValueEnum};
 use fpga::root::Root;
 
 mod go;
+mod region;
+
+pub use region::{Programming, RegionArgs};
 
 /// What was typed. The words of `--mode` and `--naming` are checked by [`crate::config`], which has a
 /// better answer to a wrong one.
@@ -53,7 +56,7 @@ pub struct Args {
     #[arg(long, value_name = "FILE")]
     pub kubelet_socket: Option<PathBuf>,
 
-    /// How functions are called: seed (af-<AFU id>) or encoded (af-<iii>.<aaa>.<base64url>).
+    /// How functions are called: seed (`af-AFUID`) or encoded (`af-III.AAA.BASE64URL`).
     #[arg(long, default_value = "seed")]
     pub naming: String,
 
@@ -72,16 +75,26 @@ pub struct Args {
     /// Verbosity as in klog: 0 to 3 state changes, 4 and 5 details, from 6 on everything.
     #[arg(short, long = "v", default_value_t = 0, value_name = "N")]
     pub verbosity: u8,
+
+    /// Flags that matter in region mode only.
+    #[command(flatten)]
+    pub region: RegionArgs,
 }
 
 const AFTER_HELP: &str = "\
 Examples:
   fpga-agent --mode region
+  fpga-agent --mode region --programming hooks.d --hook-arg=--verbose
   NODE_NAME=$(hostname) fpga-agent -mode af -kubeconfig $KUBE_CONF
   fpga-agent --root /tmp/node --socket-dir /tmp/plugins --health-address none
 
 Long flags may have a single dash. The logging flags of klog other than -v are accepted and have no
 effect.
+
+In region mode each region has a CDI spec, by which the runtime runs `fpgactl oci-hook` for a container that
+gets it: before the start, to program the function that the container asks for, and after the end, to
+clean. The specs are kept when the agent stops, and removed when it starts in another mode. They are not
+needed any more when no pod uses a region: remove intel.cdi.k8s.io-fpga-* from the directory then.
 
 Exit codes:
   0  stopped by SIGTERM or SIGINT, with its sockets removed

@@ -19,10 +19,11 @@ pub fn start(format: LogFormat, verbosity: u8) {
     let _ = tracing_subscriber::registry().with(layer.with_filter(filter(verbosity))).try_init();
 }
 
-/// The libraries below tell their troubles through our own messages.
+/// The libraries below tell their troubles through our own messages, which are not repeated with every
+/// attempt as theirs are.
 fn filter(verbosity: u8) -> Targets {
     let (ours, libraries) = match verbosity {
-        0..=3 => (LevelFilter::INFO, LevelFilter::ERROR),
+        0..=3 => (LevelFilter::INFO, LevelFilter::OFF),
         4..=5 => (LevelFilter::DEBUG, LevelFilter::WARN),
         _ => (LevelFilter::TRACE, LevelFilter::DEBUG),
     };

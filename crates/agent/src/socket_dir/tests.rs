@@ -17,7 +17,7 @@ struct Fixture {
 /// Watches `plugins` in a fresh directory, which is made first if `exists`.
 fn fixture(exists: bool) -> Fixture {
     let temp = TempDir::new().unwrap();
-    let directory = temp.path().join("kubelet/plugins");
+    let directory = temp.path().join("a/kubelet/plugins");
     if exists {
         fs::create_dir_all(&directory).unwrap();
     }
@@ -28,7 +28,7 @@ fn fixture(exists: bool) -> Fixture {
 
 impl Fixture {
     fn path(&self, name: &str) -> PathBuf {
-        self.temp.path().join("kubelet/plugins").join(name)
+        self.temp.path().join("a/kubelet/plugins").join(name)
     }
 
     /// Does something and waits until the counts satisfy `condition` against those before.
@@ -90,12 +90,12 @@ async fn a_directory_that_is_made_later_is_seen_and_watched() {
 }
 
 #[tokio::test]
-async fn a_directory_that_is_replaced_is_seen_and_watched() {
+async fn a_directory_that_is_replaced_at_any_level_is_seen_and_watched() {
     let mut fixture = fixture(true);
-    for _ in 0..3 {
-        fixture
-            .after(|f| fs::remove_dir_all(f.temp.path().join("kubelet")).unwrap(), removal)
-            .await;
+    // An open directory is not told of its own removal.
+    for level in ["a/kubelet/plugins", "a/kubelet", "a", "a/kubelet"] {
+        let _open = fs::File::open(fixture.temp.path().join(level)).unwrap();
+        fixture.after(|f| fs::remove_dir_all(f.temp.path().join(level)).unwrap(), removal).await;
         fixture.after(|f| fs::create_dir_all(f.path("")).unwrap(), kubelet).await;
         fixture.after(|f| fs::write(f.path("kubelet.sock"), "").unwrap(), kubelet).await;
     }
@@ -103,18 +103,16 @@ async fn a_directory_that_is_replaced_is_seen_and_watched() {
 
 #[tokio::test]
 async fn a_directory_that_is_moved_away_is_no_longer_the_one() {
-    let mut fixture = fixture(true);
-    let aside = |f: &Fixture| f.temp.path().join("aside");
-    fixture.after(|f| fs::rename(f.temp.path().join("kubelet"), aside(f)).unwrap(), removal).await;
-    fixture.after(|f| fs::create_dir_all(f.path("")).unwrap(), kubelet).await;
-    fs::write(aside(&fixture).join("plugins/kubelet.sock"), "").unwrap();
-    fixture
-        .after(
-            |f| fs::write(f.path("x"), "").and_then(|()| fs::remove_file(f.path("x"))).unwrap(),
-            removal,
-        )
-        .await;
-    let before = *fixture.seen.borrow();
-    fixture.after(|f| fs::write(f.path("kubelet.sock"), "").unwrap(), kubelet).await;
-    assert_eq!(fixture.seen.borrow().kubelet, before.kubelet + 1);
+    for level in ["a/kubelet/plugins", "a/kubelet", "a"] {
+        let mut fixture = fixture(true);
+        let aside = fixture.temp.path().join("aside");
+        fixture.after(|f| fs::rename(f.temp.path().join(level), &aside).unwrap(), removal).await;
+        fixture.after(|f| fs::create_dir_all(f.path("")).unwrap(), kubelet).await;
+        let before = *fixture.seen.borrow();
+        let old =
+            aside.join("a/kubelet/plugins".strip_prefix(level).unwrap().trim_start_matches('/'));
+        fs::write(old.join("kubelet.sock"), "").unwrap();
+        fixture.after(|f| fs::write(f.path("kubelet.sock"), "").unwrap(), kubelet).await;
+        assert_eq!(fixture.seen.borrow().kubelet, before.kubelet + 1, "{level}");
+    }
 }

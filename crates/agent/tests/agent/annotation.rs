@@ -143,6 +143,13 @@ async fn an_api_server_may_come_later_go_and_come_back() {
     assert_eq!(kubelet.node().allocatable(REGION), 1);
     let _api = Api::start_at(&address, None).await;
     allocatable(&kubelet, AF_NLB3, 1).await;
+    // Each absence is told once, however often it was tried.
+    let complaints = agent
+        .log()
+        .iter()
+        .filter(|line| line.contains("retrying") || line.contains("ERROR"))
+        .count();
+    assert_eq!(complaints, 2, "{:?}", agent.log());
 }
 
 #[tokio::test]
