@@ -1,9 +1,10 @@
 //! This test binary run again as another process: it does what a request says and reports it, one
 //! line each.
 
-use std::io::{BufRead, BufReader, Lines, Write};
+use std::io::{BufRead, BufReader, Write};
 use std::path::PathBuf;
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use fpga::bitstream;
@@ -16,6 +17,8 @@ use fpga::root::Root;
 use fpga::scan::scan;
 use fpga_emulator::card::pr::payload_head;
 use serde::{Deserialize, Serialize};
+
+use crate::emulator::PATIENCE;
 
 /// Tells the binary that it is a helper.
 const VARIABLE: &str = "FPGA_PROGRAM_TEST_HELPER";
@@ -96,7 +99,7 @@ impl Request {
 /// A helper at work. Dropping it kills it.
 pub(crate) struct Helper {
     process: Child,
-    lines: Lines<BufReader<ChildStdout>>,
+    lines: Receiver<String>,
 }
 
 impl Helper {
@@ -110,7 +113,12 @@ impl Helper {
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
-        let lines = BufReader::new(process.stdout.take().unwrap()).lines();
+        let output = BufReader::new(process.stdout.take().unwrap());
+        let (sender, lines) = mpsc::channel();
+        // A thread reads, so that a helper that says nothing more does not stop the test for ever.
+        std::thread::spawn(move || {
+            output.lines().map_while(Result::ok).try_for_each(|line| sender.send(line))
+        });
         Self { process, lines }
     }
 
@@ -126,7 +134,11 @@ impl Helper {
     /// The next line of the report; `None` at its end.
     pub(crate) fn line(&mut self) -> Option<String> {
         loop {
-            let line = self.lines.next()?.unwrap();
+            let line = match self.lines.recv_timeout(PATIENCE) {
+                Ok(line) => line,
+                Err(RecvTimeoutError::Disconnected) => return None,
+                Err(RecvTimeoutError::Timeout) => panic!("the helper says nothing more"),
+            };
             // The harness begins a line of its own and does not end it.
             if let Some((_, text)) = line.split_once(MARK) {
                 return Some(text.to_owned());

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use fpga_emulator::ctl::Command;
 
-use crate::emulator::{Emulator, NLB0, NLB3, TWO_CARDS};
+use crate::emulator::{Emulator, NLB0, NLB3, TWO_CARDS, eventually};
 use crate::helper::{Report, Request, Verb};
 
 #[test]
@@ -65,6 +65,9 @@ fn programmers_that_are_killed_do_not_stop_the_others() {
     for other in others {
         other.finish().one("done Programmed ");
     }
+    // The last victim may have been killed after all others were done.
+    let afu_id = emulator.tree().platform_device("dfl-port.0").join("afu_id");
+    eventually("nobody programs the region", || std::fs::read(&afu_id).is_ok());
     let loaded = emulator.function("dfl-port.0").to_string();
     assert!([NLB0, NLB3].contains(&loaded.as_str()));
 }
