@@ -209,7 +209,7 @@ fn a_card_of_the_other_driver_refuses_with_code_7() {
 #[test]
 fn a_locked_card_is_code_5_and_names_the_holder() {
     let running = running();
-    running.control(&Command::PrTime { card: "near".into(), ms: 2000 });
+    running.control(&Command::PrTime { card: "near".into(), ms: 5000 });
     let mut first = running
         .command(&["program", "nlb0.gbs", "dfl-port.0"])
         .stderr(Stdio::piped())
