@@ -9,20 +9,26 @@ use nix::errno::Errno;
 use nix::fcntl::OFlag;
 
 /// An attribute is made in one page (`Documentation/filesystems/sysfs.rst`).
-const PAGE: u64 = 4096;
+const PAGE: usize = 4096;
 
 /// The attribute without the white space around it; `None` when there is none. At most a page of it
 /// is read, and what is not UTF-8 is replaced.
 pub(super) fn read(path: &Path) -> Result<Option<String>, Errno> {
-    let text = open(path).and_then(|file| {
-        let mut bytes = Vec::new();
-        file.take(PAGE).read_to_end(&mut bytes)?;
-        Ok(String::from_utf8_lossy(&bytes).trim().to_owned())
-    });
-    match text {
-        Ok(text) => Ok(Some(text)),
+    let mut page = [0; PAGE];
+    match open(path).and_then(|mut file| read_once(&mut file, &mut page)) {
+        Ok(length) => Ok(Some(String::from_utf8_lossy(&page[..length]).trim().to_owned())),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(errno(&error)),
+    }
+}
+
+/// sysfs makes the whole attribute for the first read.
+fn read_once(file: &mut File, page: &mut [u8]) -> io::Result<usize> {
+    loop {
+        match file.read(page) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            result => return result,
+        }
     }
 }
 
