@@ -17,6 +17,14 @@ const GRACE: Duration = Duration::from_millis(500);
 /// How often it is looked whether somebody else's programming has ended: nothing tells.
 const POLL: Duration = Duration::from_millis(20);
 
+impl Target {
+    /// What the region holds now. One attribute is read, and nothing else.
+    #[must_use]
+    pub fn function(&self) -> Function {
+        read(self).unwrap_or(Function::Unreadable)
+    }
+}
+
 /// What is loaded now. EBUSY means that the port is disabled: during a programming, and with the
 /// in-tree driver after one that failed, until the driver is bound again (`afu_id_show`).
 pub(super) fn read(target: &Target) -> Result<Function, Problem> {

@@ -1,7 +1,6 @@
 //! After a container ended: its ports are cleaned for the next one.
 
 use fpga::names::CONTAINER_MODE_REGION;
-use fpga::scan::scan;
 
 use super::config::{Config, Unreadable};
 use super::failure::Failure;
@@ -18,19 +17,18 @@ pub(super) fn run(hook: &Hook<'_>, state: &State, report: &mut Report) -> Result
     if promises.is_empty() && config.devices.is_empty() {
         return Ok(());
     }
-    let inventory = scan(hook.root);
-    let slots = plan::slots(&inventory, &config.devices);
+    let slots = plan::slots(hook.root, &config.devices);
     let wish = |interface| Wish { interface, function: None };
     let wishes: Vec<Wish> = promises.iter().map(|promise| wish(promise.interface)).collect();
     let assigned = plan::assign(&wishes, &slots);
     // Such a container was not let start. That it lists a port then does not mean that it is its own: a
     // privileged one lists those of all others.
     if let Some(slot) = plan::without_promise(&assigned, &slots) {
-        return Err(plan::no_promise(hook.root, slot).but("nothing of it is cleaned"));
+        return Err(plan::no_promise(slot).but("nothing of it is cleaned"));
     }
     // A port that went with its card must not keep the others from being cleaned.
     for (promise, _) in promises.iter().zip(&assigned).filter(|(_, index)| index.is_none()) {
-        report.failure(&plan::no_port(promise, &slots, &inventory));
+        report.failure(&plan::no_port(hook.root, promise, &slots));
     }
     for (index, slot) in slots.iter().enumerate() {
         match clean(hook, slot, slots.len() - index) {
@@ -66,23 +64,23 @@ fn has_regions(state: &State) -> bool {
 }
 
 /// Cleans one of the `left` ports that are still to be done.
-fn clean(hook: &Hook<'_>, slot: &Slot<'_>, left: usize) -> Result<String, Failure> {
-    let target = slot.target(hook.root)?;
+fn clean(hook: &Hook<'_>, slot: &Slot, left: usize) -> Result<String, Failure> {
+    let target = slot.checked()?;
     let timeout = hook.deadline.share(left);
-    let blank = hook.args.blank.iter().find(|blank| slot.interface() == Some(blank.interface));
+    let blank = hook.args.blank.iter().find(|blank| target.interface_id == Some(blank.interface));
     let done = match blank {
-        None => work::reset(&target, timeout)?,
+        None => work::reset(target, timeout)?,
         Some(blank) => {
             let found = bitstream::find(&hook.store, blank.interface, blank.image);
             match found {
                 Ok(bitstream) => {
                     let reprogram = Reprogram::unless_shown(blank.image);
-                    work::program(&target, &bitstream, reprogram, timeout)?
+                    work::program(target, &bitstream, reprogram, timeout)?
                 }
                 // Without the blank image a reset is still better than nothing.
                 Err(failure) => {
-                    work::reset(&target, timeout)?;
-                    return Err(failure.of(&target).but("only reset"));
+                    work::reset(target, timeout)?;
+                    return Err(failure.of(target).but("only reset"));
                 }
             }
         }

@@ -1,9 +1,8 @@
 //! Before a container starts: each of its ports is cleaned and gets the function it was promised.
 
-use fpga::board::{Function, Inventory, Port};
+use fpga::board::Function;
 use fpga::id::AfuId;
-use fpga::program::{Target, port_by_name};
-use fpga::scan::scan;
+use fpga::program::Target;
 
 use super::annotations::Annotations;
 use super::config::Config;
@@ -25,20 +24,19 @@ pub(super) fn run(
     if promises.is_empty() && config.devices.is_empty() {
         return Ok(());
     }
-    let inventory = scan(hook.root);
-    let slots = plan::slots(&inventory, &config.devices);
+    let slots = plan::slots(hook.root, &config.devices);
     if promises.is_empty() && slots.is_empty() {
         return Ok(());
     }
     let annotations = state.annotations.iter().chain([&config.annotations]);
     permission::check(hook, &promises, &annotations.collect::<Vec<&Annotations>>())?;
-    let jobs = jobs(hook, &inventory, &promises, &slots)?;
+    let jobs = jobs(hook, &promises, &slots)?;
     for (index, job) in jobs.iter().enumerate() {
         let what = job.name(index, jobs.len());
         let outcome = job.run(hook).map_err(|failure| failure.of(&what))?;
         report.done(format_args!("{what}: {}: {outcome}", job.target));
     }
-    verify(hook, &jobs)
+    verify(&jobs)
 }
 
 /// A promise and its port.
@@ -48,18 +46,17 @@ struct Job<'a> {
     function: AfuId,
     /// True when it does already.
     is_loaded: bool,
-    /// What it shows now, in words.
-    found: String,
-    target: Target,
+    /// What it shows now.
+    found: &'a Function,
+    target: &'a Target,
 }
 
 /// Every promise gets a port, and every port a promise: one without would have in it what the last
 /// container left.
 fn jobs<'a>(
     hook: &Hook<'_>,
-    inventory: &Inventory,
     promises: &'a [Promise],
-    slots: &[Slot<'_>],
+    slots: &'a [Slot],
 ) -> Result<Vec<Job<'a>>, Failure> {
     let functions = functions(hook, promises)?;
     let wishes: Vec<Wish> = promises
@@ -71,15 +68,14 @@ fn jobs<'a>(
     let mut jobs = Vec::with_capacity(promises.len());
     for ((promise, function), index) in promises.iter().zip(functions).zip(&assigned) {
         let slot = index.map(|index| &slots[index]);
-        let slot = slot.ok_or_else(|| plan::no_port(promise, slots, inventory))?;
-        let target = slot.target(hook.root)?;
-        let is_loaded = slot.port.afu_id() == Some(function)
+        let slot = slot.ok_or_else(|| plan::no_port(hook.root, promise, slots))?;
+        let target = slot.checked()?;
+        let is_loaded = slot.afu_id() == Some(function)
             && bitstream::is_certain(&hook.store, promise.interface, promise.image, function);
-        let found = found(Some(slot.port));
-        jobs.push(Job { promise, function, is_loaded, found, target });
+        jobs.push(Job { promise, function, is_loaded, found: &slot.function, target });
     }
     match plan::without_promise(&assigned, slots) {
-        Some(slot) => Err(plan::no_promise(hook.root, slot)),
+        Some(slot) => Err(plan::no_promise(slot)),
         None => Ok(jobs),
     }
 }
@@ -103,32 +99,36 @@ impl Job<'_> {
     fn run(&self, hook: &Hook<'_>) -> Result<String, Failure> {
         let timeout = hook.deadline.left();
         if self.is_loaded {
-            return work::reset(&self.target, timeout).map_err(|failure| self.explain(failure));
+            return work::reset(self.target, timeout).map_err(|failure| self.explain(failure));
         }
         let Promise { interface, image, .. } = *self.promise;
         let bitstream = bitstream::find(&hook.store, interface, image)
-            .map_err(|f| self.explain(f.of(&self.target)))?;
-        work::program(&self.target, &bitstream, Reprogram::unless_shown(image), timeout)
+            .map_err(|f| self.explain(f.of(self.target)))?;
+        work::program(self.target, &bitstream, Reprogram::unless_shown(image), timeout)
     }
 
     fn explain(&self, failure: Failure) -> Failure {
-        failure.but(format_args!("wanted function {}, found {}", self.promise.image, self.found))
+        failure.but(format_args!(
+            "wanted function {}, found {}",
+            self.promise.image,
+            words(self.found)
+        ))
     }
 }
 
 /// Looks at all regions again, because somebody may have programmed the first while the last was under
 /// way.
-fn verify(hook: &Hook<'_>, jobs: &[Job<'_>]) -> Result<(), Failure> {
-    let inventory = scan(hook.root);
+fn verify(jobs: &[Job<'_>]) -> Result<(), Failure> {
     for (index, job) in jobs.iter().enumerate() {
-        let port = port_by_name(&inventory, &job.target.port.name).map(|(_, port)| port);
-        if port.and_then(Port::afu_id) != Some(job.function) {
-            let found = found(port);
+        let found = job.target.function();
+        if found != (Function::Loaded { afu_id: job.function }) {
             let failure = Failure::new(
                 Code::Programming,
-                format_args!(
-                    "{}: the region shows another function than it had a moment ago: wanted function {}, found {found}",
-                    job.target, job.function
+                format!(
+                    "{}: the region shows another function than it had a moment ago: wanted function {}, found {}",
+                    job.target,
+                    job.promise.image,
+                    words(&found)
                 ),
             );
             return Err(failure.of(job.name(index, jobs.len())));
@@ -137,13 +137,12 @@ fn verify(hook: &Hook<'_>, jobs: &[Job<'_>]) -> Result<(), Failure> {
     Ok(())
 }
 
-fn found(port: Option<&Port>) -> String {
-    match port.map(|port| &port.function) {
-        Some(Function::Loaded { afu_id }) => afu_id.to_string(),
-        Some(Function::Busy) => "the region disabled".to_owned(),
-        Some(Function::Crashed) => "a function that does not answer (all ones)".to_owned(),
-        Some(Function::Unreadable) => "an unreadable function".to_owned(),
-        Some(Function::Absent) => "no driver".to_owned(),
-        None => "no such port".to_owned(),
+fn words(function: &Function) -> String {
+    match function {
+        Function::Loaded { afu_id } => afu_id.to_string(),
+        Function::Busy => "the region disabled".to_owned(),
+        Function::Crashed => "a function that does not answer (all ones)".to_owned(),
+        Function::Unreadable => "an unreadable function".to_owned(),
+        Function::Absent => "no driver".to_owned(),
     }
 }

@@ -2,48 +2,62 @@
 
 use std::fs;
 
-use fpga::board::{Board, DeviceNumber, Inventory, Port};
+use fpga::board::{DeviceNumber, Function};
+use fpga::driver::{Node, NodeKind};
 use fpga::id::{AfuId, InterfaceId};
-use fpga::program::{Target, port_by_number};
+use fpga::program::Target;
 use fpga::root::Root;
+use fpga::scan::scan;
 
 use super::failure::{Code, Failure};
 use super::promise::Promise;
 
 /// A port of the container.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Slot<'a> {
-    pub(super) board: &'a Board,
-    pub(super) port: &'a Port,
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Slot {
+    pub(super) target: Target,
+    /// What the region holds.
+    pub(super) function: Function,
     number: DeviceNumber,
 }
 
 /// The container's devices that are FPGA ports. What a device is called in the container does not
 /// matter, since a pod chooses that.
-pub(super) fn slots<'a>(inventory: &'a Inventory, devices: &[DeviceNumber]) -> Vec<Slot<'a>> {
+pub(super) fn slots(root: &Root, devices: &[DeviceNumber]) -> Vec<Slot> {
     let slot = |&number: &DeviceNumber| {
-        let (board, port) = port_by_number(inventory, number)?;
-        Some(Slot { board, port, number })
+        let target = Target::find(root, number)?;
+        Some(Slot { function: target.function(), target, number })
     };
-    devices.iter().filter_map(slot).collect()
+    devices.iter().filter(|number| may_be_port(root, **number)).filter_map(slot).collect()
 }
 
-impl Slot<'_> {
-    pub(super) fn interface(&self) -> Option<InterfaceId> {
-        self.board.interface_id(self.port)
+/// False for most other devices, which are not worth a scan of the node each.
+fn may_be_port(root: &Root, number: DeviceNumber) -> bool {
+    let Ok(link) = fs::read_link(root.char_device(number)) else { return true };
+    let name = link.file_name().and_then(|name| name.to_str());
+    name.and_then(Node::parse).is_some_and(|node| node.kind == NodeKind::Port)
+}
+
+impl Slot {
+    /// The function that is loaded.
+    pub(super) fn afu_id(&self) -> Option<AfuId> {
+        match self.function {
+            Function::Loaded { afu_id } => Some(afu_id),
+            _ => None,
+        }
     }
 
     /// The port on the host, whose node must be the device that the container has.
-    pub(super) fn target(&self, root: &Root) -> Result<Target, Failure> {
-        let target = Target::new(root, self.board, self.port);
-        let node = fs::metadata(&target.port.node).ok();
+    pub(super) fn checked(&self) -> Result<&Target, Failure> {
+        let Self { target, number, .. } = self;
+        let path = &target.port.node;
+        let node = fs::metadata(path).ok();
         match node.as_ref().and_then(DeviceNumber::of) {
-            Some(number) if number != self.number => Err(Failure::new(
+            Some(other) if other != *number => Err(Failure::new(
                 Code::Gone,
                 format!(
-                    "{target}: {} is device {number} and not {}, which the driver says and the container has",
-                    target.port.node.display(),
-                    self.number
+                    "{target}: {} is device {other} and not {number}, which the driver says and the container has",
+                    path.display()
                 ),
             )),
             _ => Ok(target),
@@ -63,14 +77,14 @@ pub(super) struct Wish {
 ///
 /// Where a function is loaded already the wish for it goes there: no other assignment programs fewer
 /// ports, since a port shows one function and wishes for the same one are alike.
-pub(super) fn assign(wishes: &[Wish], slots: &[Slot<'_>]) -> Vec<Option<usize>> {
+pub(super) fn assign(wishes: &[Wish], slots: &[Slot]) -> Vec<Option<usize>> {
     let mut assigned = vec![None; wishes.len()];
     for must_be_loaded in [true, false] {
         for (wish, &Wish { interface, function }) in wishes.iter().enumerate() {
             if assigned[wish].is_none() {
                 assigned[wish] = slots.iter().enumerate().position(|(index, slot)| {
-                    slot.interface() == Some(interface)
-                        && (!must_be_loaded || function.is_some() && slot.port.afu_id() == function)
+                    slot.target.interface_id == Some(interface)
+                        && (!must_be_loaded || function.is_some() && slot.afu_id() == function)
                         && !assigned.contains(&Some(index))
                 });
             }
@@ -80,50 +94,52 @@ pub(super) fn assign(wishes: &[Wish], slots: &[Slot<'_>]) -> Vec<Option<usize>> 
 }
 
 /// A port that no wish was given.
-pub(super) fn without_promise<'a, 's>(
+pub(super) fn without_promise<'a>(
     assigned: &[Option<usize>],
-    slots: &'s [Slot<'a>],
-) -> Option<&'s Slot<'a>> {
+    slots: &'a [Slot],
+) -> Option<&'a Slot> {
     let mut slots = slots.iter().enumerate();
     slots.find_map(|(index, slot)| (!assigned.contains(&Some(index))).then_some(slot))
 }
 
 /// That there is no port for a promise.
-pub(super) fn no_port(promise: &Promise, slots: &[Slot<'_>], inventory: &Inventory) -> Failure {
+pub(super) fn no_port(root: &Root, promise: &Promise, slots: &[Slot]) -> Failure {
     let Promise { variable, interface, image } = promise;
-    let has: Vec<String> = slots
-        .iter()
-        .map(|slot| match slot.interface() {
-            Some(interface) => format!("{} of region {interface}", slot.port.node.name),
-            None => format!("{} of an unknown region", slot.port.node.name),
-        })
-        .collect();
-    let has = if has.is_empty() { "no FPGA port".to_owned() } else { has.join(", ") };
+    let port = |slot: &Slot| {
+        let name = &slot.target.port.name;
+        match slot.target.interface_id {
+            Some(interface) => format!("{name} of region {interface}"),
+            None => format!("{name} of an unknown region"),
+        }
+    };
+    let has = match slots {
+        [] => "no FPGA port".to_owned(),
+        _ => slots.iter().map(port).collect::<Vec<_>>().join(", "),
+    };
     let mut message = format!(
         "{variable} asks for function {image} in a region {interface}, and the container has no port of \
          such a region left for it: it has {has}"
     );
-    if let Some(problem) = inventory.all_problems().next() {
+    if let Some(problem) = scan(root).all_problems().next() {
         message = format!("{message}; a device of the node is in trouble: {problem}");
     }
     Failure::new(Code::Input, message)
 }
 
 /// That there is no promise for a port.
-pub(super) fn no_promise(root: &Root, slot: &Slot<'_>) -> Failure {
-    let target = Target::new(root, slot.board, slot.port);
+pub(super) fn no_promise(slot: &Slot) -> Failure {
     Failure::new(
         Code::Input,
         format!(
-            "{target}: the container has this port, and no function for it was asked for: let the pod request \
-             a function that is mapped to a region, or set FPGA_REGION_<n> and FPGA_AFU_<n>"
+            "{}: the container has this port, and no function for it was asked for: let the pod request \
+             a function that is mapped to a region, or set FPGA_REGION_<n> and FPGA_AFU_<n>",
+            slot.target
         ),
     )
 }
 
 #[cfg(test)]
 mod tests {
-    use fpga_emulator::machine::Machine;
     use fpga_emulator::tree;
 
     use super::*;
@@ -158,36 +174,35 @@ interface_id = "9926ab6d-6c92-5a68-aabc-a7d84c545738"
 afu = "nlb0"
 "#;
 
-    struct Node {
-        inventory: Inventory,
+    struct Machine {
         root: Root,
         _temp: tempfile::TempDir,
     }
 
-    impl Node {
+    impl Machine {
         fn new() -> Self {
             let temp = tempfile::tempdir().unwrap();
             let dir = temp.path().join("node");
-            tree::create(&Machine::parse(MACHINE).unwrap(), &dir).unwrap();
-            let root = Root::at(dir);
-            Self { inventory: fpga::scan::scan(&root), root, _temp: temp }
+            tree::create(&fpga_emulator::machine::Machine::parse(MACHINE).unwrap(), &dir).unwrap();
+            Self { root: Root::at(dir), _temp: temp }
         }
 
         fn numbers(&self) -> Vec<DeviceNumber> {
-            let ports = self.inventory.boards.iter().flat_map(|board| &board.ports);
+            let inventory = scan(&self.root);
+            let ports = inventory.boards.iter().flat_map(|board| &board.ports);
             ports.map(|port| port.node.number.unwrap()).collect()
         }
 
         /// The names of the ports that wishes get, of those with these indices.
         fn assign(&self, ports: &[usize], wishes: &[(&str, &str)]) -> Vec<Option<String>> {
             let numbers: Vec<_> = ports.iter().map(|&index| self.numbers()[index]).collect();
-            let slots = slots(&self.inventory, &numbers);
+            let slots = slots(&self.root, &numbers);
             let wish = |(interface, function): &(&str, &str)| Wish {
                 interface: interface.parse().unwrap(),
                 function: Some(function.parse().unwrap()),
             };
             let wishes: Vec<_> = wishes.iter().map(wish).collect();
-            let name = |index: usize| slots[index].port.node.name.clone();
+            let name = |index: usize| slots[index].target.port.name.clone();
             assign(&wishes, &slots).into_iter().map(|index| index.map(name)).collect()
         }
     }
@@ -198,7 +213,7 @@ afu = "nlb0"
 
     #[test]
     fn two_wishes_never_share_a_port() {
-        let node = Node::new();
+        let node = Machine::new();
         assert_eq!(node.assign(&[0, 1], &[(A10, NLB0), (A10, NLB0)]), names(&[0, 1]));
         assert_eq!(node.assign(&[1, 2], &[(A10, NLB3), (A10, NLB3)]), names(&[1, 2]));
         assert_eq!(
@@ -209,7 +224,7 @@ afu = "nlb0"
 
     #[test]
     fn what_is_loaded_stays_where_it_is() {
-        let node = Node::new();
+        let node = Machine::new();
         let all = [0, 1, 2];
         let wishes = [(A10, NLB0), (A10, HELLO), (A10, NLB3)];
         assert_eq!(node.assign(&all, &wishes), names(&[2, 1, 0]));
@@ -221,7 +236,7 @@ afu = "nlb0"
 
     #[test]
     fn interfaces_are_kept_apart() {
-        let node = Node::new();
+        let node = Machine::new();
         assert_eq!(node.assign(&[0, 3], &[(OTHER, NLB0), (A10, NLB0)]), names(&[3, 0]));
         assert_eq!(node.assign(&[0], &[(OTHER, NLB3)]), [None]);
         assert_eq!(node.assign(&[], &[(A10, NLB3)]), [None]);
@@ -229,22 +244,30 @@ afu = "nlb0"
 
     #[test]
     fn devices_are_told_by_number() {
-        let node = Node::new();
-        let fme = node.inventory.boards[0].fme.node.number.unwrap();
+        let node = Machine::new();
+        let fme = scan(&node.root).boards[0].fme.node.number.unwrap();
         let null = DeviceNumber { major: 1, minor: 3 };
-        assert!(slots(&node.inventory, &[null, fme]).is_empty(), "neither is a port");
-        assert_eq!(slots(&node.inventory, &node.numbers()).len(), 4);
+        assert!(slots(&node.root, &[null, fme]).is_empty(), "neither is a port");
+        assert_eq!(slots(&node.root, &node.numbers()).len(), 4);
+    }
+
+    #[test]
+    fn a_port_is_found_without_the_directory_of_numbers() {
+        let node = Machine::new();
+        let before = slots(&node.root, &node.numbers());
+        fs::remove_dir_all(node.root.sys().join("dev")).unwrap();
+        assert_eq!(slots(&node.root, &node.numbers()), before);
     }
 
     #[test]
     fn a_node_that_is_another_device_is_not_touched() {
-        let node = Node::new();
-        let slots = slots(&node.inventory, &node.numbers());
-        assert!(slots[0].target(&node.root).is_ok(), "the emulator's nodes are plain files");
+        let node = Machine::new();
+        let slots = slots(&node.root, &node.numbers());
+        assert!(slots[0].checked().is_ok(), "the emulator's nodes are plain files");
         let path = node.root.node("dfl-port.0");
         fs::remove_file(&path).unwrap();
         std::os::unix::fs::symlink("/dev/null", &path).unwrap();
-        let failure = slots[0].target(&node.root).unwrap_err();
+        let failure = slots[0].checked().unwrap_err();
         assert_eq!(failure.code, Code::Gone);
         assert!(failure.to_string().contains("is device 1:3 and not"), "{failure}");
     }

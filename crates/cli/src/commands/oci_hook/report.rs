@@ -29,10 +29,14 @@ impl Report {
     }
 
     pub(super) fn failure(&mut self, failure: &Failure) {
-        if self.code == Code::Done {
-            self.code = failure.code;
-        }
+        self.note(failure.code);
         self.line(failure);
+    }
+
+    fn note(&mut self, code: Code) {
+        if self.code == Code::Done {
+            self.code = code;
+        }
     }
 
     pub(super) fn done(&self, what: impl Display) {
@@ -71,8 +75,8 @@ mod tests {
     fn the_first_failure_gives_the_code() {
         let mut report = Report::new(false);
         assert_eq!(report.code(), Code::Done);
-        report.failure(&Failure::new(Code::Busy, "one"));
-        report.failure(&Failure::new(Code::Gone, "two"));
+        report.note(Code::Busy);
+        report.note(Code::Gone);
         assert_eq!(report.code(), Code::Busy);
     }
 }
