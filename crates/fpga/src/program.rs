@@ -29,6 +29,7 @@
 //!   bound again, and a later success does not cure that: `fme_pr` leaves the port's count of
 //!   disablings at one. That state is found, named and cured by [`recover`].
 
+mod activity;
 mod attr;
 mod claim;
 mod clock;
@@ -47,6 +48,7 @@ mod target;
 
 use std::time::Duration;
 
+pub use activity::is_programming;
 pub use error::{Cause, Error, Problem};
 pub use holder::{Holder, users};
 pub use image::{Image, UserClock};
