@@ -7,8 +7,10 @@ use std::time::Duration;
 use fpga::names::{Mode, Naming, UnknownWord};
 use fpga::root::Root;
 
-use crate::args::Args;
-use crate::mode::Source;
+use crate::api::Source;
+use crate::args::{Args, RegionArgs};
+use crate::cdi::Hook;
+use crate::region::RegionConfig;
 use crate::socket_dir::Sockets;
 
 /// File name of the kubelet's socket.
@@ -35,6 +37,8 @@ pub struct Config {
     pub node_name: Option<String>,
     /// The API server, if there is one.
     pub api: Option<Source>,
+    /// What only region mode needs.
+    pub region: RegionConfig,
 }
 
 /// A command line that has no meaning.
@@ -51,6 +55,9 @@ pub enum ConfigError {
         /// Why it cannot be made absolute.
         error: std::io::Error,
     },
+    /// A path that is to be written into JSON.
+    #[error("{0}: not UTF-8")]
+    Text(String),
 }
 
 impl Config {
@@ -74,8 +81,44 @@ impl Config {
             health_address: args.health_address.0,
             node_name: args.node_name.filter(|name| !name.is_empty()),
             api: source(args.kubeconfig, args.master),
+            region: region(args.region)?,
         })
     }
+}
+
+fn region(args: RegionArgs) -> Result<RegionConfig, ConfigError> {
+    let mut arguments = Vec::new();
+    let grants_file = optional(&args.grants_file).map(absolute).transpose()?;
+    if args.allow_any {
+        arguments.push("--allow-any".to_owned());
+    } else if let Some(path) = &grants_file
+        && path != Path::new(fpga::grants::DEFAULT_PATH)
+    {
+        arguments.extend(["--grants".to_owned(), text(path)?]);
+    }
+    if let Some(store) = &args.store {
+        arguments.extend(["--store".to_owned(), text(&absolute(store)?)?]);
+    }
+    arguments.extend(["--timeout".to_owned(), format!("{}ms", args.hook_timeout.as_millis())]);
+    arguments.extend(args.hook_arg);
+    let path = text(&absolute(&args.hook_path)?)?;
+    Ok(RegionConfig {
+        programming: args.programming,
+        cdi_dir: absolute(&args.cdi_dir)?,
+        hook: Hook { path, arguments, timeout: args.hook_timeout },
+        grants_file: grants_file.filter(|_| !args.allow_any),
+        allow_any: args.allow_any,
+        pod_resources: optional(&args.pod_resources_socket).map(absolute).transpose()?,
+    })
+}
+
+/// A path, unless it is the word that switches off what is there.
+fn optional(path: &Path) -> Option<&Path> {
+    (path != Path::new("none") && path != Path::new("")).then_some(path)
+}
+
+fn text(path: &Path) -> Result<String, ConfigError> {
+    path.to_str().map(str::to_owned).ok_or_else(|| ConfigError::Text(path.display().to_string()))
 }
 
 /// The directories above the sockets are watched, so their names must be known.

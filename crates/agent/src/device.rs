@@ -1,5 +1,6 @@
 //! What the kubelet is told of: one [`Device`] for each thing that a container can be given.
 
+use fpga::board::{self, DeviceNumber};
 use fpga::id::PciAddress;
 
 /// One allocatable device.
@@ -11,10 +12,19 @@ pub struct Device {
     pub health: Health,
     /// NUMA node of the card; `None` when the platform does not say.
     pub numa_node: Option<u32>,
-    /// Device nodes that a container gets, as names below `/dev`, in that order.
-    pub nodes: Vec<String>,
+    /// Device nodes that a container gets, in that order.
+    pub nodes: Vec<Node>,
     /// The card it is on.
     pub board: PciAddress,
+}
+
+/// A device node that exists.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Node {
+    /// Name below `/dev`.
+    pub name: String,
+    /// What the kernel knows it by.
+    pub number: DeviceNumber,
 }
 
 /// Whether a device can be used.
@@ -27,6 +37,14 @@ pub enum Health {
         /// Why, in one line.
         reason: String,
     },
+}
+
+impl Node {
+    /// The node, if the kernel has one.
+    #[must_use]
+    pub fn of(node: &board::DeviceNode) -> Option<Self> {
+        node.number.map(|number| Self { name: node.name.clone(), number })
+    }
 }
 
 impl Device {

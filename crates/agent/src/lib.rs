@@ -2,12 +2,16 @@
 //! containers.
 //!
 //! ```text
-//!  kernel ──uevents──▶ inventory ──Inventory──┐            ┌─ lifecycle (one a resource) ─┐
+//!  kernel ──uevents──▶ inventory ──Snapshot───┐            ┌─ lifecycle (one a resource) ─┐
 //!  (sysfs)             (thread)               ▼            │  endpoint   own socket       │
 //!  API server ───────▶ mode ──────Mode──▶ manager ─Target─▶│  register   to the kubelet   │◀─▶ kubelet
 //!                                        (resources)       │  plugin     List, Allocate   │
 //!  socket directory ─▶ socket_dir ────────Seen────────────▶└──────────────────────────────┘
 //! ```
+//!
+//! In region mode, three more: [`cdi`] has the specs by which a container runtime gets a region programmed,
+//! [`grants`] keeps the file that says which functions each namespace may have programmed, and [`release`]
+//! cleans the regions that pods have left.
 //!
 //! What is decided is pure: [`resources`] (what the node offers), [`preferred`] (which devices a
 //! container should rather get) and [`wire`] (what it is given). Everything else carries values between
@@ -17,10 +21,14 @@
 //! The kubelet's gRPC client must send an `:authority` that is a valid one, as it does since
 //! Kubernetes 1.26 (`localhost`); HTTP/2 libraries in Rust refuse a bare socket path.
 
+pub mod api;
 pub mod args;
 pub mod backoff;
+pub mod cdi;
 pub mod config;
 pub mod device;
+mod directories;
+pub mod grants;
 pub mod health;
 pub mod inventory;
 pub mod lifecycle;
@@ -29,6 +37,8 @@ pub mod manager;
 pub mod mode;
 pub mod plugin;
 pub mod preferred;
+pub mod region;
+pub mod release;
 pub mod resources;
 pub mod run;
 pub mod socket_dir;

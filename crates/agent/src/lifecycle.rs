@@ -16,6 +16,7 @@ use tonic::transport::Server;
 
 use crate::backoff::Backoff;
 use crate::plugin::{Plugin, Streams, Target};
+use crate::region::Handout;
 use crate::socket_dir::{Seen, Sockets};
 use crate::status::{Phase, Status};
 use endpoint::{BindError, Endpoint, LONGEST_PATH};
@@ -43,6 +44,8 @@ pub struct Resource {
     pub name: ResourceName,
     /// What its devices stand for.
     pub mode: Mode,
+    /// What is done when a region is handed out.
+    pub handout: Handout,
     /// Where the sockets are.
     pub sockets: Sockets,
     /// What happens to them.
@@ -104,7 +107,13 @@ impl Life {
         let (close, closed) = oneshot::channel();
         let streams = watch::Sender::new(Streams::default());
         let watching = streams.subscribe();
-        let plugin = Plugin::new(resource.mode, resource.target.clone(), streams);
+        let plugin = Plugin::new(
+            resource.name.clone(),
+            resource.mode,
+            resource.handout.clone(),
+            resource.target.clone(),
+            streams,
+        );
         let server = tokio::spawn(serve(plugin, ReceiverStream::new(incoming), closed));
         Self {
             socket: resource.sockets.directory.join(resource.name.socket_name()),

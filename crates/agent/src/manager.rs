@@ -4,14 +4,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use fpga::board::{Inventory, Problem};
+use fpga::board::Problem;
 use fpga::names::{Mode, Naming, ResourceName};
 use tokio::sync::watch;
 use tokio::task::{Id, JoinError, JoinSet};
 
 use crate::device::{Device, Health};
+use crate::inventory::Snapshot;
 use crate::lifecycle::{self, Resource};
 use crate::plugin::Target;
+use crate::region::{Handout, Programming};
 use crate::resources::{Memory, Note, Offer, Plan, Settings, plan};
 use crate::socket_dir::{Seen, Sockets};
 use crate::status::Status;
@@ -31,6 +33,7 @@ pub struct Manager {
     sockets: Sockets,
     seen: watch::Receiver<Seen>,
     status: Status,
+    handout: Handout,
     memory: Memory,
     told: Told,
     running: BTreeMap<ResourceName, Running>,
@@ -61,12 +64,14 @@ impl Manager {
         sockets: Sockets,
         seen: watch::Receiver<Seen>,
         status: Status,
+        handout: Handout,
     ) -> Self {
         Self {
             naming,
             sockets,
             seen,
             status,
+            handout,
             memory: Memory::default(),
             told: Told::default(),
             running: BTreeMap::new(),
@@ -80,7 +85,7 @@ impl Manager {
     /// When there is nobody left to say what the node has; the sockets are removed then too.
     pub async fn run(
         mut self,
-        mut inventory: watch::Receiver<Option<Arc<Inventory>>>,
+        mut inventory: watch::Receiver<Option<Arc<Snapshot>>>,
         mut mode: watch::Receiver<Mode>,
         stop: impl Future<Output = ()>,
     ) -> Result<(), InventoryEnded> {
@@ -89,7 +94,7 @@ impl Manager {
             let mode_now = *mode.borrow_and_update();
             let inventory_now = inventory.borrow_and_update().clone();
             if let Some(found) = inventory_now {
-                self.apply(&found, mode_now);
+                self.apply(&found, mode_now).await;
             }
             tokio::select! {
                 changed = inventory.changed() => {
@@ -106,14 +111,16 @@ impl Manager {
         result
     }
 
-    fn apply(&mut self, inventory: &Inventory, mode: Mode) {
-        if self.told.enter(mode) {
+    async fn apply(&mut self, found: &Snapshot, mode: Mode) {
+        if self.told.enter(mode, self.handout.programming()) {
             self.memory = Memory::default();
         }
         let Plan { offer, memory, notes } =
-            plan(inventory, Settings { mode, naming: self.naming }, &self.memory);
+            plan(found, Settings { mode, naming: self.naming }, &self.memory);
         self.memory = memory;
-        self.told.tell(inventory, notes);
+        self.told.tell(found, notes);
+        let devices = offer.values().flatten().cloned().collect();
+        self.handout.offer(mode, devices).await;
         self.reconcile(&offer, mode);
         self.status.scanned();
     }
@@ -141,6 +148,7 @@ impl Manager {
         let resource = Resource {
             name: name.clone(),
             mode,
+            handout: self.handout.clone(),
             sockets: self.sockets.clone(),
             seen: self.seen.clone(),
             target: target.subscribe(),
@@ -224,7 +232,7 @@ fn tell_health(name: &ResourceName, old: &[Device], new: &[Device]) {
 
 impl Told {
     /// Logs a mode when it comes into force, and returns true then.
-    fn enter(&mut self, mode: Mode) -> bool {
+    fn enter(&mut self, mode: Mode, programming: Programming) -> bool {
         let before = self.mode.replace(mode);
         if before == Some(mode) {
             return false;
@@ -232,17 +240,17 @@ impl Told {
         if before.is_some() {
             tracing::info!("FPGA device plugin switched to {mode} mode");
         }
-        if mode == Mode::Region {
+        if mode == Mode::Region && programming == Programming::None {
             tracing::warn!(
-                "regions are handed out with the function that is in them: this version does not program \
-                 them before a container starts"
+                "regions are handed out with the function that is in them (--programming none)"
             );
         }
         true
     }
 
     /// Logs what is new about the node, once.
-    fn tell(&mut self, inventory: &Inventory, notes: BTreeSet<Note>) {
+    fn tell(&mut self, found: &Snapshot, notes: BTreeSet<Note>) {
+        let inventory = &found.inventory;
         let loaded = !inventory.drivers.is_empty();
         match self.drivers.replace(loaded) {
             before if before == Some(loaded) => {}

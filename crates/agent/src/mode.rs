@@ -3,47 +3,31 @@
 //! The annotation is watched through the API server, in the background: the agent serves in the
 //! configured mode until it knows better, and when the API server is away it goes on as it was.
 
-use std::path::PathBuf;
-use std::time::Duration;
-
 use fpga::names::{Mode, NODE_MODE_ANNOTATION, UnknownWord};
 use k8s_openapi::api::core::v1::Node;
-use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::core::PartialObjectMeta;
-use kube::runtime::watcher::{self, watch_object};
-use kube::{Api, Client, Config, ResourceExt as _};
+use kube::runtime::watcher::watch_object;
+use kube::{Api, ResourceExt as _};
 use tokio::sync::watch;
 use tokio_stream::StreamExt as _;
 
-use crate::backoff::Backoff;
-
-const FIRST_RETRY: Duration = Duration::from_millis(200);
-const SLOWEST_RETRY: Duration = Duration::from_secs(30);
-const CONNECT_LIMIT: Duration = Duration::from_secs(10);
-/// Above the 290 s after which a watch ends by itself.
-const READ_LIMIT: Duration = Duration::from_secs(330);
-
-/// How the API server is reached.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Source {
-    /// By a kubeconfig's current context.
-    Kubeconfig {
-        /// The file.
-        path: PathBuf,
-        /// URL to use instead of the file's.
-        master: Option<String>,
-    },
-    /// By the pod's service account.
-    ServiceAccount,
-}
+use crate::api::{self, Server, chain, is_gone};
 
 /// Starts watching the annotation of `node`. The value is `configured` until the annotation is known.
 #[must_use]
-pub fn follow(configured: Mode, node: String, source: Source) -> watch::Receiver<Mode> {
+pub fn follow(configured: Mode, node: String, server: Server) -> watch::Receiver<Mode> {
     let (mode, receiver) = watch::channel(configured);
     let follower = Follower { configured, node, mode, reachable: true, told: None };
-    tokio::spawn(follower.run(source));
+    tokio::spawn(follower.run(server));
     receiver
+}
+
+/// Waits until the mode is as `wanted`: for ever, when it cannot change any more.
+pub(crate) async fn reached(mode: &mut watch::Receiver<Mode>, wanted: impl Fn(Mode) -> bool) {
+    let is_closed = mode.wait_for(|mode| wanted(*mode)).await.is_err();
+    if is_closed {
+        std::future::pending::<()>().await;
+    }
 }
 
 struct Follower {
@@ -57,10 +41,10 @@ struct Follower {
 }
 
 impl Follower {
-    async fn run(mut self, source: Source) {
-        let mut backoff = Backoff::new(FIRST_RETRY, SLOWEST_RETRY);
+    async fn run(mut self, server: Server) {
+        let mut backoff = api::backoff();
         let client = loop {
-            match client(&source).await {
+            match server.client().await {
                 Ok(client) => break client,
                 Err(error) => self.unreachable(&error),
             }
@@ -139,71 +123,9 @@ impl Follower {
     }
 }
 
-/// Why there is no client yet.
-#[derive(Debug, thiserror::Error)]
-enum ClientError {
-    #[error("kubeconfig {}: {error}", path.display())]
-    Kubeconfig { path: PathBuf, error: kube::config::KubeconfigError },
-    #[error("service account: {0}")]
-    ServiceAccount(kube::config::InClusterError),
-    #[error("API server URL {url:?}: {error}")]
-    Url { url: String, error: hyper::http::uri::InvalidUri },
-    #[error("API client: {0}")]
-    Client(kube::Error),
-    #[error("API client: {0}")]
-    Thread(tokio::task::JoinError),
-}
-
-async fn client(source: &Source) -> Result<Client, ClientError> {
-    let mut config = match source {
-        Source::Kubeconfig { path, master } => from_kubeconfig(path, master.as_deref()).await?,
-        Source::ServiceAccount => Config::incluster().map_err(ClientError::ServiceAccount)?,
-    };
-    config.connect_timeout = Some(CONNECT_LIMIT);
-    config.read_timeout = Some(READ_LIMIT);
-    // Reads the system's certificates, which takes longer than everything else at start.
-    let client = tokio::task::spawn_blocking(|| Client::try_from(config)).await;
-    client.map_err(ClientError::Thread)?.map_err(ClientError::Client)
-}
-
-async fn from_kubeconfig(path: &PathBuf, master: Option<&str>) -> Result<Config, ClientError> {
-    let failed = |error| ClientError::Kubeconfig { path: path.clone(), error };
-    let kubeconfig = Kubeconfig::read_from(path).map_err(failed)?;
-    let options = KubeConfigOptions::default();
-    let mut config = Config::from_custom_kubeconfig(kubeconfig, &options).await.map_err(failed)?;
-    if let Some(url) = master {
-        config.cluster_url =
-            url.parse().map_err(|error| ClientError::Url { url: url.to_owned(), error })?;
-    }
-    Ok(config)
-}
-
 /// The mode for an annotation's value.
 fn decide(configured: Mode, annotation: Option<&str>) -> Result<Mode, UnknownWord> {
     annotation.map_or(Ok(configured), str::parse)
-}
-
-/// HTTP 410, which the API server answers when a resource version is too old.
-fn is_gone(error: &watcher::Error) -> bool {
-    match error {
-        watcher::Error::WatchError(status) => status.code == 410,
-        watcher::Error::WatchStartFailed(kube::Error::Api(status)) => status.code == 410,
-        _ => false,
-    }
-}
-
-/// An error with its causes, leaving out those that the text above has already.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let cause_text = cause.to_string();
-        if !text.contains(&cause_text) {
-            text = format!("{text}: {cause_text}");
-        }
-        source = cause.source();
-    }
-    text
 }
 
 #[cfg(test)]

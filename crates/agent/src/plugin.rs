@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use fpga::names::Mode;
+use fpga::names::{Mode, ResourceName};
 use kubelet_api::v1beta1::device_plugin_server::DevicePlugin;
 use kubelet_api::v1beta1::{
     AllocateRequest, AllocateResponse, ContainerPreferredAllocationResponse, DevicePluginOptions,
@@ -14,6 +14,7 @@ use tonic::{Request, Response, Status};
 
 use crate::device::Device;
 use crate::preferred::{self, prefer};
+use crate::region::Handout;
 use crate::wire::{self, AllocateError};
 
 mod lists;
@@ -38,20 +39,24 @@ pub const OPTIONS: DevicePluginOptions =
 /// The service. It only reads: what there is to offer comes through [`Target`].
 #[derive(Debug)]
 pub struct Plugin {
+    name: ResourceName,
     mode: Mode,
+    handout: Handout,
     target: watch::Receiver<Target>,
     streams: watch::Sender<Streams>,
 }
 
 impl Plugin {
-    /// Offers what `target` says and counts its open lists in `streams`.
+    /// Offers what `target` says as resource `name` and counts its open lists in `streams`.
     #[must_use]
     pub fn new(
+        name: ResourceName,
         mode: Mode,
+        handout: Handout,
         target: watch::Receiver<Target>,
         streams: watch::Sender<Streams>,
     ) -> Self {
-        Self { mode, target, streams }
+        Self { name, mode, handout, target, streams }
     }
 
     fn devices(&self) -> Result<Arc<[Device]>, Status> {
@@ -110,11 +115,18 @@ impl DevicePlugin for Plugin {
     ) -> Result<Response<AllocateResponse>, Status> {
         let devices = self.devices()?;
         let allocate = |container: &kubelet_api::v1beta1::ContainerAllocateRequest| {
-            wire::allocate(&devices, self.mode, &container.device_ids)
+            let programming = self.handout.programming();
+            wire::allocate(&devices, self.mode, programming, &container.device_ids)
                 .map_err(|error| refuse(&error))
         };
         let container_responses =
             request.get_ref().container_requests.iter().map(allocate).collect::<Result<_, _>>()?;
+        if self.mode == Mode::Region {
+            let containers = request.into_inner().container_requests.into_iter();
+            let ids = containers.flat_map(|container| container.device_ids).collect();
+            let handed_out = self.handout.hand_out(&self.name, ids).await;
+            handed_out.map_err(|error| Status::failed_precondition(error.to_string()))?;
+        }
         Ok(Response::new(AllocateResponse { container_responses }))
     }
 

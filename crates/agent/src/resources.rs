@@ -9,15 +9,17 @@
 //!
 //! A device whose function or interface cannot be told now, because its port is being reconfigured,
 //! its firmware crashed or its attribute cannot be read, stays unhealthy under the resource it was
-//! last known as. It never moves to another resource because of a fault.
+//! last known as. It never moves to another resource because of a fault. A region whose programming failed
+//! is unhealthy until its driver is bound again; while it is being programmed it is in order.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use fpga::board::{Board, Inventory};
+use fpga::board::Board;
 use fpga::id::PciAddress;
 use fpga::names::{Mode, Naming, ResourceName};
 
-use crate::device::{Device, Health};
+use crate::device::{Device, Health, Node};
+use crate::inventory::Snapshot;
 
 mod af;
 mod region;
@@ -30,6 +32,9 @@ pub struct Settings {
     /// How functions are called.
     pub naming: Naming,
 }
+
+/// Why a device is unhealthy whose port reads as busy and is not being programmed.
+const DISABLED: &str = "the last programming failed: run `fpgactl recover`";
 
 /// The devices of each resource: boards by PCI address, a board's ports by number.
 pub type Offer = BTreeMap<ResourceName, Vec<Device>>;
@@ -61,16 +66,20 @@ pub struct Plan {
 
 /// Decides what the node offers.
 #[must_use]
-pub fn plan(inventory: &Inventory, settings: Settings, memory: &Memory) -> Plan {
-    let mut boards: Vec<&Board> = inventory.boards.iter().collect();
+pub fn plan(snapshot: &Snapshot, settings: Settings, memory: &Memory) -> Plan {
+    let mut boards: Vec<&Board> = snapshot.inventory.boards.iter().collect();
     boards.sort_by_key(|board| board.pci.address);
     let mut plan = Plan::default();
     for board in boards {
-        let candidates = match settings.mode {
+        let mut candidates = match settings.mode {
             Mode::Af => af::candidates(board, settings.naming),
             Mode::Region => region::slots(board),
             Mode::RegionDevel => vec![region::card(board)],
         };
+        for candidate in &mut candidates {
+            candidate.disabled =
+                candidate.nodes.iter().any(|node| snapshot.disabled.contains(&node.name));
+        }
         for candidate in candidates {
             plan.place(board, candidate, memory);
         }
@@ -81,8 +90,10 @@ pub fn plan(inventory: &Inventory, settings: Settings, memory: &Memory) -> Plan 
 /// A device before it is decided where it belongs.
 struct Candidate {
     id: String,
-    nodes: Vec<String>,
+    nodes: Vec<Node>,
     state: State,
+    /// A programming that failed has left it out of use.
+    disabled: bool,
 }
 
 /// What is known of a candidate.
@@ -97,12 +108,13 @@ enum State {
 
 impl Plan {
     fn place(&mut self, board: &Board, candidate: Candidate, memory: &Memory) {
-        let Candidate { id, nodes, state } = candidate;
+        let Candidate { id, nodes, state, disabled } = candidate;
         let key = (board.pci.address, id.clone());
         let (name, health) = match state {
+            State::Works(name) if disabled => (name, unhealthy(DISABLED)),
             State::Works(name) => (name, Health::Healthy),
             State::Unknown(reason) => match memory.0.get(&key) {
-                Some(name) => (name.clone(), Health::Unhealthy { reason: reason.to_owned() }),
+                Some(name) => (name.clone(), unhealthy(if disabled { DISABLED } else { reason })),
                 None => return self.note(id, reason),
             },
             State::Unusable(reason) => return self.note(id, reason),
@@ -124,6 +136,10 @@ impl Plan {
     fn note(&mut self, object: String, reason: &str) {
         self.notes.insert(Note { object, message: format!("not offered: {reason}") });
     }
+}
+
+fn unhealthy(reason: &str) -> Health {
+    Health::Unhealthy { reason: reason.to_owned() }
 }
 
 #[cfg(test)]

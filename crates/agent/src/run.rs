@@ -6,13 +6,17 @@ use std::path::PathBuf;
 
 use fpga::names::Mode;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 
+use crate::api::Server;
 use crate::config::Config;
+use crate::grants;
 use crate::health::Health;
 use crate::inventory;
 use crate::manager::{InventoryEnded, Manager};
 use crate::mode;
+use crate::region::Handout;
+use crate::release;
 use crate::socket_dir;
 use crate::status::Status;
 
@@ -73,8 +77,22 @@ pub async fn run(config: Config) -> Result<(), RunError> {
         .map_err(|error| RunError::System { what: "thread", error })?;
 
     tracing::info!("FPGA device plugin started in {} mode", config.mode);
-    let mode = follow_mode(&config);
-    let manager = Manager::new(config.naming, config.sockets.clone(), seen, status);
+    let server = config.api.clone().map(Server::new);
+    let mode = follow_mode(&config, server.as_ref());
+    grants::keep(&config.region, mode.clone(), server);
+    let (allocations, allocated) = mpsc::unbounded_channel();
+    let handout = Handout::new(&config.region, allocations);
+    if let Some(socket) = config.region.pod_resources {
+        tokio::spawn(release::clean(release::Source {
+            socket,
+            root: config.root,
+            allocated,
+            inventory: inventory.clone(),
+            mode: mode.clone(),
+            seen: seen.clone(),
+        }));
+    }
+    let manager = Manager::new(config.naming, config.sockets.clone(), seen, status, handout);
     tokio::select! {
         ended = manager.run(inventory, mode, stop) => Ok(ended?),
         Ok(error) = seen_no_more => Err(watch_failed(error)),
@@ -113,10 +131,10 @@ async fn health(
 }
 
 /// The configured mode, and the annotation's if there is a way to learn it.
-fn follow_mode(config: &Config) -> watch::Receiver<Mode> {
-    let reason = match (&config.api, &config.node_name) {
-        (Some(source), Some(node)) => {
-            return mode::follow(config.mode, node.clone(), source.clone());
+fn follow_mode(config: &Config, server: Option<&Server>) -> watch::Receiver<Mode> {
+    let reason = match (server, &config.node_name) {
+        (Some(server), Some(node)) => {
+            return mode::follow(config.mode, node.clone(), server.clone());
         }
         (None, _) => "neither --kubeconfig nor a service account is given",
         (Some(_), None) => "neither --node-name nor NODE_NAME is given",

@@ -5,7 +5,8 @@ use fpga::board::{
 };
 use fpga::id::{AfuId, InterfaceId, PciAddress};
 
-use crate::device::{Device, Health};
+use crate::device::{Device, Health, Node};
+use crate::inventory::Snapshot;
 
 pub(crate) const A10: InterfaceId = InterfaceId::new(0x6952_8db6_eb31_577a_8c36_68f9_faa0_81f6);
 pub(crate) const NLB0: AfuId = AfuId::new(0xd842_4dc4_a4a3_c413_f89e_4336_83f9_040b);
@@ -66,8 +67,15 @@ pub(crate) fn loaded(afu_id: AfuId) -> Function {
     Function::Loaded { afu_id }
 }
 
-pub(crate) fn inventory(boards: Vec<Board>) -> Inventory {
-    Inventory { drivers: vec![Driver::Dfl], boards, problems: Vec::new() }
+pub(crate) fn inventory(boards: Vec<Board>) -> Snapshot {
+    let inventory = Inventory { drivers: vec![Driver::Dfl], boards, problems: Vec::new() };
+    Snapshot { inventory, ..Snapshot::default() }
+}
+
+/// Nodes of these names, with the number of [`node`].
+pub(crate) fn nodes(names: &[&str]) -> Vec<Node> {
+    let number = DeviceNumber { major: 243, minor: 0 };
+    names.iter().map(|&name| Node { name: name.to_owned(), number }).collect()
 }
 
 /// A healthy device `id` on the card at `bus`, with one node of the same name.
@@ -76,7 +84,7 @@ pub(crate) fn device(id: &str, bus: u8, numa_node: Option<u32>) -> Device {
         id: id.to_owned(),
         health: Health::Healthy,
         numa_node,
-        nodes: vec![id.to_owned()],
+        nodes: nodes(&[id]),
         board: PciAddress { domain: 0, bus, device: 0, function: 0 },
     }
 }

@@ -5,11 +5,13 @@ use std::collections::HashMap;
 use fpga::names::{CONTAINER_MODE_ANNOTATION, CONTAINER_MODE_REGION, Mode};
 use fpga::root::host_node;
 use kubelet_api::v1beta1::{
-    self as api, ContainerAllocateResponse, DeviceSpec, NumaNode, TopologyInfo,
+    self as api, CdiDevice, ContainerAllocateResponse, DeviceSpec, NumaNode, TopologyInfo,
 };
 use kubelet_api::{HEALTHY, UNHEALTHY};
 
+use crate::cdi;
 use crate::device::{Device, Health};
+use crate::region::Programming;
 
 /// Why devices are not given to a container. The texts are those that the Go plugin answers with.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -43,13 +45,15 @@ fn device(device: &Device) -> api::Device {
     }
 }
 
-/// What one container is given for the devices `ids`: their nodes, each once.
+/// What one container is given for the devices `ids`: their nodes, each once, and in region mode what has
+/// them programmed.
 ///
 /// # Errors
 /// [`AllocateError`] names the first device that cannot be given.
 pub fn allocate(
     devices: &[Device],
     mode: Mode,
+    programming: Programming,
     ids: &[String],
 ) -> Result<ContainerAllocateResponse, AllocateError> {
     let mut nodes: Vec<&str> = Vec::new();
@@ -62,14 +66,15 @@ pub fn allocate(
             return Err(AllocateError::Unhealthy { id: id.clone(), reason: reason.clone() });
         }
         for node in &device.nodes {
-            if !nodes.contains(&node.as_str()) {
-                nodes.push(node);
+            if !nodes.contains(&node.name.as_str()) {
+                nodes.push(&node.name);
             }
         }
     }
     Ok(ContainerAllocateResponse {
         devices: nodes.into_iter().map(spec).collect(),
-        annotations: annotations(mode),
+        annotations: annotations(mode, programming),
+        cdi_devices: cdi_devices(mode, programming, ids),
         ..Default::default()
     })
 }
@@ -79,15 +84,29 @@ fn spec(node: &str) -> DeviceSpec {
     DeviceSpec { container_path: path.clone(), host_path: path, permissions: "rw".to_owned() }
 }
 
-/// The runtime hook knows by it that the container's regions are to be programmed.
-fn annotations(mode: Mode) -> HashMap<String, String> {
-    match mode {
-        Mode::Region => HashMap::from([(
+/// CRI-O's `hooks.d` knows by it that the container's regions are to be programmed.
+fn annotations(mode: Mode, programming: Programming) -> HashMap<String, String> {
+    match (mode, programming) {
+        (Mode::Region, Programming::Cdi | Programming::HooksD) => HashMap::from([(
             CONTAINER_MODE_ANNOTATION.to_owned(),
             CONTAINER_MODE_REGION.to_owned(),
         )]),
-        Mode::Af | Mode::RegionDevel => HashMap::new(),
+        _ => HashMap::new(),
     }
+}
+
+/// The runtime finds by them the specs that have the hook run.
+fn cdi_devices(mode: Mode, programming: Programming, ids: &[String]) -> Vec<CdiDevice> {
+    let mut devices: Vec<CdiDevice> = Vec::new();
+    if (mode, programming) == (Mode::Region, Programming::Cdi) {
+        for id in ids {
+            let device = CdiDevice { name: cdi::qualified_name(id) };
+            if !devices.contains(&device) {
+                devices.push(device);
+            }
+        }
+    }
+    devices
 }
 
 #[cfg(test)]

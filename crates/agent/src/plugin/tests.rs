@@ -1,12 +1,18 @@
+use std::path::Path;
 use std::task::Waker;
+use std::time::Duration;
 
 use kubelet_api::v1beta1::{ContainerAllocateRequest, ContainerPreferredAllocationRequest};
+use tokio::sync::mpsc;
 use tokio_stream::Stream as _;
 use tonic::Code;
 
 use super::*;
+use crate::cdi::Hook;
 use crate::device::Health;
-use crate::testing::device;
+use crate::region::{Programming, RegionConfig};
+use crate::release::Held;
+use crate::testing::{A10, device, nodes};
 
 fn serve(devices: &[Device]) -> Target {
     Target::Serve(devices.into())
@@ -16,16 +22,42 @@ struct Fixture {
     plugin: Plugin,
     target: watch::Sender<Target>,
     streams: watch::Receiver<Streams>,
+    allocated: mpsc::UnboundedReceiver<Vec<Held>>,
 }
 
 fn plugin(target: Target) -> Fixture {
+    plugin_in(Mode::Af, Path::new("/nonexistent"), target)
+}
+
+fn config(cdi: &Path) -> RegionConfig {
+    let path = "/opt/intel/fpga-sw/fpgactl".to_owned();
+    RegionConfig {
+        programming: Programming::Cdi,
+        cdi_dir: cdi.to_owned(),
+        hook: Hook { path, arguments: Vec::new(), timeout: Duration::from_secs(30) },
+        grants_file: None,
+        allow_any: false,
+        pod_resources: None,
+    }
+}
+
+/// A plugin whose CDI specs are in `cdi`.
+fn plugin_in(mode: Mode, cdi: &Path, target: Target) -> Fixture {
+    let (allocations, allocated) = mpsc::unbounded_channel();
     let target = watch::Sender::new(target);
     let streams = watch::Sender::new(Streams::default());
     let watching = streams.subscribe();
     Fixture {
-        plugin: Plugin::new(Mode::Af, target.subscribe(), streams),
+        plugin: Plugin::new(
+            ResourceName::region(A10),
+            mode,
+            Handout::new(&config(cdi), allocations),
+            target.subscribe(),
+            streams,
+        ),
         target,
         streams: watching,
+        allocated,
     }
 }
 
@@ -60,7 +92,7 @@ async fn a_list_is_sent_at_once_and_then_only_when_it_changes() {
 
     fixture.target.send_replace(serve(std::slice::from_ref(&a)));
     assert!(poll(&mut lists).is_pending(), "the same list was sent again");
-    let elsewhere = Device { nodes: vec!["other".to_owned()], ..a.clone() };
+    let elsewhere = Device { nodes: nodes(&["other"]), ..a.clone() };
     fixture.target.send_replace(serve(&[elsewhere]));
     assert!(poll(&mut lists).is_pending(), "a list was sent for what the kubelet does not see");
 
@@ -167,4 +199,34 @@ async fn an_allocation_that_cannot_be_given_has_a_code() {
     assert_eq!(code("b").await, Code::FailedPrecondition);
     fixture.target.send_replace(Target::Retire);
     assert_eq!(code("a").await, Code::Unavailable);
+}
+
+/// Fault 8: without its CDI spec a container starts unprogrammed.
+#[tokio::test]
+async fn a_region_that_would_not_be_programmed_is_not_given() {
+    let temp = tempfile::tempdir().unwrap();
+    let spec = temp.path().join("intel.cdi.k8s.io-fpga-dfl-fme.0.json");
+    // Nothing replaces it by a file.
+    std::fs::create_dir_all(spec.join("full")).unwrap();
+    let region = device("dfl-fme.0", 0, None);
+    let mut fixture = plugin_in(Mode::Region, temp.path(), serve(std::slice::from_ref(&region)));
+    fixture.plugin.handout.offer(Mode::Region, vec![region]).await;
+    let request = || {
+        let device_ids = vec!["dfl-fme.0".to_owned()];
+        let container_requests = vec![ContainerAllocateRequest { device_ids }];
+        Request::new(AllocateRequest { container_requests })
+    };
+    let refused = fixture.plugin.allocate(request()).await.unwrap_err();
+    assert_eq!(refused.code(), Code::FailedPrecondition);
+    let message = refused.message();
+    let start = "device dfl-fme.0 cannot be given to a container: CDI spec /";
+    assert!(message.starts_with(start) && !message.contains('\n'), "{message}");
+    assert!(fixture.allocated.try_recv().is_err(), "what was not given is not in use");
+
+    std::fs::remove_dir_all(&spec).unwrap();
+    let given = fixture.plugin.allocate(request()).await.unwrap().into_inner();
+    assert_eq!(given.container_responses[0].cdi_devices[0].name, "intel.cdi.k8s.io/fpga=dfl-fme.0");
+    let held = Held { resource: ResourceName::region(A10).to_string(), id: "dfl-fme.0".to_owned() };
+    assert_eq!(fixture.allocated.try_recv(), Ok(vec![held]));
+    assert!(spec.is_file());
 }

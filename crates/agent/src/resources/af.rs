@@ -5,12 +5,14 @@ use fpga::id::{AfuId, InterfaceId};
 use fpga::names::{Naming, ResourceName};
 
 use super::{Candidate, State};
+use crate::device::Node;
 
 pub(super) fn candidates(board: &Board, naming: Naming) -> Vec<Candidate> {
     let candidate = |port: &Port| Candidate {
         id: port.node.name.clone(),
-        nodes: vec![port.node.name.clone()],
+        nodes: Node::of(&port.node).into_iter().collect(),
         state: state(board, port, naming),
+        disabled: false,
     };
     board.ports.iter().map(candidate).collect()
 }

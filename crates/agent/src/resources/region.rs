@@ -7,6 +7,7 @@ use fpga::id::InterfaceId;
 use fpga::names::ResourceName;
 
 use super::{Candidate, State};
+use crate::device::Node;
 
 /// The slots of a card. A card of one slot gives all its ports with it; on any other the driver has
 /// one slot behind each port, so a tenant never gets the port of its neighbour.
@@ -26,12 +27,12 @@ pub(super) fn slots(board: &Board) -> Vec<Candidate> {
 pub(super) fn card(board: &Board) -> Candidate {
     let fme = &board.fme.node;
     let mut nodes = port_nodes(&board.ports.iter().collect::<Vec<_>>());
-    nodes.push(fme.name.clone());
+    nodes.extend(Node::of(fme));
     let state = match fme.number {
         Some(_) => state(card_interface(board)),
         None => State::Unusable("it has no device node"),
     };
-    Candidate { id: fme.name.clone(), nodes, state }
+    Candidate { id: fme.name.clone(), nodes, state, disabled: false }
 }
 
 /// `ports_num` counts the released ports too, which the inventory cannot show; the others are for
@@ -45,7 +46,7 @@ fn slot(id: String, ports: Vec<&Port>, interface: Option<InterfaceId>) -> Candid
     let nodes = port_nodes(&ports);
     let state =
         if nodes.is_empty() { State::Unusable("it has no port node") } else { state(interface) };
-    Candidate { id, nodes, state }
+    Candidate { id, nodes, state, disabled: false }
 }
 
 fn state(interface: Option<InterfaceId>) -> State {
@@ -58,8 +59,8 @@ fn state(interface: Option<InterfaceId>) -> State {
     }
 }
 
-fn port_nodes(ports: &[&Port]) -> Vec<String> {
-    ports.iter().filter(|p| p.node.number.is_some()).map(|p| p.node.name.clone()).collect()
+fn port_nodes(ports: &[&Port]) -> Vec<Node> {
+    ports.iter().filter_map(|port| Node::of(&port.node)).collect()
 }
 
 fn card_interface(board: &Board) -> Option<InterfaceId> {

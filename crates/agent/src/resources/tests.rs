@@ -22,12 +22,16 @@ fn fresh(boards: Vec<Board>, settings: Settings) -> Plan {
 fn lines(plan: &Plan) -> Vec<String> {
     let line = |name: &ResourceName, device: &Device| {
         let health = if device.is_healthy() { "healthy" } else { "unhealthy" };
-        format!("{} {} {health} {}", name.device_type(), device.id, device.nodes.join(","))
+        format!("{} {} {health} {}", name.device_type(), device.id, nodes(device))
     };
     plan.offer
         .iter()
         .flat_map(|(name, devices)| devices.iter().map(move |d| line(name, d)))
         .collect()
+}
+
+fn nodes(device: &Device) -> String {
+    device.nodes.iter().map(|node| node.name.as_str()).collect::<Vec<_>>().join(",")
 }
 
 fn notes(plan: &Plan) -> Vec<String> {
@@ -102,7 +106,7 @@ fn management_nodes_are_given_in_regiondevel_only() {
         let plan = fresh(vec![board(Driver::Dfl, 0, 0, &[loaded(NLB0), loaded(NLB3)])], settings);
         assert!(!plan.offer.is_empty());
         let mut nodes = plan.offer.values().flatten().flat_map(|d| &d.nodes);
-        assert!(nodes.all(|node| !node.contains("fme")), "{settings:?}");
+        assert!(nodes.all(|node| !node.name.contains("fme")), "{settings:?}");
     }
 }
 
@@ -221,6 +225,30 @@ fn reconfiguration_does_not_disturb_a_region() {
     }
 }
 
+/// The kernel answers the same during a programming, which the snapshot tells apart.
+#[test]
+fn a_region_whose_programming_failed_is_unhealthy() {
+    let boards = vec![board(Driver::Dfl, 0, 0, &[Function::Busy, loaded(NLB0)])];
+    let snapshot =
+        || Snapshot { disabled: ["dfl-port.0".to_owned()].into(), ..inventory(boards.clone()) };
+    let region = plan(&snapshot(), REGION, &Memory::default());
+    assert_eq!(
+        lines(&region),
+        [
+            format!("region-{A10} dfl-fme.0-port0 unhealthy dfl-port.0"),
+            format!("region-{A10} dfl-fme.0-port1 healthy dfl-port.1"),
+        ]
+    );
+    let reason = "the last programming failed: run `fpgactl recover`".to_owned();
+    let device = &region.offer[&ResourceName::region(A10)][0];
+    assert_eq!(device.health, Health::Unhealthy { reason: reason.clone() });
+
+    let before = fresh(vec![board(Driver::Dfl, 0, 0, &[loaded(NLB3)])], AF);
+    let after = plan(&snapshot(), AF, &before.memory);
+    let device = &after.offer[&ResourceName::af(Naming::Seed, A10, NLB3)][0];
+    assert_eq!(device.health, Health::Unhealthy { reason });
+}
+
 #[test]
 fn a_card_without_interface_id_is_offered_where_the_name_does_not_need_it() {
     let mut card = board(Driver::Dfl, 0, 0, &[loaded(NLB0)]);
@@ -283,6 +311,6 @@ fn two_devices_never_share_an_id() {
 #[test]
 fn no_driver_and_no_cards_offer_nothing() {
     for settings in [AF, REGION, REGION_DEVEL] {
-        assert_eq!(plan(&Inventory::default(), settings, &Memory::default()), Plan::default());
+        assert_eq!(plan(&Snapshot::default(), settings, &Memory::default()), Plan::default());
     }
 }

@@ -1,5 +1,5 @@
 use super::*;
-use crate::testing::device;
+use crate::testing::{device, nodes};
 
 fn unhealthy(id: &str) -> Device {
     Device { health: Health::Unhealthy { reason: "it crashed".to_owned() }, ..device(id, 0, None) }
@@ -32,8 +32,9 @@ fn a_list_has_health_and_topology() {
 #[test]
 fn a_container_gets_the_nodes_of_its_device() {
     let mut card = device("dfl-fme.0", 0, None);
-    card.nodes = vec!["dfl-port.0".to_owned(), "dfl-port.1".to_owned(), "dfl-fme.0".to_owned()];
-    let response = allocate(&[card], Mode::RegionDevel, &ids(&["dfl-fme.0"])).unwrap();
+    card.nodes = nodes(&["dfl-port.0", "dfl-port.1", "dfl-fme.0"]);
+    let response =
+        allocate(&[card], Mode::RegionDevel, Programming::Cdi, &ids(&["dfl-fme.0"])).unwrap();
     assert_eq!(paths(&response), ["/dev/dfl-port.0", "/dev/dfl-port.1", "/dev/dfl-fme.0"]);
     for spec in &response.devices {
         assert_eq!(
@@ -52,30 +53,45 @@ fn a_container_gets_the_nodes_of_its_device() {
 #[test]
 fn a_node_is_given_once() {
     let mut shared = device("b", 0, None);
-    shared.nodes = ids(&["b", "a"]);
-    let response =
-        allocate(&[device("a", 0, None), shared], Mode::Af, &ids(&["a", "b", "a"])).unwrap();
+    shared.nodes = nodes(&["b", "a"]);
+    let response = allocate(
+        &[device("a", 0, None), shared],
+        Mode::Af,
+        Programming::Cdi,
+        &ids(&["a", "b", "a"]),
+    )
+    .unwrap();
     assert_eq!(paths(&response), ["/dev/a", "/dev/b"]);
 }
 
 /// Upstream: TestPostAllocate.
 #[test]
 fn region_mode_marks_the_container() {
-    let annotations =
-        |mode| allocate(&[device("a", 0, None)], mode, &ids(&["a"])).unwrap().annotations;
-    let expected =
+    let given = |mode, programming| {
+        let devices = [device("dfl-fme.0", 0, None), device("dfl-fme.1", 1, None)];
+        let wanted = ids(&["dfl-fme.1", "dfl-fme.0", "dfl-fme.1"]);
+        let given = allocate(&devices, mode, programming, &wanted).unwrap();
+        let names: Vec<_> = given.cdi_devices.into_iter().map(|device| device.name).collect();
+        (given.annotations, names)
+    };
+    let marked =
         HashMap::from([("com.intel.fpga.mode".to_owned(), "fpga.intel.com/region".to_owned())]);
-    assert_eq!(annotations(Mode::Region), expected);
-    assert!(annotations(Mode::Af).is_empty());
-    assert!(annotations(Mode::RegionDevel).is_empty());
+    let names = ids(&["intel.cdi.k8s.io/fpga=dfl-fme.1", "intel.cdi.k8s.io/fpga=dfl-fme.0"]);
+    assert_eq!(given(Mode::Region, Programming::Cdi), (marked.clone(), names));
+    assert_eq!(given(Mode::Region, Programming::HooksD), (marked, Vec::new()));
+    let plain = (HashMap::new(), Vec::new());
+    assert_eq!(given(Mode::Region, Programming::None), plain);
+    assert_eq!(given(Mode::Af, Programming::Cdi), plain);
+    assert_eq!(given(Mode::RegionDevel, Programming::Cdi), plain);
 }
 
 /// Upstream: TestAllocate, non-existing device and unhealthy device.
 #[test]
 fn bad_devices_are_named() {
     let devices = [device("a", 0, None), unhealthy("b")];
-    let refuse =
-        |wanted: &[&str]| allocate(&devices, Mode::Af, &ids(wanted)).unwrap_err().to_string();
+    let refuse = |wanted: &[&str]| {
+        allocate(&devices, Mode::Af, Programming::Cdi, &ids(wanted)).unwrap_err().to_string()
+    };
     assert_eq!(refuse(&["a", "x"]), "invalid allocation request with non-existing device x");
     assert_eq!(refuse(&["b"]), "invalid allocation request with unhealthy device b: it crashed");
 }

@@ -75,6 +75,10 @@ impl Node {
         self.temp.path().join("sockets")
     }
 
+    pub(crate) fn cdi(&self) -> PathBuf {
+        self.temp.path().join("cdi")
+    }
+
     pub(crate) fn file(&self, name: &str) -> PathBuf {
         self.temp.path().join(name)
     }
@@ -94,6 +98,9 @@ impl Node {
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_fpga-agent"));
         command.arg("--root").arg(self.root()).arg("--socket-dir").arg(self.sockets());
+        command.arg("--cdi-dir").arg(self.cdi());
+        command.arg("--grants-file").arg(self.file("run/grants.json"));
+        command.arg("--pod-resources-socket").arg(self.file("pod-resources/kubelet.sock"));
         if !arguments.contains(&"--health-address") {
             command.args(["--health-address", "none"]);
         }

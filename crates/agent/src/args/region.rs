@@ -1,0 +1,66 @@
+//! Flags that matter in region mode only.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+
+/// What was typed about region mode.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Region mode")]
+pub struct RegionArgs {
+    /// What has a region programmed before a container starts.
+    #[arg(long, default_value = "cdi", value_enum, value_name = "HOW")]
+    pub programming: Programming,
+
+    /// Directory of the CDI specs. They stay when the agent stops, because running pods may need them.
+    #[arg(long, default_value = "/var/run/cdi", value_name = "DIR")]
+    pub cdi_dir: PathBuf,
+
+    /// The hook's program, as the host knows it.
+    #[arg(long, default_value = "/opt/intel/fpga-sw/fpgactl", value_name = "FILE")]
+    pub hook_path: PathBuf,
+
+    /// How long the hook waits for cards that others program.
+    #[arg(long, default_value = "30s", value_parser = super::parse_interval, value_name = "TIME")]
+    pub hook_timeout: Duration,
+
+    /// Where the hook finds the bitstreams, if not where it looks by itself.
+    #[arg(long, value_name = "DIR")]
+    pub store: Option<PathBuf>,
+
+    /// A further argument of the hook, such as --hook-arg=--blank=<interface id>=<AFU id>; one for each.
+    #[arg(long, value_name = "ARG", allow_hyphen_values = true)]
+    pub hook_arg: Vec<String>,
+
+    /// File that tells the hook which functions each namespace may have programmed, kept in line with the
+    /// AcceleratorFunction objects when there is an API server; none leaves it alone.
+    #[arg(long, default_value = fpga::grants::DEFAULT_PATH, value_name = "FILE")]
+    pub grants_file: PathBuf,
+
+    /// Let every namespace have every function in the store programmed.
+    #[arg(long)]
+    pub allow_any: bool,
+
+    /// The kubelet's socket that tells which pod holds which device; none switches off the cleaning of
+    /// regions that a pod has left.
+    #[arg(
+        long,
+        default_value = "/var/lib/kubelet/pod-resources/kubelet.sock",
+        value_name = "FILE"
+    )]
+    pub pod_resources_socket: PathBuf,
+}
+
+/// What has a region programmed before a container starts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Programming {
+    /// A CDI spec for each region, which has the runtime run the hook. For kubelets from 1.29 on.
+    Cdi,
+    /// An annotation of the container, on which the file that `fpgactl install-host --hooks-dir` puts
+    /// there has CRI-O run the hook.
+    #[value(name = "hooks.d")]
+    HooksD,
+    /// Nothing: a container gets a region with the function that is in it.
+    None,
+}

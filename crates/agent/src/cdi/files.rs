@@ -1,0 +1,180 @@
+//! The files of the specs: their names, and writing them so that a runtime sees the old one or the new
+//! one, whole.
+
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+use std::process;
+use std::time::SystemTime;
+
+use fpga::driver::{Node, NodeKind};
+use fpga::names::CDI_KIND;
+
+/// Runtimes read files that end in `.json` or `.yaml`, and no others.
+const OURS: &str = ".json";
+/// Intel's plugin wrote its specs of the same devices so.
+const INTELS: &str = ".yaml";
+/// A file that is not complete yet.
+const TEMPORARY: &str = ".tmp";
+
+/// The file name of a device's spec: its kind and its name, as is the custom.
+pub(super) fn name(device: &str) -> String {
+    format!("{}{device}{OURS}", prefix())
+}
+
+/// True of the ids that regions have: a management engine's name, with the number of a port on a card
+/// of several. Nothing else becomes part of a path.
+pub(super) fn is_device(id: &str) -> bool {
+    let (engine, port) = match id.split_once("-port") {
+        Some((engine, port)) => (engine, Some(port)),
+        None => (id, None),
+    };
+    let is_engine = Node::parse(engine).is_some_and(|node| node.kind == NodeKind::Fme);
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    is_engine && port.is_none_or(is_number)
+}
+
+/// True of the name of a file that only this agent writes, or that takes the place of one.
+pub(super) fn is_ours(name: &str) -> bool {
+    parse(name).is_some()
+}
+
+/// The files in `directory` that are not to be there: our specs of devices that are not `wanted`, what an
+/// interrupted write left, and Intel's specs of devices that are wanted, because a device that two files
+/// define is none.
+pub(super) fn stale(directory: &Path, wanted: impl Fn(&str) -> bool) -> Vec<PathBuf> {
+    let is_stale = |name: &str| match parse(name) {
+        Some((device, OURS)) => !wanted(device),
+        Some((device, INTELS)) => wanted(device),
+        Some(_) => true,
+        None => false,
+    };
+    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+    let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
+    names.filter(|name| is_stale(name)).map(|name| directory.join(name)).collect()
+}
+
+/// The device of a file, and how its name ends.
+fn parse(name: &str) -> Option<(&str, &'static str)> {
+    if let Some(name) = name.strip_prefix('.') {
+        let (device, _unique) = name.strip_prefix(&prefix())?.split_once(OURS)?;
+        return (name.ends_with(TEMPORARY) && is_device(device)).then_some((device, TEMPORARY));
+    }
+    let name = name.strip_prefix(&prefix())?;
+    let (device, end) =
+        [OURS, INTELS].into_iter().find_map(|end| Some((name.strip_suffix(end)?, end)))?;
+    is_device(device).then_some((device, end))
+}
+
+fn prefix() -> String {
+    format!("{}-", CDI_KIND.replace('/', "-"))
+}
+
+/// Makes `path` hold `text`, and returns false when it does so already.
+pub(super) fn put(path: &Path, text: &[u8]) -> io::Result<bool> {
+    if is_current(path, text) {
+        return Ok(false);
+    }
+    let directory = path.parent().unwrap_or(Path::new("/"));
+    DirBuilder::new().recursive(true).mode(0o755).create(directory)?;
+    let temporary = temporary(path);
+    let result = write(&temporary, text).and_then(|()| fs::rename(&temporary, path));
+    if result.is_err() {
+        // No runtime reads a file of this name, and the next round removes it.
+        let _ = fs::remove_file(&temporary);
+    }
+    result?;
+    // The new name must last as the contents do.
+    File::open(directory)?.sync_all()?;
+    Ok(true)
+}
+
+fn is_current(path: &Path, text: &[u8]) -> bool {
+    let is_plain =
+        |metadata: fs::Metadata| metadata.is_file() && metadata.len() == text.len() as u64;
+    fs::symlink_metadata(path).is_ok_and(is_plain)
+        && fs::read(path).is_ok_and(|found| found == text)
+}
+
+/// A name that no other writer has, in this or another namespace of process ids.
+fn temporary(path: &Path) -> PathBuf {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let time = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    path.with_file_name(format!(".{name}.{}-{}{TEMPORARY}", process::id(), time.as_nanos()))
+}
+
+fn write(path: &Path, text: &[u8]) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    file.write_all(text)?;
+    // After the fact, because the process may have a mask for new files.
+    file.set_permissions(Permissions::from_mode(0o644))?;
+    file.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_names_of_regions_become_files() {
+        for good in ["dfl-fme.0", "dfl-fme.12-port1", "intel-fpga-fme.3", "intel-fpga-fme.3-port0"]
+        {
+            assert!(is_device(good), "{good}");
+            assert!(is_ours(&name(good)), "{good}");
+        }
+        for bad in
+            ["", "dfl-port.0", "dfl-fme.0-port", "dfl-fme.0-port1x", "../dfl-fme.0", "dfl-fme.0/x"]
+        {
+            assert!(!is_device(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn files_are_told_by_their_whole_names() {
+        assert_eq!(name("dfl-fme.0"), "intel.cdi.k8s.io-fpga-dfl-fme.0.json");
+        for (name, parsed) in [
+            ("intel.cdi.k8s.io-fpga-dfl-fme.0.json", Some(("dfl-fme.0", OURS))),
+            ("intel.cdi.k8s.io-fpga-dfl-fme.0.yaml", Some(("dfl-fme.0", INTELS))),
+            (".intel.cdi.k8s.io-fpga-dfl-fme.0.json.1-2.tmp", Some(("dfl-fme.0", TEMPORARY))),
+            (".intel.cdi.k8s.io-fpga-dfl-fme.0.json.swp", None),
+            ("intel.cdi.k8s.io-fpga-custom.json", None),
+            ("intel.cdi.k8s.io-gpu-dfl-fme.0.json", None),
+            ("nvidia.yaml", None),
+        ] {
+            assert_eq!(parse(name), parsed, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_temporary_file_is_one_that_runtimes_ignore_and_we_know() {
+        let path = temporary(Path::new("/cdi/intel.cdi.k8s.io-fpga-dfl-fme.0.json"));
+        let name = path.file_name().unwrap().to_str().unwrap();
+        assert!(!name.ends_with(".json") && !name.ends_with(".yaml"), "{name}");
+        assert_eq!(parse(name), Some(("dfl-fme.0", TEMPORARY)));
+    }
+
+    #[test]
+    fn what_is_right_is_not_written_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("run/cdi/a.json");
+        assert!(put(&path, b"one").unwrap());
+        assert!(!put(&path, b"one").unwrap());
+        assert!(put(&path, b"two").unwrap());
+        assert_eq!(fs::read(&path).unwrap(), b"two");
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o7777, 0o644);
+        assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_link_is_replaced_and_not_followed() {
+        let dir = tempfile::tempdir().unwrap();
+        let (path, other) = (dir.path().join("a.json"), dir.path().join("other"));
+        fs::write(&other, "one").unwrap();
+        std::os::unix::fs::symlink(&other, &path).unwrap();
+        assert!(put(&path, b"one").unwrap());
+        assert!(fs::symlink_metadata(&path).unwrap().is_file());
+        assert!(put(&path, b"two").unwrap());
+        assert_eq!(fs::read(&other).unwrap(), b"one");
+    }
+}

@@ -1,0 +1,94 @@
+//! What only region mode needs: who programs a region, and what is done when it is handed out.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use fpga::names::{Mode, ResourceName};
+use tokio::sync::mpsc;
+
+pub use crate::args::Programming;
+use crate::cdi::{self, Hook, Specs};
+use crate::device::Device;
+use crate::release::Held;
+
+/// The part of the configuration that is about region mode.
+#[derive(Debug, Clone)]
+pub struct RegionConfig {
+    /// What has a region programmed before a container starts.
+    pub programming: Programming,
+    /// Directory of the CDI specs.
+    pub cdi_dir: PathBuf,
+    /// The hook that is named in them.
+    pub hook: Hook,
+    /// The file of grants that is kept, if one is.
+    pub grants_file: Option<PathBuf>,
+    /// Whether the hook is told to mind no grants.
+    pub allow_any: bool,
+    /// The kubelet's pod resources socket, if it is to be asked.
+    pub pod_resources: Option<PathBuf>,
+}
+
+/// Prepares what a container is given. Clones share everything.
+#[derive(Debug, Clone)]
+pub struct Handout {
+    programming: Programming,
+    specs: Specs,
+    allocations: mpsc::UnboundedSender<Vec<Held>>,
+}
+
+/// A container that would start without its regions being programmed.
+#[derive(Debug, thiserror::Error)]
+pub enum HandoutError {
+    /// For want of a CDI spec.
+    #[error(transparent)]
+    Cdi(#[from] cdi::Error),
+    /// The thread that writes specs ended.
+    #[error("CDI specs: {0}")]
+    Thread(#[from] tokio::task::JoinError),
+}
+
+impl Handout {
+    /// Tells of what is handed out on `allocations`.
+    #[must_use]
+    pub fn new(config: &RegionConfig, allocations: mpsc::UnboundedSender<Vec<Held>>) -> Self {
+        let specs = Specs::new(config.cdi_dir.clone(), config.hook.clone());
+        Self { programming: config.programming, specs, allocations }
+    }
+
+    /// What has a region programmed before a container starts.
+    #[must_use]
+    pub fn programming(&self) -> Programming {
+        self.programming
+    }
+
+    /// There are these devices now. To be awaited before the kubelet is told of them.
+    pub async fn offer(&self, mode: Mode, devices: Vec<Device>) {
+        let specs = self.specs.clone();
+        let needed = mode == Mode::Region && self.programming == Programming::Cdi;
+        let set = move || if needed { specs.set(&devices) } else { specs.set([]) };
+        if let Err(error) = tokio::task::spawn_blocking(set).await {
+            tracing::error!("CDI specs: {error}");
+        }
+    }
+
+    /// Makes sure that a container gets what it needs to have these regions programmed, and remembers
+    /// that they are in use.
+    ///
+    /// # Errors
+    /// [`HandoutError`], and then the container must not start.
+    pub async fn hand_out(
+        &self,
+        resource: &ResourceName,
+        ids: Vec<String>,
+    ) -> Result<(), HandoutError> {
+        let ids: Arc<[String]> = ids.into();
+        if self.programming == Programming::Cdi {
+            let (specs, ids) = (self.specs.clone(), Arc::clone(&ids));
+            tokio::task::spawn_blocking(move || specs.ensure(&ids)).await??;
+        }
+        let held = |id: &String| Held { resource: resource.to_string(), id: id.clone() };
+        // Nobody listens where the cleaning is switched off.
+        let _ = self.allocations.send(ids.iter().map(held).collect());
+        Ok(())
+    }
+}

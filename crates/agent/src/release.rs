@@ -1,0 +1,273 @@
+//! Cleans the regions that pods have left.
+//!
+//! The runtime hook does that when a container has ended, but not every runtime runs it then, and a node
+//! that loses its power runs nothing. So the agent asks the kubelet which pod holds which device, and
+//! resets the ports of a region that nobody holds any more.
+//!
+//! It asks when somebody closed a port, and after a while, and only as long as something is in use. The
+//! close of a port is seen where the container has the node itself; a container with an inode of its own,
+//! as most runtimes make it, goes unnoticed, for which there is the while: it starts short and doubles up
+//! to a minute.
+
+use std::convert::Infallible;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use fpga::names::{Mode, Naming};
+use fpga::root::Root;
+use tokio::sync::{mpsc, watch};
+
+use crate::backoff::Backoff;
+use crate::inventory::Snapshot;
+use crate::mode::reached;
+use crate::resources::{Memory, Settings, plan};
+use crate::socket_dir::Seen;
+use cleaning::Outcome;
+use closes::Closes;
+use ledger::Ledger;
+
+mod cleaning;
+mod closes;
+mod ledger;
+mod podresources;
+
+/// The first look follows a close by a moment, in which other closes follow the first.
+const FIRST_LOOK: Duration = Duration::from_millis(500);
+const SLOWEST_LOOK: Duration = Duration::from_secs(60);
+
+/// A device of one of our resources.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Held {
+    /// The resource.
+    pub resource: String,
+    /// The device.
+    pub id: String,
+}
+
+/// Where everything that the cleaning must know comes from.
+#[derive(Debug)]
+pub struct Source {
+    /// The kubelet's pod resources socket.
+    pub socket: PathBuf,
+    /// The node's trees.
+    pub root: Root,
+    /// What is handed out.
+    pub allocated: mpsc::UnboundedReceiver<Vec<Held>>,
+    /// What the node has.
+    pub inventory: watch::Receiver<Option<Arc<Snapshot>>>,
+    /// What the resources stand for: only in region mode is a region cleaned.
+    pub mode: watch::Receiver<Mode>,
+    /// When a kubelet comes up.
+    pub seen: watch::Receiver<Seen>,
+}
+
+/// Cleans for ever.
+pub async fn clean(source: Source) -> Infallible {
+    let mut cleaner = Cleaner {
+        source,
+        ledger: Ledger::default(),
+        closes: None,
+        looks: Backoff::new(FIRST_LOOK, SLOWEST_LOOK),
+        asked: None,
+        hasty: false,
+        trouble: None,
+    };
+    loop {
+        cleaner.wait_for_region_mode().await;
+        cleaner.run().await;
+    }
+}
+
+enum Event {
+    /// The mode is another one.
+    Left,
+    /// These are handed out.
+    Allocated(Vec<Held>),
+    /// A port that is in use was closed.
+    Closed,
+    /// Another kubelet came up.
+    Kubelet,
+    /// It is time to look.
+    Due,
+}
+
+struct Cleaner {
+    source: Source,
+    ledger: Ledger,
+    closes: Option<Closes>,
+    looks: Backoff,
+    /// Which kubelet has answered: [`Seen::kubelet`]. Each is asked at least once, because what is in use
+    /// from before is known by it alone.
+    asked: Option<u64>,
+    /// A close has been noticed and is about to be looked into. Those that follow wait, so that nobody
+    /// keeps the agent busy by closing ports.
+    hasty: bool,
+    /// What was last logged as being in the way.
+    trouble: Option<String>,
+}
+
+impl Cleaner {
+    async fn wait_for_region_mode(&mut self) {
+        self.ledger = Ledger::default();
+        self.asked = None;
+        self.hasty = false;
+        loop {
+            tokio::select! {
+                () = reached(&mut self.source.mode, |mode| mode == Mode::Region) => return,
+                // What is given in other modes is none of ours.
+                Some(_) = self.source.allocated.recv() => {}
+            }
+        }
+    }
+
+    /// Runs until the mode changes.
+    async fn run(&mut self) {
+        self.looks.reset();
+        let mut next = self.look_at_first().await;
+        loop {
+            self.watch_ports();
+            match self.event(next).await {
+                Event::Left => return,
+                Event::Allocated(devices) => {
+                    self.ledger.given(devices, Instant::now());
+                    self.looks.reset();
+                }
+                Event::Closed => {
+                    self.hasty = true;
+                    self.looks.reset();
+                }
+                Event::Kubelet => {
+                    next = self.look_at_first().await;
+                    continue;
+                }
+                Event::Due => self.look().await,
+            }
+            next = self.next_look();
+        }
+    }
+
+    async fn event(&mut self, next: Option<tokio::time::Instant>) -> Event {
+        let Self { source, closes, hasty, asked, .. } = self;
+        let due = async {
+            match next {
+                Some(at) => tokio::time::sleep_until(at).await,
+                None => std::future::pending().await,
+            }
+        };
+        let closed = async {
+            match closes {
+                Some(closes) if !*hasty => closes.next().await,
+                _ => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = reached(&mut source.mode, |mode| mode != Mode::Region) => Event::Left,
+            Some(devices) = source.allocated.recv() => Event::Allocated(devices),
+            () = closed => Event::Closed,
+            Ok(_) = source.seen.wait_for(|seen| Some(seen.kubelet) != *asked) => Event::Kubelet,
+            () = due => Event::Due,
+        }
+    }
+
+    /// Asks a kubelet that was not asked yet.
+    async fn look_at_first(&mut self) -> Option<tokio::time::Instant> {
+        self.asked = Some(self.source.seen.borrow_and_update().kubelet);
+        self.look().await;
+        self.next_look()
+    }
+
+    /// When to ask again: never, while nothing is in use.
+    fn next_look(&mut self) -> Option<tokio::time::Instant> {
+        let delay = (!self.ledger.is_empty()).then(|| self.looks.delay())?;
+        Some(tokio::time::Instant::now() + delay)
+    }
+
+    async fn look(&mut self) {
+        self.hasty = false;
+        match podresources::list(&self.source.socket).await {
+            Ok(held) => {
+                self.trouble = None;
+                self.ledger.listed(&held, Instant::now());
+            }
+            Err(error) => return self.report(error.to_string()),
+        }
+        for device in self.ledger.released() {
+            self.clean(&device).await;
+        }
+    }
+
+    fn report(&mut self, reason: String) {
+        if self.trouble.as_ref() != Some(&reason) {
+            tracing::info!(
+                "regions that pods have left are cleaned by the runtime hook alone: the kubelet's pod \
+                 resources {}: {reason}",
+                self.source.socket.display()
+            );
+        }
+        self.trouble = Some(reason);
+    }
+
+    async fn clean(&mut self, device: &Held) {
+        let Some(ports) = self.ports(device) else {
+            // It is gone, and what it held with it.
+            return self.ledger.forget(device);
+        };
+        let root = self.source.root.clone();
+        let inventory = self.source.inventory.borrow().clone();
+        let cleaning = move || match inventory {
+            Some(found) => cleaning::clean(&root, &found.inventory, &ports),
+            None => Outcome::Later("the node is not scanned yet".to_owned()),
+        };
+        match tokio::task::spawn_blocking(cleaning).await {
+            Ok(Outcome::Cleaned(warnings)) => {
+                tracing::info!(device = device.id, "region cleaned: no pod holds it any more");
+                for warning in warnings {
+                    tracing::info!(device = device.id, "{warning}");
+                }
+                self.ledger.forget(device);
+            }
+            Ok(Outcome::Later(reason)) => {
+                if self.ledger.delayed(device) {
+                    tracing::info!(device = device.id, "region not cleaned yet: {reason}");
+                }
+            }
+            Ok(Outcome::Failed(reason)) => {
+                tracing::warn!(device = device.id, "region not cleaned: {reason}");
+                self.ledger.forget(device);
+            }
+            Err(error) => {
+                tracing::error!(device = device.id, "region not cleaned: {error}");
+                self.ledger.forget(device);
+            }
+        }
+    }
+
+    /// The names of a device's ports; `None` when there is no such device now.
+    fn ports(&self, device: &Held) -> Option<Vec<String>> {
+        let found = self.source.inventory.borrow().clone()?;
+        let settings = Settings { mode: Mode::Region, naming: Naming::default() };
+        let offer = plan(&found, settings, &Memory::default()).offer;
+        let mut devices = offer.into_values().flatten();
+        let device = devices.find(|found| found.id == device.id)?;
+        Some(device.nodes.into_iter().map(|node| node.name).collect())
+    }
+
+    /// Watches the ports that are in use, if any. That it does not work is no harm: closes are only a hint.
+    fn watch_ports(&mut self) {
+        if self.closes.is_none() && self.ledger.is_empty() {
+            return;
+        }
+        let devices: Vec<Held> = self.ledger.devices().cloned().collect();
+        let ports = devices.iter().filter_map(|device| self.ports(device)).flatten();
+        let nodes = ports.map(|port| self.source.root.node(&port)).collect();
+        let mut closes = match self.closes.take().map_or_else(Closes::new, Ok) {
+            Ok(closes) => closes,
+            Err(error) => return tracing::debug!("closes of ports go unnoticed: {error}"),
+        };
+        if let Err(error) = closes.set(nodes) {
+            tracing::debug!("closes of some ports go unnoticed: {error}");
+        }
+        self.closes = Some(closes);
+    }
+}

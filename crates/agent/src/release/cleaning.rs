@@ -1,0 +1,46 @@
+//! Cleaning one region.
+
+use std::time::Duration;
+
+use fpga::board::{Function, Inventory};
+use fpga::program::{self, Cause, PortOptions, Target, port_by_name};
+use fpga::root::Root;
+
+/// How long a card's lock is waited for. Who has it programs the card, so that asking later will do.
+const LOCK_LIMIT: Duration = Duration::from_secs(2);
+
+/// How a cleaning ended.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// Every port was reset, with what there is to be said.
+    Cleaned(Vec<String>),
+    /// Somebody uses or programs the region.
+    Later(String),
+    /// It is not to be done.
+    Failed(String),
+}
+
+/// Clears the errors of `ports` and resets them, if nobody uses them. One that is out of use is left
+/// alone.
+pub(super) fn clean(root: &Root, inventory: &Inventory, ports: &[String]) -> Outcome {
+    let options = PortOptions { lock_timeout: LOCK_LIMIT, ignore_users: false };
+    let mut said = Vec::new();
+    for name in ports {
+        let Some((board, port)) = port_by_name(inventory, name) else {
+            return Outcome::Failed(format!("{name} is gone"));
+        };
+        if port.function == Function::Busy {
+            return Outcome::Later(format!("{name} is being programmed, or is disabled"));
+        }
+        match program::reset(&Target::new(root, board, port), &options, &mut ()) {
+            Ok(warnings) => {
+                said.extend(warnings.iter().map(|warning| format!("{name}: {warning}")));
+            }
+            Err(error) => match error.cause() {
+                Cause::InUse | Cause::Locked => return Outcome::Later(error.to_string()),
+                _ => return Outcome::Failed(error.to_string()),
+            },
+        }
+    }
+    Outcome::Cleaned(said)
+}
