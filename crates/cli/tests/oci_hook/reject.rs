@@ -195,6 +195,10 @@ fn rejects_a_port_without_a_function() {
     let silent = Container::new(&node).with("dfl-port.0");
     let hint = "set FPGA_REGION_<n> and FPGA_AFU_<n>";
     node.create(&silent).failed(10, &["card 0000:3b:00.0, port dfl-port.0: ", hint]);
+    // Nothing was asked for, so nothing need be granted.
+    fs::remove_file(node.path("grants.json")).unwrap();
+    node.create(&silent).failed(10, &[hint]);
+    node.grant("vision", &[NLB3]);
     let too_many = Container::new(&node).promised(1, NLB3).with("dfl-port.0").with("dfl-port.2");
     node.create(&too_many).failed(10, &["port dfl-port.2: ", hint]);
     untouched(&node);

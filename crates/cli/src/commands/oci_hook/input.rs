@@ -1,14 +1,10 @@
 //! Reading what a runtime hands over: JSON of bounded length.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, Read};
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use super::failure::{Code, Failure};
-
-/// Linux' `O_NONBLOCK`, without which opening a FIFO waits for somebody to write to it.
-const O_NONBLOCK: i32 = 0o4000;
 
 /// All of `source`, which must be no longer than `limit` bytes.
 pub(super) fn read(source: impl Read, limit: u64, what: &str) -> Result<Vec<u8>, Failure> {
@@ -21,11 +17,11 @@ pub(super) fn read(source: impl Read, limit: u64, what: &str) -> Result<Vec<u8>,
     Ok(text)
 }
 
-/// Opens a regular file.
+/// Opens a regular file. Anything else is not even opened: with a FIFO that would wait for somebody to
+/// write to it.
 pub(super) fn open(path: &Path) -> io::Result<File> {
-    let file = OpenOptions::new().read(true).custom_flags(O_NONBLOCK).open(path)?;
-    if !file.metadata()?.is_file() {
+    if !fs::metadata(path)?.is_file() {
         return Err(io::Error::other("not a regular file"));
     }
-    Ok(file)
+    File::open(path)
 }
