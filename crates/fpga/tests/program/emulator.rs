@@ -1,6 +1,8 @@
 //! A running emulator for one test, and helpers under it.
 
+use std::fs::{File, OpenOptions};
 use std::io::Read;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
@@ -79,6 +81,19 @@ impl Emulator {
     /// What the region behind a port holds, seen from outside.
     pub(crate) fn function(&self, port: &str) -> AfuId {
         self.attribute(port, "afu_id").parse().unwrap()
+    }
+
+    /// A register of the function behind a port, which is in the node itself.
+    pub(crate) fn register(&self, port: &str, offset: u64) -> u64 {
+        let mut value = [0; 8];
+        let node = File::open(self.tree().node(port)).unwrap();
+        node.read_exact_at(&mut value, offset).unwrap();
+        u64::from_le_bytes(value)
+    }
+
+    pub(crate) fn set_register(&self, port: &str, offset: u64, value: u64) {
+        let node = OpenOptions::new().write(true).open(self.tree().node(port)).unwrap();
+        node.write_all_at(&value.to_le_bytes(), offset).unwrap();
     }
 
     pub(crate) fn control(&self, command: &ctl::Command) {

@@ -1,11 +1,15 @@
 //! Programmings that succeed, and those that are refused before anything is touched.
 
+use std::time::Duration;
+
 use fpga_emulator::ctl::Command;
 
 use crate::emulator::{Emulator, NLB0, NLB3, TWO_CARDS};
 use crate::helper::{INTERFACE, Report, Request, Verb};
 
 const PORT: &str = "dfl-port.0";
+/// A register of the loopback function that a reset clears: the destination's address.
+const DESTINATION: u64 = 0x128;
 /// The beginning of every message about that port.
 const PLACE: &str = "region 69528db6eb31577a8c3668f9faa081f6, card 0000:3b:00.0, port dfl-port.0: ";
 
@@ -61,13 +65,14 @@ fn a_loaded_function_is_cleaned_for_a_new_user() {
     let emulator = Emulator::start(TWO_CARDS);
     let errors = || emulator.attribute(PORT, "errors/errors");
     emulator.control(&Command::PortError { card: "near".into(), port: 0, bits: 1 << 48 });
+    emulator.set_register(PORT, DESTINATION, 0xdead);
     let report = run(&emulator, &Request { clean: true, ..request(&emulator, NLB3) });
     assert_eq!(report.one("done "), format!("AlreadyLoaded {NLB3}"));
     assert_eq!(
         report.one("warning "),
         "errors of an earlier user were cleared: page fault on a request of the function"
     );
-    assert!(report.time("resetting the port").is_some());
+    assert_eq!(emulator.register(PORT, DESTINATION), 0, "the last user's registers");
     crate::emulator::eventually("the errors are cleared", || errors() == "0x0");
 }
 
@@ -152,6 +157,20 @@ fn a_port_in_use_is_refused_and_its_user_named() {
     assert!(report.one("warning ").starts_with(&warning), "{report:?}");
 }
 
+/// A process that was killed a moment ago may still be closing its files.
+#[test]
+fn a_user_that_is_leaving_is_waited_for() {
+    let emulator = Emulator::start(TWO_CARDS);
+    let mut user = emulator.spawn(&Request { verb: Verb::Open, ..request(&emulator, NLB0) });
+    user.wait_for("open");
+    let mut helper = emulator.spawn(&request(&emulator, NLB0));
+    while !helper.wait_for("step").ends_with("verifying") {}
+    // The port has been looked at by then, and is looked at for longer than that.
+    std::thread::sleep(Duration::from_millis(100));
+    user.kill();
+    assert_eq!(helper.finish().one("done "), format!("Programmed {NLB0}"));
+}
+
 #[test]
 fn a_clock_that_cannot_be_set_is_not_passed_over() {
     let emulator = Emulator::start(TWO_CARDS);
@@ -188,5 +207,10 @@ fn a_reset_clears_errors_and_keeps_the_function() {
         report.one("warning "),
         "errors of an earlier user were cleared: the function did not answer a register read in time"
     );
+    // Clearing errors holds the port in reset too, so the reset itself is seen without any.
+    emulator.set_register(PORT, DESTINATION, 0xdead);
+    let report = run(&emulator, &Request { verb: Verb::Reset, ..request(&emulator, NLB0) });
+    assert_eq!(report.all("warning "), [""; 0]);
+    assert_eq!(emulator.register(PORT, DESTINATION), 0);
     assert_eq!(emulator.function(PORT).to_string(), NLB3);
 }
