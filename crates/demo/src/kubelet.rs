@@ -8,6 +8,7 @@
 
 mod connection;
 mod devices;
+mod podresources;
 mod registration;
 
 use std::collections::BTreeMap;
@@ -21,6 +22,7 @@ use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 
 pub use devices::{AllocationError, Node, Resource};
+pub use podresources::PodResourcesServer;
 
 /// File name of the kubelet's own socket.
 pub const SOCKET: &str = "kubelet.sock";
