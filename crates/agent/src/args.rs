@@ -56,8 +56,8 @@ pub struct Args {
     #[arg(long, value_name = "FILE")]
     pub kubelet_socket: Option<PathBuf>,
 
-    /// How functions are called: seed (`af-AFUID`) or encoded (`af-III.AAA.BASE64URL`).
-    #[arg(long, default_value = "seed")]
+    /// How functions are called: plain (`af-AFUID`) or encoded (`af-III.AAA.BASE64URL`).
+    #[arg(long, default_value = "plain")]
     pub naming: String,
 
     /// How often the node is scanned though the kernel reported no change, such as 5m or 30s.

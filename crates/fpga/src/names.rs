@@ -67,20 +67,20 @@ impl Mode {
 pub enum Naming {
     /// `af-<AFU id>`: the AFU alone, whichever interface it was built for.
     #[default]
-    Seed,
+    Plain,
     /// `af-<i3>.<a3>.<base64url>`: interface id and AFU id together.
     Encoded,
 }
 
 impl Naming {
     /// Every form.
-    pub const ALL: [Self; 2] = [Self::Seed, Self::Encoded];
+    pub const ALL: [Self; 2] = [Self::Plain, Self::Encoded];
 
     /// As users write it.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
-            Self::Seed => "seed",
+            Self::Plain => "plain",
             Self::Encoded => "encoded",
         }
     }
@@ -131,7 +131,7 @@ macro_rules! word {
 }
 
 word!(Mode, "mode", "af, region, regiondevel");
-word!(Naming, "naming", "seed, encoded");
+word!(Naming, "naming", "plain, encoded");
 
 #[cfg(test)]
 mod tests {
@@ -154,8 +154,8 @@ mod tests {
         assert_eq!(error, r#"unknown mode "devel": expected one of af, region, regiondevel"#);
         assert!(Mode::ALL.iter().all(|mode| error.contains(mode.as_str())));
 
-        let error = "Seed".parse::<Naming>().unwrap_err().to_string();
-        assert_eq!(error, r#"unknown naming "Seed": expected one of seed, encoded"#);
+        let error = "Plain".parse::<Naming>().unwrap_err().to_string();
+        assert_eq!(error, r#"unknown naming "Plain": expected one of plain, encoded"#);
         assert!(Naming::ALL.iter().all(|naming| error.contains(naming.as_str())));
     }
 }

@@ -37,8 +37,8 @@ fn loaded(interface: Option<InterfaceId>, afu: AfuId, naming: Naming) -> State {
             State::Unknown("its interface id reads as all ones: the firmware crashed")
         }
         (Some(id), _) => State::Works(ResourceName::af(naming, id, afu)),
-        // The seed's form leaves the interface out.
-        (None, Naming::Seed) => State::Works(ResourceName::af(naming, InterfaceId::new(0), afu)),
+        // The plain form leaves the interface out.
+        (None, Naming::Plain) => State::Works(ResourceName::af(naming, InterfaceId::new(0), afu)),
         (None, Naming::Encoded) => State::Unknown("its interface id cannot be read"),
     }
 }

@@ -7,10 +7,10 @@ use fpga::id::InterfaceId;
 use super::*;
 use crate::testing::{A10, NLB0, NLB3, board, inventory, loaded};
 
-const AF: Settings = Settings { mode: Mode::Af, naming: Naming::Seed };
+const AF: Settings = Settings { mode: Mode::Af, naming: Naming::Plain };
 const ENCODED: Settings = Settings { mode: Mode::Af, naming: Naming::Encoded };
-const REGION: Settings = Settings { mode: Mode::Region, naming: Naming::Seed };
-const REGION_DEVEL: Settings = Settings { mode: Mode::RegionDevel, naming: Naming::Seed };
+const REGION: Settings = Settings { mode: Mode::Region, naming: Naming::Plain };
+const REGION_DEVEL: Settings = Settings { mode: Mode::RegionDevel, naming: Naming::Plain };
 
 const CRASHED: InterfaceId = InterfaceId::new(u128::MAX);
 
@@ -55,7 +55,7 @@ fn af_offers_each_port_under_its_function() {
                 format!("af-{NLB3} {prefix}-port.2 healthy {prefix}-port.2"),
             ]
         );
-        assert_eq!(plan.offer[&ResourceName::af(Naming::Seed, A10, NLB3)][1].numa_node, Some(1));
+        assert_eq!(plan.offer[&ResourceName::af(Naming::Plain, A10, NLB3)][1].numa_node, Some(1));
         assert!(plan.notes.is_empty());
     }
 }
@@ -245,7 +245,7 @@ fn a_region_whose_programming_failed_is_unhealthy() {
 
     let before = fresh(vec![board(Driver::Dfl, 0, 0, &[loaded(NLB3)])], AF);
     let after = plan(&snapshot(), AF, &before.memory);
-    let device = &after.offer[&ResourceName::af(Naming::Seed, A10, NLB3)][0];
+    let device = &after.offer[&ResourceName::af(Naming::Plain, A10, NLB3)][0];
     assert_eq!(device.health, Health::Unhealthy { reason });
 }
 

@@ -32,7 +32,7 @@ async fn an_unknown_mode_is_a_usage_error_of_one_line() {
     let (code, line) = failure(node.command(&["--naming", "x"])).await;
     assert_eq!(
         (code, line.as_str()),
-        (2, "fpga-agent: unknown naming \"x\": expected one of seed, encoded")
+        (2, "fpga-agent: unknown naming \"x\": expected one of plain, encoded")
     );
 }
 
@@ -88,7 +88,7 @@ async fn a_second_agent_says_so_and_takes_nothing() {
 #[tokio::test]
 async fn a_socket_path_that_is_too_long_is_named_and_harms_no_other() {
     let node = Node::new(&one_card());
-    // The encoded name needs 13 bytes more than the seed's.
+    // The encoded name needs 13 bytes more than the plain one's.
     let name_length = "/fpga.intel.com-af-f7df405cbd7acf7222f144b0b93acd18.sock".len();
     let room = 107 - name_length - node.file("").as_os_str().len();
     let directory = node.file(&"d".repeat(room));
@@ -105,7 +105,7 @@ async fn a_socket_path_that_is_too_long_is_named_and_harms_no_other() {
         command.args(["--health-address", "none"]).arg("--cdi-dir").arg(node.cdi());
         command
     };
-    let fits = fpga_demo::process::Process::start(command("seed")).unwrap();
+    let fits = fpga_demo::process::Process::start(command("plain")).unwrap();
     allocatable(&kubelet, AF_NLB3, 1).await;
     let mut too_long = fpga_demo::process::Process::start(command("encoded")).unwrap();
     let line = too_long.wait_for_line("cannot be offered", LIMIT).await.unwrap();

@@ -54,11 +54,11 @@ pub enum NameError {
 }
 
 impl ResourceName {
-    /// The resource of a loaded accelerator function. The seed's form leaves the interface out.
+    /// The resource of a loaded accelerator function. The plain form leaves the interface out.
     #[must_use]
     pub fn af(naming: Naming, interface: InterfaceId, afu: AfuId) -> Self {
         Self::valid(match naming {
-            Naming::Seed => Named::Af(afu),
+            Naming::Plain => Named::Af(afu),
             Naming::Encoded => Named::EncodedAf(interface, afu),
         })
     }
@@ -69,7 +69,7 @@ impl ResourceName {
     /// [`NameError::Ending`] for the hashes whose encoded form Kubernetes would refuse.
     pub fn aocx(naming: Naming, interface: InterfaceId, hash: AocxHash) -> Result<Self, NameError> {
         let name = Self::valid(match naming {
-            Naming::Seed => Named::Aocx(hash),
+            Naming::Plain => Named::Aocx(hash),
             Naming::Encoded => Named::EncodedAocx(interface, hash),
         });
         if name.device_type.ends_with(['-', '_']) {

@@ -61,7 +61,7 @@ fn the_longest_socket_path_of_an_af_fits_a_unix_address() {
 fn the_seeds_form_is_the_default_and_leaves_the_interface_out() {
     let name = af(Naming::default(), DCP_1_2, NLB3);
     assert_eq!(name.to_string(), format!("fpga.intel.com/af-{NLB3}"));
-    assert_eq!(name, af(Naming::Seed, D5005, NLB3));
+    assert_eq!(name, af(Naming::Plain, D5005, NLB3));
     assert_eq!(name.socket_name(), format!("fpga.intel.com-af-{NLB3}.sock"));
 }
 
@@ -81,7 +81,7 @@ fn an_opencl_image_is_named_by_its_hash() {
     assert_eq!(name.device_type(), "af-695.400.aVKNtusxV3qMNmj5-qCB9kAAfAYjIQdCAA68WN9vU0PmaLA6");
     assert_eq!(name.to_string().parse(), Ok(name));
 
-    let name = ResourceName::aocx(Naming::Seed, interface, hash).unwrap();
+    let name = ResourceName::aocx(Naming::Plain, interface, hash).unwrap();
     assert_eq!(name.device_type(), format!("af-{hash}"));
     assert_eq!(name.to_string().parse(), Ok(name));
 }
@@ -96,7 +96,7 @@ fn a_hash_without_a_valid_name_is_an_error() {
         let NameError::Ending(name) = &error else { panic!("{error}") };
         assert!(name.ends_with(symbol), "{name}");
         assert_eq!(name.parse::<ResourceName>(), Err(NameError::Form(name.clone())));
-        assert!(ResourceName::aocx(Naming::Seed, interface, hash).is_ok());
+        assert!(ResourceName::aocx(Naming::Plain, interface, hash).is_ok());
     }
 }
 
