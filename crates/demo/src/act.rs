@@ -1,6 +1,8 @@
 //! The demo's acts, one file each.
 
 pub mod af;
+mod common;
+pub mod region;
 
 use std::fmt;
 
@@ -20,11 +22,13 @@ pub struct Stage<'a> {
 pub enum Act {
     /// Functions that are already loaded: plugin, allocation, workload.
     Af,
+    /// Regions that are programmed for each container: hook, bitstreams, grants.
+    Region,
 }
 
 impl Act {
     /// Every act, in the order of the demo.
-    pub const ALL: [Act; 1] = [Act::Af];
+    pub const ALL: [Act; 2] = [Act::Af, Act::Region];
 
     /// Plays the act.
     ///
@@ -33,6 +37,7 @@ impl Act {
     pub async fn play(self, stage: &Stage<'_>) -> anyhow::Result<()> {
         match self {
             Act::Af => af::play(stage).await,
+            Act::Region => region::play(stage).await,
         }
     }
 }
@@ -41,6 +46,7 @@ impl fmt::Display for Act {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Act::Af => "af",
+            Act::Region => "region",
         })
     }
 }

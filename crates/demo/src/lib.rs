@@ -6,9 +6,12 @@
 
 pub mod act;
 pub mod binaries;
+pub mod bundle;
 pub mod console;
 pub mod kubelet;
 pub mod machine;
 pub mod measure;
 mod node;
 pub mod process;
+pub mod runtime;
+pub mod scratch;

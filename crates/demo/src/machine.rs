@@ -38,7 +38,7 @@ impl Machine {
     /// When it does not get ready.
     pub async fn start(binaries: &Binaries, preset: &str) -> anyhow::Result<Self> {
         let emulator = binaries.path("fpga-emulator").to_owned();
-        let directory = tempfile::Builder::new().prefix("fpga-demo-").tempdir()?;
+        let directory = crate::scratch::directory("fpga-demo-")?;
         let mut serve = Command::new(&emulator);
         serve.arg("serve").arg(directory.path().join("root"));
         serve
@@ -81,6 +81,34 @@ impl Machine {
                 "a directory with only the allocated device nodes (this kernel forbids unprivileged namespaces)"
             }
         }
+    }
+
+    /// True when programs can see the emulated machine at `/sys` and `/dev`.
+    #[must_use]
+    pub fn has_namespaces(&self) -> bool {
+        self.isolation == Isolation::Namespace
+    }
+
+    /// A command that runs a program of the node itself, which sees all devices: at their usual places,
+    /// or by [`Machine::root_arguments`].
+    #[must_use]
+    pub fn host_command(&self, program: &Path) -> Command {
+        let mut command = Command::new(&self.emulator);
+        command.arg("exec").arg("--socket").arg(self.socket());
+        if self.has_namespaces() {
+            command.arg("--namespace");
+        }
+        command.arg("--").arg(program);
+        command
+    }
+
+    /// What tells a program of ours where the machine is, when it is not at the usual places.
+    #[must_use]
+    pub fn root_arguments(&self) -> Vec<String> {
+        if self.has_namespaces() {
+            return Vec::new();
+        }
+        vec!["--root".to_owned(), self.root().display().to_string()]
     }
 
     /// Runs a program in a container that has the device nodes `nodes` and no others.

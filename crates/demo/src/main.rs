@@ -44,6 +44,9 @@ struct Args {
 enum Command {
     /// Print figures of the real binaries, one NAME<TAB>VALUE<TAB>UNIT line each (takes over a minute)
     Measure,
+    /// The part of `measure` that needs the emulator's ioctls
+    #[command(hide = true)]
+    MeasureInside { directory: PathBuf, fpgactl: PathBuf },
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -66,6 +69,9 @@ async fn main() -> ExitCode {
 
 async fn run(args: Args) -> anyhow::Result<()> {
     let Args { command, preset, act, keep, bin_dir } = args;
+    if let Some(Command::MeasureInside { directory, fpgactl }) = command {
+        return fpga_demo::measure::inside(&directory, &fpgactl);
+    }
     let binaries = match bin_dir {
         Some(directory) => Binaries::at(&directory)?,
         None => Binaries::build()?,

@@ -1,19 +1,30 @@
 //! `fpga-demo measure`: figures of the real binaries, one `name<TAB>value<TAB>unit` line each.
 
 mod agent;
+mod hook;
 mod statistics;
+
+use serde::{Deserialize, Serialize};
+
+pub use hook::inside;
 
 use crate::binaries::Binaries;
 
 /// One figure.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Figure {
     /// What was measured, with the unit in the name as it is quoted in the documentation.
-    pub name: &'static str,
+    pub name: String,
     /// How much.
     pub value: f64,
     /// Unit, and how the value was taken where that matters.
-    pub unit: &'static str,
+    pub unit: String,
+}
+
+impl Figure {
+    fn new(name: &str, value: f64, unit: &str) -> Self {
+        Self { name: name.to_owned(), value, unit: unit.to_owned() }
+    }
 }
 
 /// Measures everything and prints each figure as it is known.
@@ -28,6 +39,7 @@ pub async fn run(binaries: &Binaries) -> anyhow::Result<()> {
     };
     print(agent::start(binaries).await?);
     print(agent::change(binaries).await?);
+    print(hook::run(binaries).await?);
     print(agent::idle(binaries).await?);
     Ok(())
 }

@@ -7,9 +7,9 @@ use anyhow::{Context, bail, ensure};
 use fpga::id::AfuId;
 use fpga::root::Root;
 use fpga::scan::scan;
-use tokio::process::Command;
 
 use super::Stage;
+use super::common::{keep, show, start_machine, stop_agent, tell_agent};
 use crate::console::Console;
 use crate::kubelet::{Kubelet, Node};
 use crate::machine::{Machine, PATIENCE};
@@ -42,19 +42,6 @@ pub(super) async fn play(stage: &Stage<'_>) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn start_machine(stage: &Stage<'_>, console: &Console) -> anyhow::Result<Machine> {
-    console.step(&format!("An emulated machine (preset {})", stage.preset));
-    let machine = Machine::start(stage.binaries, stage.preset).await?;
-    let fpgactl = stage.binaries.path("fpgactl");
-    let root = machine.root().display().to_string();
-    let arguments = ["list".to_owned(), "--root".to_owned(), root];
-    console.command(fpgactl, &arguments);
-    let output = Command::new(fpgactl).args(&arguments).output().await?;
-    show(console, &output);
-    ensure!(output.status.success(), "fpgactl list ended with {}", output.status);
-    Ok(machine)
-}
-
 async fn start_agent(
     stage: &Stage<'_>,
     console: &Console,
@@ -62,22 +49,7 @@ async fn start_agent(
     kubelet: &Kubelet,
 ) -> anyhow::Result<(Process, Node)> {
     console.step("The device plugin registers with the kubelet");
-    let program = stage.binaries.path("fpga-agent");
-    let arguments = [
-        "--mode=af".to_owned(),
-        format!("--root={}", machine.root().display()),
-        format!("--socket-dir={}", machine.file("device-plugins").display()),
-        "--health-address=none".to_owned(),
-    ];
-    console.command(program, &arguments);
-    let mut command = Command::new(program);
-    // The demo has no API server, and one that the caller's environment names is none of its business.
-    command
-        .args(&arguments)
-        .env("NODE_NAME", "emulated")
-        .env_remove("KUBECONFIG")
-        .env_remove("KUBERNETES_SERVICE_HOST");
-    let agent = Process::start(command)?;
+    let agent = tell_agent(stage, console, machine, &["--mode=af".to_owned()])?;
     let expected = functions_of(machine);
     let arrived = |node: &Node| expected.iter().all(|(name, &n)| node.allocatable(name) == n);
     let node = kubelet.wait_for(PATIENCE, arrived).await;
@@ -202,32 +174,4 @@ async fn nlb(
     let output = machine.run(nodes, program, &["--mode", mode]).await?;
     show(console, &output);
     Ok(output)
-}
-
-fn show(console: &Console, output: &Output) {
-    console.text(&String::from_utf8_lossy(&output.stdout));
-    console.text(&String::from_utf8_lossy(&output.stderr));
-}
-
-/// Waits for ever: the signal that ends the demo ends the wait.
-async fn keep(console: &Console, machine: &Machine) {
-    console.step("Left running: press Ctrl-C to end");
-    let (root, socket) = (machine.root(), machine.socket());
-    console.text(&format!(
-        "fpgactl list --root {root}\nfpga-emulator exec --socket {socket} --namespace -- sh\nfpga-emulator ctl --socket {socket} --help",
-        root = root.display(),
-        socket = socket.display(),
-    ));
-    std::future::pending().await
-}
-
-async fn stop_agent(agent: Process, machine: &Machine, kubelet: &Kubelet) -> anyhow::Result<()> {
-    let endpoints: Vec<_> = kubelet.node().resources.into_values().map(|r| r.endpoint).collect();
-    let status = agent.terminate(PATIENCE).await?;
-    ensure!(status.success(), "fpga-agent ended with {status} on SIGTERM");
-    for endpoint in endpoints {
-        let socket = machine.file("device-plugins").join(endpoint);
-        ensure!(!socket.exists(), "fpga-agent left {} behind", socket.display());
-    }
-    Ok(())
 }

@@ -34,7 +34,7 @@ struct Node {
 
 impl Node {
     fn new(machine: &Machine) -> anyhow::Result<Self> {
-        let directory = tempfile::Builder::new().prefix("fpga-measure-").tempdir()?;
+        let directory = crate::scratch::directory("fpga-measure-")?;
         tree::create(machine, &directory.path().join("root"))?;
         let kubelet = Kubelet::start(&directory.path().join("device-plugins"))?;
         Ok(Self { directory, kubelet })
@@ -96,16 +96,8 @@ pub(super) async fn start(binaries: &Binaries) -> anyhow::Result<Vec<Figure>> {
             .context("the kubelet never lost the agent")?;
     }
     Ok(vec![
-        Figure {
-            name: "agent_start_to_register_ms",
-            value: register.median_ms(),
-            unit: "ms (median of 21)",
-        },
-        Figure {
-            name: "agent_start_to_list_ms",
-            value: list.median_ms(),
-            unit: "ms (median of 21)",
-        },
+        Figure::new("agent_start_to_register_ms", register.median_ms(), "ms (median of 21)"),
+        Figure::new("agent_start_to_list_ms", list.median_ms(), "ms (median of 21)"),
     ])
 }
 
@@ -139,12 +131,8 @@ pub(super) async fn change(binaries: &Binaries) -> anyhow::Result<Vec<Figure>> {
     }
     ensure!(agent.terminate(PATIENCE).await?.success(), "fpga-agent failed");
     Ok(vec![
-        Figure { name: "change_to_list_ms", value: samples.median_ms(), unit: "ms (median of 50)" },
-        Figure {
-            name: "change_to_list_worst_ms",
-            value: samples.worst_ms(),
-            unit: "ms (worst of 50)",
-        },
+        Figure::new("change_to_list_ms", samples.median_ms(), "ms (median of 50)"),
+        Figure::new("change_to_list_worst_ms", samples.worst_ms(), "ms (worst of 50)"),
     ])
 }
 
@@ -165,10 +153,10 @@ pub(super) async fn idle(binaries: &Binaries) -> anyhow::Result<Vec<Figure>> {
     }
     let ms = |d: Duration| d.as_secs_f64() * 1e3;
     Ok(vec![
-        Figure { name: "agent_rss_kib_1card", value: memory.0, unit: "KiB" },
-        Figure { name: "agent_rss_kib_8cards", value: memory.1, unit: "KiB" },
-        Figure { name: "agent_idle_cpu_ms_1card", value: ms(spent.0), unit: "ms in 60 s" },
-        Figure { name: "agent_idle_cpu_ms_8cards", value: ms(spent.1), unit: "ms in 60 s" },
+        Figure::new("agent_rss_kib_1card", memory.0, "KiB"),
+        Figure::new("agent_rss_kib_8cards", memory.1, "KiB"),
+        Figure::new("agent_idle_cpu_ms_1card", ms(spent.0), "ms in 60 s"),
+        Figure::new("agent_idle_cpu_ms_8cards", ms(spent.1), "ms in 60 s"),
     ])
 }
 
@@ -195,7 +183,12 @@ fn cpu_time(pid: Pid) -> anyhow::Result<Duration> {
 
 /// `VmRSS` of a process.
 fn resident_kib(pid: Pid) -> anyhow::Result<f64> {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
-    let line = status.lines().find_map(|l| l.strip_prefix("VmRSS:")).context("no VmRSS")?;
+    kib(&std::fs::read_to_string(format!("/proc/{pid}/status"))?, "VmRSS")
+}
+
+/// A line of `/proc/PID/status` that is in kB.
+pub(super) fn kib(status: &str, name: &str) -> anyhow::Result<f64> {
+    let line = status.lines().find_map(|l| l.strip_prefix(name)?.strip_prefix(':'));
+    let line = line.with_context(|| format!("no {name} in a process's status"))?;
     Ok(line.trim().trim_end_matches("kB").trim().parse()?)
 }

@@ -1,0 +1,282 @@
+//! Act `region`: regions are programmed before a container starts, and cleaned after it ended.
+
+mod tenant;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail, ensure};
+use fpga::id::{AfuId, InterfaceId};
+use serde_json::json;
+
+use super::Stage;
+use super::common::{start_machine, stop_agent, tell_agent};
+use crate::console::Console;
+use crate::kubelet::{Kubelet, Node};
+use crate::machine::{Machine, PATIENCE};
+use crate::process::Process;
+use crate::runtime::Runtime;
+use tenant::{Tenant, Want};
+
+const NLB0: AfuId = AfuId::new(0xd842_4dc4_a4a3_c413_f89e_4336_83f9_040b);
+const NLB3: AfuId = AfuId::new(0xf7df_405c_bd7a_cf72_22f1_44b0_b93a_cd18);
+/// The function whose bitstream is broken.
+const DMA: AfuId = AfuId::new(0x331d_b30c_9885_41ea_9081_f88b_8f65_5caa);
+
+/// The namespace that everything but the intruder runs in.
+const NAMESPACE: &str = "default";
+
+/// Everything that runs during the act.
+struct Scene<'a> {
+    stage: &'a Stage<'a>,
+    console: &'a Console,
+    machine: Machine,
+    kubelet: Kubelet,
+    agent: Process,
+    runtime: Runtime,
+    /// The regions that the act is about: all have this interface.
+    interface: InterfaceId,
+}
+
+impl Scene<'_> {
+    fn resource(&self) -> String {
+        format!("fpga.intel.com/region-{}", self.interface)
+    }
+
+    fn programs(&self) -> anyhow::Result<PathBuf> {
+        let nlb = std::fs::canonicalize(self.stage.binaries.path("nlb"))?;
+        Ok(nlb.parent().context("nlb is in no directory")?.to_owned())
+    }
+}
+
+/// Plays the act on a fresh machine and leaves nothing behind.
+pub(super) async fn play(stage: &Stage<'_>) -> anyhow::Result<()> {
+    let console = Console::default();
+    let scene = set(stage, &console).await?;
+    two_regions(&scene).await?;
+    second_tenant(&scene).await?;
+    intruder(&scene).await?;
+    broken_bitstream(&scene).await?;
+    console.text("SUCCESS");
+    if stage.keep {
+        super::common::keep(&console, &scene.machine).await;
+    }
+    console.step("Everything is taken down");
+    let Scene { machine, kubelet, agent, .. } = scene;
+    stop_agent(agent, &machine, &kubelet).await?;
+    kubelet.stop().await;
+    machine.stop().await?;
+    console.text("agent, kubelet and emulator ended, their files are gone");
+    Ok(())
+}
+
+async fn set<'a>(stage: &'a Stage<'a>, console: &'a Console) -> anyhow::Result<Scene<'a>> {
+    let machine = start_machine(stage, console).await?;
+    let interface = pair_of_regions(&machine)?;
+    store(stage, console, &machine, interface).await?;
+    console.step("The device plugin offers regions, and has a hook program them");
+    let kubelet = Kubelet::start(&machine.file("device-plugins"))
+        .context("cannot start the stand-in kubelet")?;
+    let agent = start_agent(stage, console, &machine)?;
+    let resource = format!("fpga.intel.com/region-{interface}");
+    let node = kubelet.wait_for(PATIENCE, |n| n.allocatable(&resource) >= 2).await;
+    console.text(&agent.log().join("\n"));
+    let node = node.with_context(|| format!("the kubelet never got two of {resource}"))?;
+    console.text(&node.to_string());
+    let nlb = std::fs::canonicalize(stage.binaries.path("nlb"))?;
+    let runtime = Runtime::choose(&machine, nlb.parent().unwrap_or(Path::new("/"))).await?;
+    console.text(&runtime.describe());
+    Ok(Scene { stage, console, machine, kubelet, agent, runtime, interface })
+}
+
+/// An interface that two cards' regions have, one of which has [`NLB3`] loaded.
+fn pair_of_regions(machine: &Machine) -> anyhow::Result<InterfaceId> {
+    let inventory = fpga::scan::scan(&fpga::root::Root::at(machine.root()));
+    let all = || {
+        inventory
+            .boards
+            .iter()
+            .flat_map(|b| b.ports.iter().map(move |p| (b.interface_id(p), p.afu_id())))
+    };
+    let loaded = all().find(|(_, afu)| *afu == Some(NLB3)).and_then(|(interface, _)| interface);
+    let interface = loaded.with_context(|| format!("no region has {NLB3} loaded"))?;
+    ensure!(
+        all().filter(|(i, _)| *i == Some(interface)).count() >= 2,
+        "the act needs two regions of {interface}"
+    );
+    Ok(interface)
+}
+
+/// Makes bitstreams, installs them, and says who may have them.
+async fn store(
+    stage: &Stage<'_>,
+    console: &Console,
+    machine: &Machine,
+    interface: InterfaceId,
+) -> anyhow::Result<()> {
+    console.step("Bitstreams are installed and granted to a namespace");
+    let store = machine.file("store");
+    for (name, afu_id) in [("nlb_mode_0", NLB0), ("nlb_mode_3", NLB3), ("broken", DMA)] {
+        let file = machine.file(&format!("{name}.gbs"));
+        let mut gbs = tokio::process::Command::new(stage.binaries.path("fpga-emulator"));
+        gbs.arg("gbs").args([
+            "--interface",
+            &interface.to_string(),
+            "--afu",
+            &afu_id.to_string(),
+            "--name",
+            name,
+        ]);
+        let output = gbs.arg("--output").arg(&file).output().await?;
+        ensure!(
+            output.status.success(),
+            "fpga-emulator gbs: {}",
+            String::from_utf8_lossy(&output.stderr).trim()
+        );
+        if afu_id == DMA {
+            spoil(&file)?;
+        }
+        let fpgactl = stage.binaries.path("fpgactl");
+        let arguments = [
+            "bitstream",
+            "install",
+            "--store",
+            &store.display().to_string(),
+            &file.display().to_string(),
+        ]
+        .map(str::to_owned);
+        console.command(fpgactl, &arguments);
+        let output = tokio::process::Command::new(fpgactl).args(&arguments).output().await?;
+        super::common::show(console, &output);
+        ensure!(output.status.success(), "fpgactl bitstream install ended with {}", output.status);
+    }
+    let grants = [NLB0, NLB3, DMA].map(|afu_id| json!({"interfaceId": interface, "afuId": afu_id}));
+    let grants = json!({"version": 1, "namespaces": {NAMESPACE: grants}});
+    std::fs::write(machine.file("grants.json"), grants.to_string())?;
+    console.text(&format!("grants: {grants}"));
+    Ok(())
+}
+
+/// Changes a byte of the payload: the header still promises the function, the card will refuse it.
+fn spoil(file: &Path) -> anyhow::Result<()> {
+    /// Magic numbers and the length of the metadata.
+    const HEADER: usize = 20;
+    let mut bytes = std::fs::read(file)?;
+    let length = bytes.get(16..HEADER).and_then(|b| b.try_into().ok()).map(u32::from_le_bytes);
+    let payload = HEADER + usize::try_from(length.context("a bitstream without a header")?)?;
+    *bytes.get_mut(payload).context("a bitstream without a payload")? ^= 0xff;
+    Ok(std::fs::write(file, bytes)?)
+}
+
+fn start_agent(stage: &Stage<'_>, console: &Console, machine: &Machine) -> anyhow::Result<Process> {
+    let flag = |name: &str, file: &str| format!("--{name}={}", machine.file(file).display());
+    let hook = std::fs::canonicalize(stage.binaries.path("fpgactl"))?;
+    tell_agent(
+        stage,
+        console,
+        machine,
+        &[
+            "--mode=region".to_owned(),
+            flag("cdi-dir", "cdi"),
+            flag("store", "store"),
+            flag("grants-file", "grants.json"),
+            format!("--hook-path={}", hook.display()),
+            "--pod-resources-socket=none".to_owned(),
+        ],
+    )
+}
+
+async fn two_regions(scene: &Scene<'_>) -> anyhow::Result<()> {
+    scene
+        .console
+        .step("A container asks for two regions: nlb3, which is loaded, and nlb0, which is not");
+    let tenant = Tenant {
+        name: "first",
+        namespace: NAMESPACE,
+        wants: &[Want::run(NLB3, "3"), Want::run(NLB0, "0")],
+    };
+    let outcome = tenant.run(scene).await?;
+    if !outcome.success() {
+        bail!("the container should have run nlb3 and nlb0: {}", outcome.words.trim());
+    }
+    scene.console.text("nlb3 and nlb0 succeeded as expected");
+    scene.kubelet.release("first");
+    Ok(())
+}
+
+async fn second_tenant(scene: &Scene<'_>) -> anyhow::Result<()> {
+    scene.console.step("The next tenant finds the regions clean");
+    let registers = tenant::left_registers(&scene.machine)?;
+    scene.console.text(&format!(
+        "work registers that are not zero after the first container: {}",
+        registers.len()
+    ));
+    ensure!(registers.is_empty(), "the last tenant left {registers:?}");
+    let tenant = Tenant {
+        name: "second",
+        namespace: NAMESPACE,
+        wants: &[Want::run(NLB0, "0"), Want::run(NLB0, "0")],
+    };
+    let outcome = tenant.run(scene).await?;
+    ensure!(outcome.success(), "the second tenant's container failed: {}", outcome.words.trim());
+    scene.console.text("nlb0 in both regions, as expected");
+    scene.kubelet.release("second");
+    Ok(())
+}
+
+async fn intruder(scene: &Scene<'_>) -> anyhow::Result<()> {
+    scene.console.step("A pod of a namespace without a grant is refused");
+    let tenant =
+        Tenant { name: "intruder", namespace: "elsewhere", wants: &[Want::run(NLB3, "3")] };
+    let outcome = tenant.run(scene).await?;
+    ensure!(outcome.status.is_none(), "the container was started");
+    scene.console.text("not started, as expected");
+    scene.kubelet.release("intruder");
+    Ok(())
+}
+
+async fn broken_bitstream(scene: &Scene<'_>) -> anyhow::Result<()> {
+    scene.console.step("A broken bitstream: the container does not start, the other card goes on");
+    let tenant = Tenant { name: "unlucky", namespace: NAMESPACE, wants: &[Want::run(DMA, "3")] };
+    let outcome = tenant.run(scene).await?;
+    ensure!(
+        outcome.status.is_none(),
+        "the container was started with a function that it did not ask for"
+    );
+    ensure!(outcome.words.contains("CRC"), "the reason is not named: {}", outcome.words.trim());
+    scene.console.text("not started, as expected");
+    let other = Tenant { name: "other", namespace: NAMESPACE, wants: &[Want::run(NLB3, "3")] };
+    let outcome = other.run(scene).await?;
+    ensure!(outcome.success(), "the other card does not work: {}", outcome.words.trim());
+    scene.console.text("nlb3 on the other card succeeded as expected");
+    scene.kubelet.release("unlucky");
+    scene.kubelet.release("other");
+    recover(scene).await
+}
+
+/// The card whose programming failed is bound to its driver again.
+async fn recover(scene: &Scene<'_>) -> anyhow::Result<()> {
+    scene.console.step("The failed card is recovered");
+    let resource = scene.resource();
+    let sick = |node: &Node| node.capacity(&resource) - node.allocatable(&resource) == 1;
+    let node = scene
+        .kubelet
+        .wait_for(PATIENCE, sick)
+        .await
+        .context("no region is unhealthy after the failure")?;
+    scene.console.text(&node.to_string());
+    let card = tenant::disabled_card(&scene.machine)?.to_string();
+    let mut arguments = vec!["recover".to_owned(), card];
+    let fpgactl = scene.stage.binaries.path("fpgactl");
+    scene.console.command(fpgactl, &arguments);
+    arguments.extend(scene.machine.root_arguments());
+    let output = scene.machine.host_command(fpgactl).args(&arguments).output().await?;
+    super::common::show(scene.console, &output);
+    ensure!(output.status.success(), "fpgactl recover ended with {}", output.status);
+    let well = |node: &Node| {
+        node.allocatable(&resource) == node.capacity(&resource) && node.capacity(&resource) > 1
+    };
+    let node =
+        scene.kubelet.wait_for(PATIENCE, well).await.context("the region did not come back")?;
+    scene.console.text(&node.to_string());
+    Ok(())
+}

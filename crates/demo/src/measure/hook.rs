@@ -1,0 +1,236 @@
+//! The runtime hook and the programming procedure, measured by a process whose ioctls the emulator
+//! answers: the demo runs itself under `fpga-emulator exec` for that.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail, ensure};
+use fpga::bitstream::Bitstream;
+use fpga::driver::Fme;
+use fpga::id::{AfuId, InterfaceId};
+use fpga::program::{Image, Options, Target, port_by_name, program};
+use fpga::root::Root;
+use fpga::scan::scan;
+use nix::sys::ptrace;
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::unistd::Pid;
+use serde_json::json;
+
+use super::Figure;
+use super::statistics::Samples;
+use crate::binaries::Binaries;
+use crate::machine::Machine;
+
+const NLB0: AfuId = AfuId::new(0xd842_4dc4_a4a3_c413_f89e_4336_83f9_040b);
+const NLB3: AfuId = AfuId::new(0xf7df_405c_bd7a_cf72_22f1_44b0_b93a_cd18);
+
+/// Cold starts of the hook.
+const STARTS: usize = 200;
+
+/// Programmings in each way.
+const PROGRAMMINGS: usize = 5;
+
+/// Size of the bitstreams that the procedure is timed with.
+const PAYLOAD: usize = 32 << 20;
+
+/// How long the emulated card works on one, beyond the transfer. Between the half second and the few
+/// seconds that people report of the PAC.
+const PR_TIME: Duration = Duration::from_secs(2);
+
+/// Starts a machine and measures inside.
+pub(super) async fn run(binaries: &Binaries) -> anyhow::Result<Vec<Figure>> {
+    let machine = Machine::start(binaries, "pac-a10").await?;
+    let mut control = fpga_emulator::ctl::Client::connect(machine.socket())?;
+    let card = control.status()?.cards.first().context("a machine without cards")?.name.clone();
+    control.pr_time(&card, PR_TIME)?;
+    bitstreams(binaries, &machine).await?;
+    let own = std::env::current_exe()?;
+    let mut inner = tokio::process::Command::new(binaries.path("fpga-emulator"));
+    inner.arg("exec").arg("--socket").arg(machine.socket()).arg("--").arg(own);
+    inner.arg("measure-inside").arg(machine.file("")).arg(binaries.path("fpgactl"));
+    let output = inner.output().await?;
+    ensure!(
+        output.status.success(),
+        "measuring inside failed: {}",
+        String::from_utf8_lossy(&output.stderr).trim()
+    );
+    machine.stop().await?;
+    Ok(serde_json::from_slice::<Vec<Figure>>(&output.stdout)?)
+}
+
+/// `nlb_mode_0.gbs` and `nlb_mode_3.gbs` of 32 MiB, and in the store a 64 MiB one of mode 0 and a small one
+/// of mode 3, which is loaded.
+async fn bitstreams(binaries: &Binaries, machine: &Machine) -> anyhow::Result<()> {
+    let interface = interface(&Root::at(machine.root()))?;
+    let store = machine.file("store").join(interface.to_string());
+    std::fs::create_dir_all(&store)?;
+    for (file, afu_id, size) in [
+        (machine.file("nlb_mode_0.gbs"), NLB0, PAYLOAD),
+        (machine.file("nlb_mode_3.gbs"), NLB3, PAYLOAD),
+        (store.join(format!("{NLB0}.gbs")), NLB0, 64 << 20),
+        (store.join(format!("{NLB3}.gbs")), NLB3, 64 << 10),
+    ] {
+        let mut gbs = tokio::process::Command::new(binaries.path("fpga-emulator"));
+        gbs.arg("gbs").args(["--interface", &interface.to_string(), "--afu", &afu_id.to_string()]);
+        let status =
+            gbs.args(["--size", &size.to_string()]).arg("--output").arg(&file).status().await?;
+        ensure!(status.success(), "fpga-emulator gbs ended with {status}");
+    }
+    Ok(())
+}
+
+fn interface(root: &Root) -> anyhow::Result<InterfaceId> {
+    let inventory = scan(root);
+    let board = inventory.boards.first().context("a machine without cards")?;
+    board.regions.first().and_then(|r| r.interface_id).context("a card without a region")
+}
+
+/// What runs under `exec`; prints its figures as JSON.
+///
+/// # Errors
+/// When a program does not do what is being measured.
+pub fn inside(directory: &Path, fpgactl: &Path) -> anyhow::Result<()> {
+    let mut figures = programming(directory)?;
+    let loaded = Hook::new(directory, fpgactl, NLB3)?;
+    let mut starts = Samples::default();
+    for _ in 0..STARTS {
+        starts.add(loaded.time()?);
+    }
+    figures.push(Figure::new("hook_loaded_wall_ms", starts.median_ms(), "ms (median of 200)"));
+    figures.push(Figure::new("hook_rss_kib", loaded.peak_kib("VmHWM")?, "KiB"));
+    // What the hook allocates; the file that it maps is in the page cache once, whoever maps it.
+    let big = Hook::new(directory, fpgactl, NLB0)?;
+    figures.push(Figure::new("hook_64mib_rss_kib", big.peak_kib("VmHWM")?, "KiB"));
+    loaded.time()?;
+    figures.push(Figure::new("hook_64mib_anonymous_kib", big.peak_kib("RssAnon")?, "KiB"));
+    println!("{}", serde_json::to_string(&figures)?);
+    Ok(())
+}
+
+/// The whole procedure against the ioctl alone, in turn.
+fn programming(directory: &Path) -> anyhow::Result<Vec<Figure>> {
+    let root = Root::at(directory.join("root"));
+    let inventory = scan(&root);
+    let (board, port) = port_by_name(&inventory, "dfl-port.0").context("no dfl-port.0")?;
+    let target = Target::new(&root, board, port);
+    let files = ["nlb_mode_0.gbs", "nlb_mode_3.gbs"].map(|name| directory.join(name));
+    let (mut whole, mut raw) = (Samples::default(), Samples::default());
+    for round in 0..PROGRAMMINGS {
+        let (first, second) = (&files[round % 2], &files[(round + 1) % 2]);
+        let begin = Instant::now();
+        let bitstream = Bitstream::open(first)?;
+        let payload = bitstream.payload()?;
+        let image = Image::new(&bitstream, &payload)?;
+        program(&target, &image, &Options { reprogram: true, ..Options::default() }, &mut ())?;
+        whole.add(begin.elapsed());
+
+        let bitstream = Bitstream::open(second)?;
+        let payload = bitstream.payload()?;
+        let fme = Fme::open(root.node(&board.fme.node.name))?;
+        let begin = Instant::now();
+        fme.port_pr(port.id, &payload)?;
+        raw.add(begin.elapsed());
+    }
+    let overhead = (whole.median_ms() / raw.median_ms() - 1.0) * 100.0;
+    Ok(vec![
+        Figure::new("program_ms", whole.median_ms(), "ms (median of 5, 32 MiB)"),
+        Figure::new("program_overhead_pct", overhead, "% over the ioctl (medians of 5, 32 MiB)"),
+    ])
+}
+
+/// A container that is about to start, as the hook sees it.
+struct Hook {
+    program: PathBuf,
+    arguments: Vec<String>,
+    state: String,
+}
+
+impl Hook {
+    fn new(directory: &Path, fpgactl: &Path, afu_id: AfuId) -> anyhow::Result<Self> {
+        let root = Root::at(directory.join("root"));
+        let interface = interface(&root)?;
+        let inventory = scan(&root);
+        let (_, port) = port_by_name(&inventory, "dfl-port.0").context("no dfl-port.0")?;
+        let number = port.node.number.context("a port without a number")?;
+        let bundle = directory.join(format!("bundle-{afu_id}"));
+        std::fs::create_dir_all(&bundle)?;
+        let config = json!({
+            "ociVersion": "1.0.2",
+            "process": {"env": [format!("FPGA_REGION_1={interface}"), format!("FPGA_AFU_1={afu_id}")]},
+            "linux": {"devices": [
+                {"path": "/dev/dfl-port.0", "type": "c", "major": number.major, "minor": number.minor},
+            ]},
+        });
+        std::fs::write(bundle.join("config.json"), config.to_string())?;
+        let grants = json!({"version": 1, "namespaces": {"default": [{"interfaceId": interface, "afuId": afu_id}]}});
+        let grants_file = bundle.join("grants.json");
+        std::fs::write(&grants_file, grants.to_string())?;
+        let path = |p: &Path| p.display().to_string();
+        Ok(Self {
+            program: fpgactl.to_owned(),
+            arguments: vec![
+                "oci-hook".to_owned(),
+                "--root".to_owned(),
+                path(&directory.join("root")),
+                "--store".to_owned(),
+                path(&directory.join("store")),
+                "--grants".to_owned(),
+                path(&grants_file),
+            ],
+            state: json!({
+                "ociVersion": "1.0.2", "id": "measured", "status": "creating", "pid": 1, "bundle": bundle,
+                "annotations": {"io.kubernetes.cri.sandbox-namespace": "default"},
+            })
+            .to_string(),
+        })
+    }
+
+    fn spawn(&self) -> anyhow::Result<Child> {
+        let mut command = Command::new(&self.program);
+        command.args(&self.arguments).stdin(Stdio::piped()).stdout(Stdio::null());
+        Ok(command.spawn()?)
+    }
+
+    fn feed(&self, child: &mut Child) -> anyhow::Result<()> {
+        let mut stdin = child.stdin.take().context("no standard input")?;
+        Ok(stdin.write_all(self.state.as_bytes())?)
+    }
+
+    /// From before fork to after the end.
+    fn time(&self) -> anyhow::Result<Duration> {
+        let begin = Instant::now();
+        let mut child = self.spawn()?;
+        self.feed(&mut child)?;
+        let status = child.wait()?;
+        ensure!(status.success(), "the hook ended with {status}");
+        Ok(begin.elapsed())
+    }
+
+    /// A line of the hook's `/proc/PID/status` at the moment it ends, in KiB. (The maximum that wait4(2)
+    /// reports counts the parent's memory too, from before exec.)
+    fn peak_kib(&self, line: &str) -> anyhow::Result<f64> {
+        let mut child = self.spawn()?;
+        let pid = Pid::from_raw(i32::try_from(child.id())?);
+        ptrace::seize(pid, ptrace::Options::PTRACE_O_TRACEEXIT)?;
+        self.feed(&mut child)?;
+        loop {
+            match waitpid(pid, Some(WaitPidFlag::__WALL))? {
+                WaitStatus::PtraceEvent(_, _, event)
+                    if event == ptrace::Event::PTRACE_EVENT_EXIT as i32 =>
+                {
+                    break;
+                }
+                WaitStatus::PtraceEvent(..) => ptrace::cont(pid, None)?,
+                WaitStatus::Stopped(_, signal) => ptrace::cont(pid, signal)?,
+                other => bail!("the hook ended unseen: {other:?}"),
+            }
+        }
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
+        ptrace::detach(pid, None)?;
+        let ended = child.wait()?;
+        ensure!(ended.success(), "the hook ended with {ended}");
+        super::agent::kib(&status, line)
+    }
+}
