@@ -77,8 +77,11 @@ impl Busy {
     }
 }
 
+/// The ports whose function cannot be told right now. One that is unreadable for another reason than being
+/// busy is out of use as well: nobody could say what a container gets.
 fn busy_ports(board: &Board) -> impl Iterator<Item = &Port> {
-    board.ports.iter().filter(|port| port.function == Function::Busy)
+    let unknown = |f: &Function| matches!(f, Function::Busy | Function::Unreadable);
+    board.ports.iter().filter(move |port| unknown(&port.function))
 }
 
 #[cfg(test)]
