@@ -3,6 +3,7 @@
 // In helpers too, a panic is the failure report.
 #![allow(clippy::unwrap_used)]
 
+mod cost;
 mod damage;
 mod live;
 mod node;
