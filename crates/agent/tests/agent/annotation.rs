@@ -147,7 +147,7 @@ async fn an_api_server_may_come_later_go_and_come_back() {
     let complaints = agent
         .log()
         .iter()
-        .filter(|line| line.contains("retrying") || line.contains("ERROR"))
+        .filter(|line| line.contains("cannot read the annotation") || line.contains("ERROR"))
         .count();
     assert_eq!(complaints, 2, "{:?}", agent.log());
 }

@@ -1,5 +1,6 @@
 //! A stand-in for the API server, as far as one Node is listed and watched: HTTP/1.1, metadata only,
-//! resource versions, watches that end and histories that are compacted.
+//! resource versions, watches that end and histories that are compacted. AcceleratorFunction objects are
+//! listed and watched too, where their CRD is installed.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -46,6 +47,9 @@ struct State {
     watchers: Vec<mpsc::UnboundedSender<Bytes>>,
     /// What was asked: `list` or `watch`.
     requests: Vec<&'static str>,
+    /// The specs of AcceleratorFunction objects by `namespace/name`; `None` without the CRD.
+    functions: Option<BTreeMap<String, Value>>,
+    function_watchers: Vec<mpsc::UnboundedSender<Bytes>>,
 }
 
 impl Api {
@@ -89,6 +93,31 @@ impl Api {
     /// Ends every watch, as the real one does after some minutes.
     pub(crate) fn end_watches(&self) {
         self.state.lock().unwrap().watchers.clear();
+    }
+
+    /// Installs the CRD of AcceleratorFunction objects.
+    pub(crate) fn install_crd(&self) {
+        self.state.lock().unwrap().functions.get_or_insert_default();
+    }
+
+    /// Makes, changes or removes an AcceleratorFunction object and tells who watches.
+    pub(crate) fn set_function(&self, name: &str, spec: Option<Value>) {
+        let mut state = self.state.lock().unwrap();
+        state.version += 1;
+        let version = state.version;
+        let functions = state.functions.as_mut().unwrap();
+        let event = match spec {
+            Some(spec) => {
+                let kind = if functions.contains_key(name) { "MODIFIED" } else { "ADDED" };
+                functions.insert(name.to_owned(), spec.clone());
+                line(kind, &function(version, name, &spec))
+            }
+            None => {
+                let spec = functions.remove(name).unwrap();
+                line("DELETED", &function(version, name, &spec))
+            }
+        };
+        state.function_watchers.retain(|watcher| watcher.send(event.clone()).is_ok());
     }
 
     /// Forgets the history and tells every watcher that what it stands on is gone.
@@ -136,6 +165,9 @@ async fn serve(listener: TcpListener, state: Arc<Mutex<State>>) {
 
 fn answer(request: &Request<Incoming>, state: &Mutex<State>) -> Response<Body> {
     let query = query(request.uri().query().unwrap_or_default());
+    if request.uri().path() == "/apis/fpga.intel.com/v2/acceleratorfunctions" {
+        return functions(&query, &mut state.lock().unwrap());
+    }
     let field = format!("metadata.name={NODE}");
     let accept = request.headers()["accept"].to_str().unwrap();
     if request.uri().path() != "/api/v1/nodes" || query.get("fieldSelector") != Some(&field) {
@@ -161,6 +193,39 @@ fn answer(request: &Request<Incoming>, state: &Mutex<State>) -> Response<Body> {
     respond(StatusCode::OK, list)
 }
 
+/// A watch begins with the newest version, as one that follows a list does.
+fn functions(query: &BTreeMap<String, String>, state: &mut State) -> Response<Body> {
+    let Some(functions) = &state.functions else {
+        return respond(StatusCode::NOT_FOUND, status(404, "NotFound", "no such resource"));
+    };
+    if query.get("watch").is_some_and(|watch| watch == "1" || watch == "true") {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        state.function_watchers.push(sender);
+        return stream(receiver);
+    }
+    let items: Vec<_> =
+        functions.iter().map(|(name, spec)| function(state.version, name, spec)).collect();
+    let list = json!({
+        "apiVersion": "fpga.intel.com/v2",
+        "kind": "AcceleratorFunctionList",
+        "metadata": { "resourceVersion": state.version.to_string() },
+        "items": items,
+    });
+    respond(StatusCode::OK, list)
+}
+
+fn function(version: u64, name: &str, spec: &Value) -> Value {
+    let (namespace, name) = name.split_once('/').unwrap();
+    json!({
+        "apiVersion": "fpga.intel.com/v2",
+        "kind": "AcceleratorFunction",
+        "metadata": {
+            "namespace": namespace, "name": name, "resourceVersion": version.to_string(),
+        },
+        "spec": spec,
+    })
+}
+
 fn watch(state: &mut State, from: u64) -> Response<Body> {
     let (sender, receiver) = mpsc::unbounded_channel();
     if from < state.oldest {
@@ -171,6 +236,10 @@ fn watch(state: &mut State, from: u64) -> Response<Body> {
         }
         state.watchers.push(sender);
     }
+    stream(receiver)
+}
+
+fn stream(receiver: mpsc::UnboundedReceiver<Bytes>) -> Response<Body> {
     let frames =
         UnboundedReceiverStream::new(receiver).map(|bytes| Ok::<_, Infallible>(Frame::data(bytes)));
     Response::builder()

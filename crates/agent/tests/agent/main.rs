@@ -7,9 +7,14 @@
 
 mod annotation;
 mod api;
+mod cdi;
 mod changes;
+mod emulated;
 mod faults;
+mod grants;
 mod health;
+mod idle;
 mod kubelet;
 mod node;
 mod offer;
+mod release;
