@@ -91,10 +91,11 @@ Examples:
 Long flags may have a single dash. The logging flags of klog other than -v are accepted and have no
 effect.
 
-In region mode each region has a CDI spec, by which the runtime runs `fpgactl oci-hook` for a container that
-gets it: before the start, to program the function that the container asks for, and after the end, to
-clean. The specs are kept when the agent stops, and removed when it starts in another mode. They are not
-needed any more when no pod uses a region: remove intel.cdi.k8s.io-fpga-* from the directory then.
+In region mode each region has a CDI spec, by which the runtime runs `fpgactl oci-hook` for a
+container that gets it: before the start, to program the function that the container asks for, and
+after the end, to clean. The specs are kept when the agent stops, and removed when it starts in
+another mode. After the agent was removed for good, remove intel.cdi.k8s.io-fpga-* from the
+directory when no pod uses a region any more, or let the next reboot empty it.
 
 Exit codes:
   0  stopped by SIGTERM or SIGINT, with its sockets removed

@@ -133,3 +133,48 @@ fn source(kubeconfig: Option<std::path::PathBuf>, master: Option<String>) -> Opt
         None => Path::new(SERVICE_ACCOUNT_TOKEN).exists().then_some(Source::ServiceAccount),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn region(line: &str) -> Result<RegionConfig, ConfigError> {
+        let words = std::iter::once("fpga-agent").chain(line.split_whitespace());
+        let parsed = Args::parse_line(words.map(Into::into)).unwrap();
+        Config::new(parsed.args).map(|config| config.region)
+    }
+
+    fn arguments(line: &str) -> String {
+        region(line).unwrap().hook.arguments.join(" ")
+    }
+
+    #[test]
+    fn the_hook_is_told_what_differs_from_its_own_defaults() {
+        assert_eq!(arguments(""), "--timeout 30000ms");
+        assert_eq!(
+            arguments("--grants-file /g --store /s -hook-timeout 2m --hook-arg=--verbose"),
+            "--grants /g --store /s --timeout 120000ms --verbose"
+        );
+        assert_eq!(arguments("--grants-file none"), "--timeout 30000ms");
+        assert_eq!(arguments("--allow-any --grants-file /g"), "--allow-any --timeout 30000ms");
+    }
+
+    #[test]
+    fn paths_are_absolute_because_the_hook_runs_elsewhere() {
+        let here = std::env::current_dir().unwrap();
+        let config = region("--hook-path bin/fpgactl --cdi-dir cdi").unwrap();
+        assert_eq!(Path::new(&config.hook.path), here.join("bin/fpgactl"));
+        assert_eq!(config.cdi_dir, here.join("cdi"));
+        assert!(arguments("--store s").contains(&format!("--store {}", here.join("s").display())));
+    }
+
+    #[test]
+    fn files_can_be_switched_off() {
+        let config = region("--grants-file none --pod-resources-socket none").unwrap();
+        assert_eq!((config.grants_file, config.pod_resources), (None, None));
+        let config = region("--allow-any").unwrap();
+        assert_eq!(config.grants_file, None, "grants that nobody minds are not kept");
+        let config = region("").unwrap();
+        assert_eq!(config.grants_file.as_deref(), Some(Path::new(fpga::grants::DEFAULT_PATH)));
+    }
+}
