@@ -35,6 +35,7 @@ mod create;
 mod deadline;
 mod failure;
 mod input;
+mod object;
 mod permission;
 mod plan;
 mod promise;

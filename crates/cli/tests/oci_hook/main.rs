@@ -10,5 +10,6 @@ mod bitstream_writer;
 mod clean;
 mod container;
 mod crowd;
+mod fuzz_corpus;
 mod node;
 mod reject;

@@ -12,6 +12,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 
 use super::failure::{Code, Failure};
+use super::object::Object;
 
 const CONTAINERD_NAMESPACE: &str = "io.kubernetes.cri.sandbox-namespace";
 const CRIO_LABELS: &str = "io.kubernetes.cri-o.Labels";
@@ -65,7 +66,7 @@ impl Annotations {
 }
 
 fn labels(text: &str) -> Result<Labels, Failure> {
-    serde_json::from_str(text).map_err(|error| {
+    serde_json::from_str(text).map(|Object(labels)| labels).map_err(|error| {
         Failure::new(Code::NotGranted, format!("annotation {CRIO_LABELS}: {error}"))
     })
 }
@@ -171,7 +172,7 @@ mod tests {
 
     #[test]
     fn rejects_labels_that_are_none() {
-        for text in ["", "[]", "{", r#"{"io.kubernetes.pod.namespace":7}"#] {
+        for text in ["", "[]", "{", r#"["vision"]"#, r#"{"io.kubernetes.pod.namespace":7}"#] {
             let broken = annotations(serde_json::json!({"io.kubernetes.cri-o.Labels": text}));
             rejects(&[&broken, &containerd("vision")], "annotation io.kubernetes.cri-o.Labels: ");
         }

@@ -12,7 +12,14 @@ use super::work::{self, Reprogram};
 use super::{Hook, bitstream};
 
 pub(super) fn run(hook: &Hook<'_>, state: &State, report: &mut Report) -> Result<(), Failure> {
-    let Some(config) = config(state, report)? else { return Ok(()) };
+    match config(state, report)? {
+        Some(config) => ports(hook, &config, report),
+        None => Ok(()),
+    }
+}
+
+/// Cleans the ports of a container.
+pub(super) fn ports(hook: &Hook<'_>, config: &Config, report: &mut Report) -> Result<(), Failure> {
     let promises = promise::promises(&config.env)?;
     if promises.is_empty() && config.devices.is_empty() {
         return Ok(());

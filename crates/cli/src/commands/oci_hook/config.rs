@@ -14,6 +14,7 @@ use serde::de::{Deserializer, SeqAccess, Visitor};
 
 use super::annotations::Annotations;
 use super::failure::{Code, Failure};
+use super::object::Object;
 use super::{input, promise};
 
 /// Far more than an environment (which is bounded by `ARG_MAX`), devices and mounts need.
@@ -52,10 +53,11 @@ impl Config {
             failure: Failure::new(Code::Input, format!("{}: {error}", path.display())),
         };
         let file = input::open(&path).map_err(fail)?;
-        Self::parse_all(&path, file).map_err(|failure| Unreadable { failure, is_missing: false })
+        Self::read_from(&path, file).map_err(|failure| Unreadable { failure, is_missing: false })
     }
 
-    fn parse_all(path: &Path, file: impl io::Read) -> Result<Self, Failure> {
+    /// Reads the configuration in the open file of this path.
+    pub(super) fn read_from(path: &Path, file: impl io::Read) -> Result<Self, Failure> {
         let name = path.display().to_string();
         let text = input::read(file, LIMIT, &name)?;
         Self::parse(&text).map_err(|error| {
@@ -64,13 +66,15 @@ impl Config {
     }
 
     fn parse(text: &[u8]) -> serde_json::Result<Self> {
-        let document: Document = serde_json::from_slice(text)?;
-        let devices = document.linux.unwrap_or_default().devices.unwrap_or_default();
-        let mut devices: Vec<_> = devices.iter().filter_map(Device::number).collect();
+        let Object(document) = serde_json::from_slice::<Object<Document>>(text)?;
+        let Object(linux) = document.linux.unwrap_or_default();
+        let Object(process) = document.process.unwrap_or_default();
+        let devices = linux.devices.unwrap_or_default();
+        let mut devices: Vec<_> = devices.iter().filter_map(|Object(d)| d.number()).collect();
         devices.sort_unstable();
         devices.dedup();
         Ok(Self {
-            env: document.process.unwrap_or_default().env.0,
+            env: process.env.0,
             devices,
             annotations: document.annotations.unwrap_or_default(),
         })
@@ -80,8 +84,8 @@ impl Config {
 #[derive(Deserialize)]
 struct Document {
     annotations: Option<Annotations>,
-    process: Option<Process>,
-    linux: Option<Linux>,
+    process: Option<Object<Process>>,
+    linux: Option<Object<Linux>>,
 }
 
 #[derive(Default, Deserialize)]
@@ -92,7 +96,7 @@ struct Process {
 
 #[derive(Default, Deserialize)]
 struct Linux {
-    devices: Option<Vec<Device>>,
+    devices: Option<Vec<Object<Device>>>,
 }
 
 #[derive(Deserialize)]
@@ -215,6 +219,9 @@ mod tests {
         rejects(r#"{"linux":{"devices":[{"major":1}]}}"#, "missing field `type`");
         rejects(r#"{"linux":{"devices":[{"type":"c","major":9223372036854775808}]}}"#, "invalid");
         rejects(r#"{"process":{},"process":{}}"#, "duplicate field");
+        rejects(r#"[null,{"env":["FPGA_AFU_1=b"]}]"#, "expected an object");
+        rejects(r#"{"process":[["FPGA_AFU_1=b"]]}"#, "expected an object");
+        rejects(r#"{"linux":{"devices":[["c",245,1]]}}"#, "expected an object");
         rejects(&format!(r#"{{"process":{}"#, r#"{"env":"#.repeat(10_000)), "");
     }
 

@@ -57,7 +57,7 @@ impl Report {
 }
 
 /// The text as one line of bounded length that does nothing to a terminal.
-fn one_line(text: &str) -> String {
+pub(super) fn one_line(text: &str) -> String {
     text.chars().take(WIDTH).map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 

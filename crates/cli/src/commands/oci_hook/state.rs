@@ -8,6 +8,7 @@ use serde::Deserialize;
 use super::annotations::Annotations;
 use super::failure::{Code, Failure};
 use super::input;
+use super::object::Object;
 
 /// A pod's annotations, 256 KiB at most, may be in it several times and escaped.
 const LIMIT: u64 = 4 << 20;
@@ -26,7 +27,8 @@ pub(super) struct State {
 impl State {
     pub(super) fn read(source: impl Read) -> Result<Self, Failure> {
         let text = input::read(source, LIMIT, WHAT)?;
-        serde_json::from_slice(&text)
+        serde_json::from_slice::<Object<Self>>(&text)
+            .map(|Object(state)| state)
             .map_err(|error| Failure::new(Code::Input, format!("{WHAT}: no OCI state: {error}")))
     }
 
@@ -76,6 +78,7 @@ mod tests {
         rejects(r#"{"bundle":"/b""#, "EOF");
         rejects("bundle", "expected value");
         rejects(r#"{"bundle":7}"#, "invalid type");
+        rejects(r#"["c1","/b",null]"#, "expected an object");
         rejects(r#"{"bundle":"/b"} {"bundle":"/c"}"#, "trailing characters");
         rejects(r#"{"bundle":"/b","bundle":"/c"}"#, "duplicate field");
         rejects(&"[".repeat(100_000), "no OCI state");

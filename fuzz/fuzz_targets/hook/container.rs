@@ -1,0 +1,121 @@
+//! What holds for every state and `config.json` of a container.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use super::config::Config;
+use super::facts::Facts;
+use super::failure::Failure;
+use super::node::{A10, HASH, HELLO, NLB3, Node, may_have};
+use super::report::Report;
+use super::state::State;
+use super::work::Done;
+use super::{DONE, check_failure, clean, create};
+
+/// Splits an input at its first zero byte, which JSON never has, into state and configuration.
+pub(crate) fn split(input: &[u8]) -> (&[u8], &[u8]) {
+    let end = input.iter().position(|byte| *byte == 0).unwrap_or(input.len());
+    (&input[..end], input.get(end + 1..).unwrap_or_default())
+}
+
+/// Runs both stages for a container. True when the hook lets it start.
+pub(crate) fn check(node: &Node, state: &[u8], config: &[u8]) -> bool {
+    let created = stage(node, state, config, create::run);
+    let ended =
+        stage(node, state, config, |hook, _, config, report| clean::ports(hook, config, report));
+    for outcome in [&created, &ended] {
+        if let Err(failure) = &outcome.result {
+            check_failure(failure);
+        }
+    }
+    if let Some(facts) = Facts::new(state, config) {
+        check_created(node, &facts, &created);
+        check_ended(node, &facts, &ended);
+    }
+    created.result.is_ok()
+}
+
+struct Outcome {
+    result: Result<(), Failure>,
+    done: Vec<Done>,
+}
+
+type Stage = fn(&super::Hook<'_>, &State, &Config, &mut Report) -> Result<(), Failure>;
+
+fn stage(node: &Node, state: &[u8], config: &[u8], stage: Stage) -> Outcome {
+    DONE.take();
+    let result = read(state, config).and_then(|(state, config)| {
+        let mut report = Report::new(false);
+        report.about(&state.id);
+        stage(&node.hook(), &state, &config, &mut report)
+    });
+    let done = DONE.take();
+    if !done.is_empty() {
+        node.restore();
+    }
+    Outcome { result, done }
+}
+
+fn read(state: &[u8], config: &[u8]) -> Result<(State, Config), Failure> {
+    let state = State::read(state)?;
+    state.bundle()?;
+    Ok((state, Config::read_from(Path::new("/bundle/config.json"), config)?))
+}
+
+fn check_created(node: &Node, facts: &Facts, Outcome { result, done }: &Outcome) {
+    check_ports(node, facts, done);
+    if !done.is_empty() {
+        let [namespace] = &facts.namespaces.iter().collect::<Vec<_>>()[..] else {
+            panic!("{done:?} for one of {:?}", facts.namespaces);
+        };
+        done.iter().for_each(|done| check_function(facts, namespace, done));
+    }
+    if result.is_ok() {
+        let wanted: BTreeSet<_> = facts.wanted.iter().map(|(name, _)| name).collect();
+        assert_eq!(done.len(), wanted.len(), "{done:?} for {:?}", facts.wanted);
+        assert_eq!(done.len(), ports_of(node, facts), "{done:?} are not all ports");
+    }
+}
+
+/// What a region shows is something that the container asked for and that its namespace may have.
+fn check_function(facts: &Facts, namespace: &str, done: &Done) {
+    let interface = done.interface.expect("a port of a known region").to_string();
+    let shows = done.shows.expect("a function").to_string();
+    let image = done.image.map(|image| image.to_string());
+    let is_right = |image: &str| {
+        may_have(namespace, &interface, image)
+            && facts.wanted.iter().any(|(_, value)| value == image)
+    };
+    // A function that was there already may be that of the OpenCL image.
+    let is_opencl = shows == HELLO && interface == A10 && is_right(HASH);
+    match &image {
+        Some(image) => assert!(is_right(image), "{namespace} gets {done:?}"),
+        None => assert!(is_right(&shows) || is_opencl, "{namespace} gets {done:?}"),
+    }
+}
+
+/// A container that ended says nothing about what is put into its regions.
+fn check_ended(node: &Node, facts: &Facts, Outcome { done, .. }: &Outcome) {
+    check_ports(node, facts, done);
+    for Done { interface, image, .. } in done {
+        let expected = interface.filter(|id| id.to_string() == A10).map(|_| NLB3.to_owned());
+        assert_eq!(image.map(|image| image.to_string()), expected, "{done:?}");
+    }
+    assert!(done.is_empty() || done.len() == ports_of(node, facts), "{done:?} are not all ports");
+}
+
+/// Ports are the container's, and each is seen to once.
+fn check_ports(node: &Node, facts: &Facts, done: &[Done]) {
+    let mut seen = BTreeSet::new();
+    for Done { port, .. } in done {
+        assert!(seen.insert(port), "{port} twice in {done:?}");
+        let number = node.ports.iter().find(|known| known.name == *port).map(|port| port.number);
+        let number = number.expect("a port of the node");
+        assert!(facts.has_device((number.major, number.minor)), "{port} is not the container's");
+    }
+}
+
+fn ports_of(node: &Node, facts: &Facts) -> usize {
+    let numbers = node.ports.iter().map(|port| (port.number.major, port.number.minor));
+    numbers.filter(|number| facts.has_device(*number)).count()
+}
