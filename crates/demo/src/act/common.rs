@@ -36,6 +36,9 @@ pub(super) fn tell_agent(
     arguments.extend([
         format!("--root={}", machine.root().display()),
         format!("--socket-dir={}", machine.file("device-plugins").display()),
+        format!("--cdi-dir={}", machine.file("cdi").display()),
+        format!("--grants-file={}", machine.file("grants.json").display()),
+        "--pod-resources-socket=none".to_owned(),
         "--health-address=none".to_owned(),
     ]);
     console.command(program, &arguments);

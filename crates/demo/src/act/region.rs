@@ -176,11 +176,8 @@ fn start_agent(stage: &Stage<'_>, console: &Console, machine: &Machine) -> anyho
         machine,
         &[
             "--mode=region".to_owned(),
-            flag("cdi-dir", "cdi"),
             flag("store", "store"),
-            flag("grants-file", "grants.json"),
             format!("--hook-path={}", hook.display()),
-            "--pod-resources-socket=none".to_owned(),
         ],
     )
 }

@@ -52,7 +52,7 @@ impl Node {
             .arg(self.path("root"))
             .arg("--socket-dir")
             .arg(self.path("device-plugins"));
-        command.args(["--health-address", "127.0.0.1:0"]);
+        command.arg("--cdi-dir").arg(self.path("cdi")).args(["--health-address", "127.0.0.1:0"]);
         command.env_remove("KUBECONFIG").env_remove("KUBERNETES_SERVICE_HOST");
         Ok(Process::start(command)?)
     }
