@@ -166,6 +166,10 @@ fn environments() -> Seeds {
         ("good-first-form", block(&pair("", A10, NLB0))),
         ("good-twice", block(&[one.clone(), upper].concat())),
         (
+            "good-dash-after-space",
+            block(&[pair("_1", A10, NLB0), pair("_1", &format!("{A10} -"), NLB0)].concat()),
+        ),
+        (
             "good-others",
             block(&["FPGA=yes", "FPGA_REGIONS=x", "=FPGA_AFU_1", "="].map(str::to_owned)),
         ),

@@ -10,7 +10,7 @@ use super::node::{A10, HASH, HELLO, NLB3, Node, may_have};
 use super::report::Report;
 use super::state::State;
 use super::work::Done;
-use super::{DONE, check_failure, clean, create};
+use super::{DONE, clean, create};
 
 /// Splits an input at its first zero byte, which JSON never has, into state and configuration.
 pub(crate) fn split(input: &[u8]) -> (&[u8], &[u8]) {
@@ -23,20 +23,15 @@ pub(crate) fn check(node: &Node, state: &[u8], config: &[u8]) -> bool {
     let created = stage(node, state, config, create::run);
     let ended =
         stage(node, state, config, |hook, _, config, report| clean::ports(hook, config, report));
-    for outcome in [&created, &ended] {
-        if let Err(failure) = &outcome.result {
-            check_failure(failure);
-        }
-    }
     if let Some(facts) = Facts::new(state, config) {
         check_created(node, &facts, &created);
         check_ended(node, &facts, &ended);
     }
-    created.result.is_ok()
+    created.is_ok
 }
 
 struct Outcome {
-    result: Result<(), Failure>,
+    is_ok: bool,
     done: Vec<Done>,
 }
 
@@ -44,16 +39,17 @@ type Stage = fn(&super::Hook<'_>, &State, &Config, &mut Report) -> Result<(), Fa
 
 fn stage(node: &Node, state: &[u8], config: &[u8], stage: Stage) -> Outcome {
     DONE.take();
-    let result = read(state, config).and_then(|(state, config)| {
-        let mut report = Report::new(false);
-        report.about(&state.id);
-        stage(&node.hook(), &state, &config, &mut report)
-    });
+    let mut report = Report::default();
+    let result = read(state, config)
+        .and_then(|(state, config)| stage(&node.hook(), &state, &config, &mut report));
+    if let Err(failure) = &result {
+        report.failure(failure);
+    }
     let done = DONE.take();
     if !done.is_empty() {
         node.restore();
     }
-    Outcome { result, done }
+    Outcome { is_ok: !report.has_failures(), done }
 }
 
 fn read(state: &[u8], config: &[u8]) -> Result<(State, Config), Failure> {
@@ -62,7 +58,7 @@ fn read(state: &[u8], config: &[u8]) -> Result<(State, Config), Failure> {
     Ok((state, Config::read_from(Path::new("/bundle/config.json"), config)?))
 }
 
-fn check_created(node: &Node, facts: &Facts, Outcome { result, done }: &Outcome) {
+fn check_created(node: &Node, facts: &Facts, Outcome { is_ok, done }: &Outcome) {
     check_ports(node, facts, done);
     if !done.is_empty() {
         let [namespace] = &facts.namespaces.iter().collect::<Vec<_>>()[..] else {
@@ -70,7 +66,7 @@ fn check_created(node: &Node, facts: &Facts, Outcome { result, done }: &Outcome)
         };
         done.iter().for_each(|done| check_function(facts, namespace, done));
     }
-    if result.is_ok() {
+    if *is_ok {
         let wanted: BTreeSet<_> = facts.wanted.iter().map(|(name, _)| name).collect();
         assert_eq!(done.len(), wanted.len(), "{done:?} for {:?}", facts.wanted);
         assert_eq!(done.len(), ports_of(node, facts), "{done:?} are not all ports");
@@ -95,13 +91,14 @@ fn check_function(facts: &Facts, namespace: &str, done: &Done) {
 }
 
 /// A container that ended says nothing about what is put into its regions.
-fn check_ended(node: &Node, facts: &Facts, Outcome { done, .. }: &Outcome) {
+fn check_ended(node: &Node, facts: &Facts, Outcome { is_ok, done }: &Outcome) {
     check_ports(node, facts, done);
     for Done { interface, image, .. } in done {
         let expected = interface.filter(|id| id.to_string() == A10).map(|_| NLB3.to_owned());
         assert_eq!(image.map(|image| image.to_string()), expected, "{done:?}");
     }
-    assert!(done.is_empty() || done.len() == ports_of(node, facts), "{done:?} are not all ports");
+    let is_all = done.len() == ports_of(node, facts);
+    assert!(is_all || done.is_empty() && !is_ok, "{done:?} are not all ports");
 }
 
 /// Ports are the container's, and each is seen to once.

@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use super::check_failure;
 use super::config::Config;
 use super::failure::Code;
 use super::promise::{self, Promise};
+use super::report;
 
 /// Takes an input for the entries of an environment, with a zero byte after each, and checks what the
 /// hook makes of them. The number of functions that are promised; `None` when it refuses them.
@@ -24,7 +24,7 @@ pub(crate) fn check(input: &[u8]) -> Option<usize> {
         }
         Err(failure) => {
             assert_eq!(failure.code, Code::Input);
-            check_failure(&failure);
+            report::check(&failure);
             None
         }
     }
@@ -58,7 +58,7 @@ fn check_promises(env: &[String], promises: &[Promise]) {
 
 /// A value as ids are written.
 fn plain(value: &str) -> String {
-    value.trim().replace('-', "").to_lowercase()
+    value.replace('-', "").trim().to_lowercase()
 }
 
 fn is_hex(id: &str, lengths: &[usize]) -> bool {

@@ -27,7 +27,7 @@ impl Facts {
         let wanted = env.filter_map(|entry| {
             let (name, value) = entry.split_once('=')?;
             let suffix = name.strip_prefix("FPGA_AFU")?;
-            let value = value.trim().replace('-', "").to_lowercase();
+            let value = value.replace('-', "").trim().to_lowercase();
             (suffix.is_empty() || suffix.starts_with('_')).then(|| (name.to_owned(), value))
         });
         let devices = config["linux"]["devices"].as_array().into_iter().flatten();

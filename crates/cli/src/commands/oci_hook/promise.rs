@@ -108,7 +108,7 @@ fn parse_name(name: &str) -> Option<(Kind, &str)> {
 
 /// As Intel's hook reads it: dashes anywhere do not count.
 fn canonical(value: &str) -> String {
-    value.trim().replace('-', "").to_ascii_lowercase()
+    value.replace('-', "").trim().to_ascii_lowercase()
 }
 
 fn variable(kind: Kind, suffix: &str) -> String {
@@ -178,8 +178,12 @@ mod tests {
             "F7DF405C-BD7A-CF72-22F1-44B0B93ACD18",
             " f7df405cbd7acf7222f144b0b93acd18\n",
             "f7df-405cbd7acf7222f144b0b93acd18-",
+            "- f7df405cbd7acf7222f144b0b93acd18\t-",
         ] {
-            accepts(&[&format!("FPGA_REGION_1={A10}"), &format!("FPGA_AFU_1={afu}")], expected);
+            let plain = &format!("FPGA_AFU_1={NLB3}");
+            let entries = [&format!("FPGA_REGION_1={A10}"), &format!("FPGA_AFU_1={afu}"), plain];
+            accepts(&[entries[0], entries[1]], expected);
+            accepts(&entries.map(String::as_str), expected);
         }
     }
 
