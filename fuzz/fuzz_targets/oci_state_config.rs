@@ -1,6 +1,9 @@
 //! A container's state and `config.json`, as they are and each beside a good one.
 #![no_main]
 
+#[path = "../../crates/fpga/tests/support/bitstream_writer.rs"]
+#[allow(dead_code)] // The other targets use the rest.
+mod bitstream_writer;
 #[path = "hook.rs"]
 #[allow(dead_code)] // The other target uses the rest.
 mod hook;

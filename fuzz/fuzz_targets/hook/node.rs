@@ -15,10 +15,7 @@ use fpga_emulator::tree;
 
 use super::deadline::Deadline;
 use super::{Args, Hook};
-
-#[path = "../../../crates/fpga/tests/support/bitstream_writer.rs"]
-#[allow(dead_code)] // Bitstreams that are none.
-mod writer;
+use crate::bitstream_writer as writer;
 
 pub(crate) const A10: &str = "69528db6eb31577a8c3668f9faa081f6";
 pub(crate) const OTHER: &str = "9926ab6d6c925a68aabca7d84c545738";

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use hook::container::{check, split};
 use hook::node::Node;
 
+// The hook's modules are part of it, and bring their unit tests along.
 #[path = "../../../../fuzz/fuzz_targets/hook.rs"]
 mod hook;
 
