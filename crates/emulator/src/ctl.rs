@@ -88,7 +88,7 @@ pub enum Command {
         /// How.
         fault: Fault,
     },
-    /// Take a card off the bus.
+    /// Pull a card out of its slot.
     Remove {
         /// Card.
         card: String,
@@ -98,7 +98,7 @@ pub enum Command {
         /// Card.
         card: String,
     },
-    /// Unbind and bind a card's driver.
+    /// Unbind and bind a card's driver; its devices go and come back.
     Rebind {
         /// Card.
         card: String,
@@ -313,7 +313,7 @@ impl Client {
         self.run(&Command::FunctionFault { card: card.into(), port, fault })
     }
 
-    /// Takes a card off the bus.
+    /// Pulls a card out of its slot.
     ///
     /// # Errors
     /// As [`Client::status`].

@@ -5,6 +5,7 @@
 //! system calls on device nodes and attributes. Facts are from `drivers/fpga` of Linux 6.1; where the
 //! out-of-tree driver differs, its branch says so.
 
+pub mod bus;
 pub mod dma;
 pub mod ioctl;
 pub mod numbers;
@@ -17,6 +18,7 @@ pub mod uapi;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+pub use bus::{BusFile, Target};
 pub use numbers::{Bound, Numbers, Vf};
 pub use slot::{EventSink, Link, ManagerState, PortState, Slot};
 
@@ -77,7 +79,7 @@ impl Host {
         slot.probe(&mut self.numbers);
     }
 
-    /// Takes the card off the bus: no attribute, no node, no answer.
+    /// Pulls the card out: no attribute, no node, no answer.
     pub fn remove(&mut self, index: usize) {
         if let Some(slot) = self.slots.get_mut(index) {
             slot.unbind(&mut self.numbers);
@@ -85,26 +87,24 @@ impl Host {
         }
     }
 
-    /// Puts the card back on the bus. It comes up as after power-on, with the functions it had.
+    /// Puts the card in and lets the kernel find it. One that was out comes up as after power-on, with the functions
+    /// it had.
     pub fn insert(&mut self, index: usize) {
-        if let Some(slot) = self.slots.get_mut(index).filter(|s| s.link == Link::Gone) {
-            slot.link = Link::Up;
-            slot.power_up();
+        let Some(slot) = self.slots.get_mut(index) else { return };
+        match slot.link {
+            Link::Up => return,
+            Link::Removed => {}
+            Link::Gone => slot.power_up(),
         }
-        self.probe(index);
-    }
-
-    /// Unbinds and binds the driver: the cure for a port that a failed reconfiguration left disabled.
-    pub fn rebind(&mut self, index: usize) {
-        let Some(slot) = self.slots.get_mut(index).filter(|s| s.link == Link::Up) else { return };
-        slot.unbind(&mut self.numbers);
+        slot.link = Link::Up;
         self.probe(index);
     }
 
     /// Writes to `sriov_numvfs` of a card.
     ///
     /// # Errors
-    /// As the kernel: `EBUSY` while another number is enabled, `EINVAL` unless it equals the number of released ports.
+    /// As the kernel: `ENOENT` without a driver, `EBUSY` while another number is enabled, `EINVAL` unless it equals the
+    /// number of released ports.
     pub fn set_vfs(&mut self, index: usize, count: usize) -> nix::Result<()> {
         let Some(slot) = self.slots.get_mut(index) else { return Err(nix::errno::Errno::ENODEV) };
         slot.set_vfs(count, &mut self.numbers)

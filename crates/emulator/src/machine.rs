@@ -72,13 +72,24 @@ pub struct PortSpec {
 }
 
 /// The kernel driver of a card.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Driver {
     /// In-tree Device Feature List driver.
     Dfl,
     /// Intel's out-of-tree driver of the OPAE stack.
     Opae,
+}
+
+impl Driver {
+    /// Name of the PCI driver.
+    #[must_use]
+    pub fn pci_name(self) -> &'static str {
+        match self {
+            Self::Dfl => "dfl-pci",
+            Self::Opae => "intel-fpga-pci",
+        }
+    }
 }
 
 /// Which memory can be mapped for DMA.

@@ -6,6 +6,7 @@ mod listen;
 mod opens;
 mod shown;
 mod status;
+mod writers;
 
 use std::fs;
 use std::io::ErrorKind;
@@ -75,6 +76,7 @@ pub(crate) struct Shared {
     kernel: Arc<Kernel>,
     shown: Arc<Shown>,
     exclusive: opens::Exclusive,
+    writers: writers::Writers,
     /// Readable once the emulator is to stop.
     stop: EventFd,
     verbose: bool,
@@ -104,6 +106,7 @@ impl Server {
             kernel,
             shown,
             exclusive: opens::Exclusive::default(),
+            writers: writers::Writers::default(),
             stop,
             verbose: options.verbose,
         });

@@ -4,7 +4,8 @@
 //! A reader sees the old or the new value, never half of one; whoever watches the directory with inotify
 //! sees `IN_MOVED_TO` at every change; and a write by somebody else (`IN_CLOSE_WRITE`) cannot be confused with
 //! ours. Device nodes are plain files that are never replaced while the device lives, so that their inode
-//! identifies them; a port's node has the size of its registers and can be mapped.
+//! identifies them; a port's node has the size of its registers and can be mapped. They come last and go first: who
+//! sees a node finds all that belongs to it.
 //!
 //! What a file cannot do is answer a read with `EBUSY` or `EIO`. An attribute that the kernel would refuse to
 //! read is a socket file here: it exists, and opening it fails with `ENXIO` for everybody, so that no reader
@@ -22,7 +23,7 @@ use std::path::{Path, PathBuf};
 pub use files::{Mapped, Mapper, Tree, Written};
 pub use sheet::{Entry, Sheet};
 
-use crate::host::{Host, Link, Slot};
+use crate::host::{BusFile, Host, Link, Slot};
 use crate::machine::{Driver, Machine};
 
 /// A tree that cannot be made or kept.
@@ -79,32 +80,51 @@ fn machine_sheet(host: &Host) -> Sheet {
     ] {
         sheet.dir(&format!("sys/{dir}"));
     }
-    let has = |d| host.slots.iter().any(|s| s.spec.driver == d);
-    if has(Driver::Dfl) {
-        for dir in [
-            "class/fpga_region",
-            "class/fpga_manager",
-            "class/fpga_bridge",
-            "bus/pci/drivers/dfl-pci",
-        ] {
-            sheet.dir(&format!("sys/{dir}"));
-        }
-        for driver in ["dfl-fme", "dfl-port", "dfl-fme-mgr", "dfl-fme-bridge", "dfl-fme-region"] {
-            sheet.dir(&format!("sys/bus/platform/drivers/{driver}"));
-        }
-    }
-    if has(Driver::Opae) {
-        for dir in ["class/fpga", "bus/pci/drivers/intel-fpga-pci"] {
-            sheet.dir(&format!("sys/{dir}"));
-        }
+    for driver in drivers(host) {
+        sheet.dir(&driver_dir(driver));
+        let dirs: &[&str] = match driver {
+            Driver::Dfl => &[
+                "class/fpga_region",
+                "class/fpga_manager",
+                "class/fpga_bridge",
+                "bus/platform/drivers/dfl-fme",
+                "bus/platform/drivers/dfl-port",
+                "bus/platform/drivers/dfl-fme-mgr",
+                "bus/platform/drivers/dfl-fme-bridge",
+                "bus/platform/drivers/dfl-fme-region",
+            ],
+            Driver::Opae => &["class/fpga"],
+        };
+        dirs.iter().for_each(|dir| sheet.dir(&format!("sys/{dir}")));
     }
     sheet
+}
+
+/// The PCI core's files that can be written and belong to no card. They come with the drivers.
+fn bus_files(host: &Host) -> Vec<(String, BusFile)> {
+    let mut files = vec![("sys/bus/pci/rescan".to_owned(), BusFile::Rescan)];
+    for driver in drivers(host) {
+        let dir = driver_dir(driver);
+        files.push((format!("{dir}/bind"), BusFile::Bind(driver)));
+        files.push((format!("{dir}/unbind"), BusFile::Unbind(driver)));
+    }
+    files
+}
+
+/// The drivers that the machine has cards for.
+fn drivers(host: &Host) -> impl Iterator<Item = Driver> + '_ {
+    let is_used = |d: &Driver| host.slots.iter().any(|s| s.spec.driver == *d);
+    [Driver::Dfl, Driver::Opae].into_iter().filter(is_used)
+}
+
+fn driver_dir(driver: Driver) -> String {
+    format!("sys/bus/pci/drivers/{}", driver.pci_name())
 }
 
 /// Everything of one card that is on the bus.
 fn card_sheet(index: usize, slot: &Slot) -> Sheet {
     let mut sheet = Sheet::default();
-    if slot.link == Link::Gone {
+    if slot.link != Link::Up {
         return sheet;
     }
     pci::physical(&mut sheet, slot);

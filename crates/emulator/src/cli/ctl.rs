@@ -60,7 +60,7 @@ enum Verb {
         #[arg(value_parser = fault)]
         fault: Fault,
     },
-    /// Take a card off the bus.
+    /// Pull a card out of its slot.
     Remove { card: String },
     /// Put it back.
     Insert { card: String },

@@ -70,7 +70,7 @@ impl Kernel {
         let (driver, released) = {
             let host = self.host();
             let slot = host.slots.get(node.slot).ok_or(Errno::ENODEV)?;
-            if slot.link == Link::Gone || slot.bound.is_none() {
+            if slot.link != Link::Up || slot.bound.is_none() {
                 return Err(Errno::ENODEV);
             }
             let state = |p: usize| slot.ports.get(p).ok_or(Errno::ENODEV);

@@ -16,8 +16,10 @@ use crate::machine::{CardSpec, Driver};
 /// Whether the card is on the bus.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Link {
-    /// It answers.
+    /// The kernel knows it and it answers.
     Up,
+    /// It would answer, but was removed from the kernel's view; a rescan finds it.
+    Removed,
     /// It fell off the bus.
     Gone,
 }
@@ -125,7 +127,7 @@ impl Slot {
     }
 
     pub(super) fn probe(&mut self, numbers: &mut Numbers) {
-        if self.bound.is_some() || self.link == Link::Gone {
+        if self.bound.is_some() || self.link != Link::Up {
             return;
         }
         self.touch();
@@ -154,10 +156,10 @@ impl Slot {
         let (opae, pf) = (self.is_opae(), self.spec.pci);
         let released: Vec<usize> =
             (0..self.ports.len()).filter(|p| self.ports[*p].released).collect();
-        let bound = self.bound.as_mut().ok_or(Errno::ENODEV)?;
-        if count == bound.vfs.len() {
+        if count == self.bound.as_ref().map_or(0, |b| b.vfs.len()) {
             return Ok(());
         }
+        let bound = self.bound.as_mut().ok_or(Errno::ENOENT)?;
         if count != 0 && !bound.vfs.is_empty() {
             return Err(Errno::EBUSY);
         }

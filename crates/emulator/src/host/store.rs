@@ -36,6 +36,8 @@ pub enum Store {
     PowerCritical,
     /// `sriov_numvfs`.
     NumVfs,
+    /// `remove` of the PCI function.
+    Remove,
 }
 
 impl Host {
@@ -44,9 +46,13 @@ impl Host {
     /// # Errors
     /// As the kernel's write(2) would answer; nothing changed then.
     pub fn store(&mut self, index: usize, attribute: Store, text: &str) -> nix::Result<()> {
-        if attribute == Store::NumVfs {
-            let count = usize::try_from(number(text)?).map_err(|_| Errno::ERANGE)?;
-            return self.set_vfs(index, count);
+        match attribute {
+            Store::NumVfs => {
+                let count = usize::try_from(number(text)?).map_err(|_| Errno::ERANGE)?;
+                return self.set_vfs(index, count);
+            }
+            Store::Remove => return self.remove_function(index, text),
+            _ => {}
         }
         let slot = self.slots.get_mut(index).filter(|s| s.bound.is_some()).ok_or(Errno::ENODEV)?;
         let result = slot.store(attribute, text);
@@ -93,7 +99,8 @@ impl Slot {
             }
             Store::PowerMax => self.power_threshold(0, number(text)?),
             Store::PowerCritical => self.power_threshold(8, number(text)?),
-            Store::NumVfs => Err(Errno::EINVAL),
+            // Those of the PCI function are not the driver's.
+            Store::NumVfs | Store::Remove => Err(Errno::EINVAL),
         }
     }
 
@@ -140,7 +147,7 @@ impl Slot {
 }
 
 /// As the kernel's `kstrtou64` with base 0: decimal, `0x` hexadecimal or `0` octal; one newline may follow.
-fn number(text: &str) -> nix::Result<u64> {
+pub(super) fn number(text: &str) -> nix::Result<u64> {
     let text = text.strip_suffix('\n').unwrap_or(text);
     let text = text.strip_prefix('+').unwrap_or(text);
     let (digits, radix) = match text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {

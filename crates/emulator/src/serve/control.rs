@@ -41,6 +41,8 @@ pub(super) fn serve(shared: &Arc<Shared>, mut stream: &UnixStream) {
 }
 
 fn line_answer(shared: &Arc<Shared>, line: &[u8], descriptor: &mut Option<OwnedFd>) -> Answer {
+    // What was written to attributes before the command comes first.
+    shared.shown.take_writes(&shared.kernel);
     let result = match serde_json::from_slice(line) {
         Ok(Command::Status) => {
             let root = shared.shown.tree(|t| t.root().to_owned()).unwrap_or_default();
@@ -90,7 +92,10 @@ fn execute(shared: &Shared, command: Command) -> Result<(), String> {
         }
         Command::Remove { card } => on_index(shared, &card, |host, index| host.remove(index)),
         Command::Insert { card } => on_index(shared, &card, |host, index| host.insert(index)),
-        Command::Rebind { card } => on_index(shared, &card, |host, index| host.rebind(index)),
+        Command::Rebind { card } => {
+            shared.kernel.rebind(card_index(shared, &card)?);
+            Ok(())
+        }
         Command::AttributeError { path, error } => deny(shared, &path, error.as_deref()),
         Command::Write { path, text } => write(shared, &path, &text),
         Command::Status | Command::Listen => Ok(()),
@@ -106,9 +111,13 @@ fn on_index(
     card: &str,
     change: impl FnOnce(&mut crate::host::Host, usize),
 ) -> Result<(), String> {
-    let index = shared.kernel.host().find(card).ok_or_else(|| format!("no card {card:?}"))?;
+    let index = card_index(shared, card)?;
     shared.kernel.update(|host| change(host, index));
     Ok(())
+}
+
+fn card_index(shared: &Shared, card: &str) -> Result<usize, String> {
+    shared.kernel.host().find(card).ok_or_else(|| format!("no card {card:?}"))
 }
 
 fn on_card(shared: &Shared, card: &str, change: impl FnOnce(&mut Slot)) -> Result<(), String> {
@@ -121,7 +130,7 @@ fn on_port(
     port: usize,
     change: impl FnOnce(&mut Slot),
 ) -> Result<(), String> {
-    let index = shared.kernel.host().find(card).ok_or_else(|| format!("no card {card:?}"))?;
+    let index = card_index(shared, card)?;
     if port >= shared.kernel.host().slots[index].ports.len() {
         return Err(format!("card {card:?} has no port {port}"));
     }
@@ -138,13 +147,9 @@ fn deny(shared: &Shared, path: &Path, error: Option<&str>) -> Result<(), String>
 }
 
 fn write(shared: &Shared, path: &Path, text: &str) -> Result<(), String> {
-    let found = shared.shown.tree(|t| t.locate_store(path)).flatten();
-    let (index, store) =
-        found.ok_or_else(|| format!("{}: no writable attribute of a card", path.display()))?;
-    shared
-        .kernel
-        .update(|host| host.store(index, store, text))
-        .map_err(|e| format!("{}: {e}", path.display()))
+    let found = shared.shown.tree(|t| t.target(path)).flatten();
+    let target = found.ok_or_else(|| format!("{}: no writable attribute", path.display()))?;
+    shared.kernel.write(target, text).map_err(|e| format!("{}: {e}", path.display()))
 }
 
 /// The errors that sysfs attributes answer.

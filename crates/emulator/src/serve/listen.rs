@@ -16,6 +16,8 @@ use crate::sys::seccomp::{Listener, Notification};
 pub(super) fn serve(shared: &Arc<Shared>, fd: OwnedFd) {
     let listener = Arc::new(Listener::new(fd));
     while let Ok(Some(call)) = listener.receive(&shared.stop) {
+        // What the program wrote to attributes before this call comes first.
+        shared.shown.take_writes(&shared.kernel);
         if call.call() == libc::SYS_ioctl {
             answer_ioctl(shared, &listener, call);
         } else {

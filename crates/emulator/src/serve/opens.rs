@@ -18,7 +18,7 @@ use crate::sys::seccomp::{Listener, Notification};
 /// How long an open that was let through may take until it shows in `/proc`.
 const IN_FLIGHT: Duration = Duration::from_millis(20);
 
-type Inode = (u64, u64);
+pub(super) type Inode = (u64, u64);
 
 /// Nodes that were opened with `O_EXCL`, by whom and when.
 #[derive(Default)]
@@ -48,8 +48,10 @@ fn refuse(shared: &Shared, listener: &Arc<Listener>, call: &Notification) -> Opt
     if reading {
         return shared.shown.tree(|t| t.denied(inode))?;
     }
+    let process = client.process()?;
+    shared.writers.wait(shared, inode, process);
     let node = shared.shown.tree(|t| t.node(inode))???;
-    shared.exclusive.open(node, inode, flags & libc::O_EXCL != 0, client.process()?)
+    shared.exclusive.open(node, inode, flags & libc::O_EXCL != 0, process)
 }
 
 /// The file as we reach it: below the process's root or one of its directories.
@@ -86,7 +88,7 @@ impl Exclusive {
     }
 }
 
-fn is_alive(process: u32) -> bool {
+pub(super) fn is_alive(process: u32) -> bool {
     Path::new(&format!("/proc/{process}/exe")).symlink_metadata().is_ok()
 }
 

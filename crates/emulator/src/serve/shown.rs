@@ -17,6 +17,8 @@ const CHECK: Duration = Duration::from_millis(10);
 
 pub(crate) struct Shown {
     tree: Mutex<Option<Tree>>,
+    /// Held while writes take effect.
+    writes: Mutex<()>,
     /// Ports that have a thread.
     workers: Mutex<HashSet<Node>>,
     kernel: OnceLock<Weak<Kernel>>,
@@ -38,7 +40,12 @@ pub(super) fn share(host: &mut Host, mapped: Vec<Mapped>) {
 
 impl Shown {
     pub(super) fn new(tree: Tree) -> Self {
-        Self { tree: Mutex::new(Some(tree)), workers: Mutex::default(), kernel: OnceLock::new() }
+        Self {
+            tree: Mutex::new(Some(tree)),
+            writes: Mutex::default(),
+            workers: Mutex::default(),
+            kernel: OnceLock::new(),
+        }
     }
 
     pub(super) fn attach(&self, kernel: &Arc<Kernel>) {
@@ -50,23 +57,17 @@ impl Shown {
         lock(&self.tree).as_mut().map(ask)
     }
 
-    /// Lets writes to attributes act on the machine, and shows what came of it.
+    /// Lets writes to attributes act on the machine, one after the other, and shows what came of each. When this
+    /// returns, all that was written before has taken effect.
     pub(super) fn take_writes(&self, kernel: &Kernel) {
-        let writes = self.tree(Tree::written).unwrap_or_default();
-        if writes.is_empty() {
-            return;
-        }
-        kernel.update(|host| {
-            for write in writes {
-                if let Err(e) = host.store(write.slot, write.store, &write.text) {
-                    eprintln!(
-                        "fpga-emulator: {}: {:?} refused: {e}",
-                        write.path,
-                        write.text.trim_end()
-                    );
-                }
+        // Who comes second waits for what the first one took.
+        let _one_at_a_time = lock(&self.writes);
+        for write in self.tree(Tree::written).unwrap_or_default() {
+            if let Err(e) = kernel.write(write.target, &write.text) {
+                let text = write.text.trim_end();
+                eprintln!("fpga-emulator: {}: {text:?} refused: {e}", write.path);
             }
-        });
+        }
     }
 
     pub(super) fn destroy(&self) -> Result<(), tree::Error> {

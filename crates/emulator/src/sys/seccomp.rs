@@ -72,7 +72,7 @@ impl Notification {
 }
 
 /// Installs the filter on this thread, and so on all that it starts: ioctls with the drivers' magic numbers, and
-/// opening files for reading and writing, wait for the listener's answer; with `reads` also opening for reading.
+/// opening files that exist for writing, wait for the listener's answer; with `reads` also opening for reading.
 pub(crate) fn install(reads: bool) -> Result<OwnedFd, InstallError> {
     prctl::set_no_new_privs().map_err(InstallError::Other)?;
     let mut program = filter(reads);
@@ -117,12 +117,13 @@ fn filter(reads: bool) -> Vec<libc::sock_filter> {
         block.extend_from_slice(body);
         block
     };
-    // Opening for reading and writing without creating: device nodes, hardly ever anything else.
+    // Opening for writing without creating: device nodes and attributes, hardly ever anything else.
     let opening = |flags| {
         let mut body = vec![
             step(LOAD, 0, 0, flags),
             step(AND, 0, 0, (libc::O_ACCMODE | libc::O_CREAT).cast_unsigned()),
-            step(EQUAL, 0, 1, libc::O_RDWR.cast_unsigned()),
+            step(EQUAL, 1, 0, libc::O_RDWR.cast_unsigned()),
+            step(EQUAL, 0, 1, libc::O_WRONLY.cast_unsigned()),
             step(RETURN, 0, 0, NOTIFY),
         ];
         if reads {

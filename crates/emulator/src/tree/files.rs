@@ -1,6 +1,8 @@
 //! The tree on disk: claimed, brought in line with the machine, watched for writes, removed.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+mod written;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{ErrorKind, Write};
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt, PermissionsExt, symlink};
@@ -9,15 +11,16 @@ use std::sync::Arc;
 
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
-use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify, WatchDescriptor};
+use nix::sys::inotify::{Inotify, WatchDescriptor};
 use nix::sys::stat::{Mode, SFlag, mknod};
 
 use super::sheet::{Entry, Sheet};
-use super::{Error, card_sheet, machine_sheet};
+use super::{Error, bus_files, card_sheet, machine_sheet};
 use crate::card::mmio::Mmio;
 use crate::card::regs::{AFU_SIZE, DFH_AFU, Dfh};
-use crate::host::store::Store;
 use crate::host::{Host, Node, Unit};
+
+pub use written::Written;
 
 /// File that says whose the directory is; locked while somebody serves it.
 const MARKER: &str = ".fpga-emulator";
@@ -42,6 +45,9 @@ pub struct Tree {
     made_root: bool,
     _marker: Flock<File>,
     machine: Sheet,
+    /// Files that belong to no card, by path, open for reading. They are never replaced: one is for all cards, and
+    /// somebody may be about to write to it.
+    bus: BTreeMap<String, written::Bus>,
     cards: Vec<(u64, Sheet)>,
     /// Devices by the inode of their node. While the tree is served the file is held, so that the inode of a device
     /// that went away is not used again.
@@ -54,19 +60,6 @@ pub struct Tree {
     /// True until the first [`Tree::sync`] is done: nobody reads yet, so files are written in place.
     fresh: bool,
     staged: u64,
-}
-
-/// A write to an attribute by somebody else.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Written {
-    /// The card.
-    pub slot: usize,
-    /// The attribute's effect.
-    pub store: Store,
-    /// What was written.
-    pub text: String,
-    /// The attribute, from the root.
-    pub path: String,
 }
 
 impl Tree {
@@ -101,6 +94,7 @@ impl Tree {
             made_root,
             _marker: lock,
             machine: Sheet::default(),
+            bus: BTreeMap::new(),
             cards: Vec::new(),
             nodes: HashMap::new(),
             graves: VecDeque::new(),
@@ -124,23 +118,6 @@ impl Tree {
         self.mapper = Some(mapper);
     }
 
-    /// Notices writes to attributes from now on; read them with [`Tree::written`] when the returned object is readable.
-    ///
-    /// # Errors
-    /// When the kernel refuses an inotify instance or a watch.
-    pub fn watch(&mut self) -> Result<Arc<Inotify>, Error> {
-        let root = self.root.clone();
-        let inotify = Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK)
-            .map_err(|e| Error::io(&root)(e.into()))?;
-        let inotify = Arc::new(inotify);
-        self.inotify = Some(Arc::clone(&inotify));
-        let sheets: Vec<Sheet> = self.cards.iter().map(|(_, s)| s.clone()).collect();
-        for sheet in &sheets {
-            self.watch_directories(sheet.0.iter())?;
-        }
-        Ok(inotify)
-    }
-
     /// Writes what belongs to no card.
     ///
     /// # Errors
@@ -151,6 +128,11 @@ impl Tree {
         for path in paths {
             let dir = self.root.join(path);
             fs::create_dir_all(&dir).map_err(Error::io(&dir))?;
+        }
+        for (path, file) in bus_files(host) {
+            let place = self.root.join(&path);
+            let made = written::Bus::make(file, &place).map_err(Error::io(place))?;
+            self.bus.insert(path, made);
         }
         Ok(())
     }
@@ -246,12 +228,23 @@ impl Tree {
         let old = std::mem::take(&mut self.cards[index].1.0);
         let mut fresh: Vec<(&String, &Entry)> =
             new.0.iter().filter(|(p, e)| old.get(*p) != Some(*e)).collect();
-        // Devices first, what leads to them after.
-        fresh.sort_by_key(|(p, _)| !p.starts_with("sys/devices/"));
-        let result = fresh.iter().try_for_each(|(path, entry)| self.put(path, entry, mapped));
+        fresh.sort_by_key(|(path, _)| rank(path));
+        let result = self.put_all(&fresh, mapped);
         self.cards[index].1.0 = old;
-        result?;
-        self.watch_directories(fresh.into_iter())
+        result
+    }
+
+    /// Writes to attributes are noticed before the node is there that programs wait for.
+    fn put_all(
+        &mut self,
+        entries: &[(&String, &Entry)],
+        mapped: &mut Vec<Mapped>,
+    ) -> Result<(), Error> {
+        let (attributes, nodes) =
+            entries.split_at(entries.partition_point(|(path, _)| path.starts_with("sys/")));
+        attributes.iter().try_for_each(|(path, entry)| self.put(path, entry, mapped))?;
+        self.watch_directories(attributes.iter().copied())?;
+        nodes.iter().try_for_each(|(path, entry)| self.put(path, entry, mapped))
     }
 
     fn put(&mut self, path: &str, entry: &Entry, mapped: &mut Vec<Mapped>) -> Result<(), Error> {
@@ -294,65 +287,6 @@ impl Tree {
         if self.fresh { Ok(()) } else { fs::rename(&place, &file).map_err(failed()) }
     }
 
-    fn watch_directories<'a>(
-        &mut self,
-        entries: impl Iterator<Item = (&'a String, &'a Entry)>,
-    ) -> Result<(), Error> {
-        let Some(inotify) = self.inotify.clone() else { return Ok(()) };
-        let directories: BTreeSet<&str> = entries
-            .filter(|(_, e)| matches!(e, Entry::File { store: Some(_), .. }))
-            .filter_map(|(p, _)| p.rsplit_once('/').map(|(dir, _)| dir))
-            .collect();
-        for dir in directories {
-            let path = self.root.join(dir);
-            let watch = inotify
-                .add_watch(&path, AddWatchFlags::IN_CLOSE_WRITE)
-                .map_err(|e| Error::io(&path)(e.into()))?;
-            self.watched.insert(watch, dir.to_owned());
-        }
-        Ok(())
-    }
-
-    /// The writes since the last call. The attributes written to count as changed, so that the next
-    /// [`Tree::sync`] shows their true value again.
-    pub fn written(&mut self) -> Vec<Written> {
-        let mut found: Vec<Written> = Vec::new();
-        let Some(inotify) = self.inotify.clone() else { return found };
-        while let Ok(events) = inotify.read_events() {
-            for event in events {
-                if event.mask.contains(AddWatchFlags::IN_IGNORED) {
-                    self.watched.remove(&event.wd);
-                    continue;
-                }
-                let Some((dir, name)) = self.watched.get(&event.wd).zip(event.name) else {
-                    continue;
-                };
-                let path = format!("{dir}/{}", name.to_string_lossy());
-                found.extend(self.take_write(path));
-            }
-        }
-        found
-    }
-
-    fn take_write(&mut self, path: String) -> Option<Written> {
-        let (slot, store) =
-            self.cards.iter().enumerate().find_map(|(slot, (_, sheet))| {
-                match sheet.0.get(&path) {
-                    Some(Entry::File { store: Some(store), .. }) => Some((slot, *store)),
-                    _ => None,
-                }
-            })?;
-        let file = self.root.join(&path);
-        // An attribute that is only writable is so for us too, unless we are root.
-        let text = fs::set_permissions(&file, Permissions::from_mode(0o600))
-            .and_then(|()| fs::read(&file))
-            .ok()?;
-        let (revision, sheet) = &mut self.cards[slot];
-        sheet.0.remove(&path);
-        *revision = u64::MAX;
-        Some(Written { slot, store, text: String::from_utf8_lossy(&text).into_owned(), path })
-    }
-
     /// The device behind a file: `None` for a file that is not ours, `Some(None)` for a device that went away.
     #[must_use]
     pub fn node(&self, inode: (u64, u64)) -> Option<Option<Node>> {
@@ -363,23 +297,17 @@ impl Tree {
     /// true path from the root.
     #[must_use]
     pub fn locate(&self, path: &Path) -> Option<(usize, String)> {
-        let (name, parent) = (path.file_name()?, path.parent()?);
-        let directory = fs::canonicalize(self.root.join(parent)).ok()?;
-        let found = directory.strip_prefix(&self.root).ok()?.join(name).to_str()?.to_owned();
+        let found = self.resolve(path)?;
         let card = self.cards.iter().position(|(_, sheet)| {
             matches!(sheet.0.get(&found), Some(Entry::File { .. } | Entry::Denied(_)))
         })?;
         Some((card, found))
     }
 
-    /// As [`Tree::locate`], for what a write does.
-    #[must_use]
-    pub fn locate_store(&self, path: &Path) -> Option<(usize, Store)> {
-        let (card, found) = self.locate(path)?;
-        match self.cards[card].1.0.get(&found) {
-            Some(Entry::File { store: Some(store), .. }) => Some((card, *store)),
-            _ => None,
-        }
+    fn resolve(&self, path: &Path) -> Option<String> {
+        let (name, parent) = (path.file_name()?, path.parent()?);
+        let directory = fs::canonicalize(self.root.join(parent)).ok()?;
+        Some(directory.strip_prefix(&self.root).ok()?.join(name).to_str()?.to_owned())
     }
 
     /// The files of a node that is there.
@@ -440,6 +368,16 @@ fn remove_content(root: &Path) -> Result<(), Error> {
         }
     }
     Ok(())
+}
+
+/// Devices first, then what leads to them, the nodes last.
+fn rank(path: &str) -> u8 {
+    match path {
+        p if p.starts_with("sys/devices/") => 0,
+        p if p.starts_with("sys/") => 1,
+        p if p.starts_with("dev/char/") => 2,
+        _ => 3,
+    }
 }
 
 fn write_attribute(path: &Path, text: &str, mode: u32) -> std::io::Result<()> {

@@ -4,7 +4,6 @@ use super::sheet::Sheet;
 use crate::host::store::Store;
 use crate::host::{Slot, Vf};
 use crate::id::PciAddress;
-use crate::machine::Driver;
 
 /// Directory of a function from the root.
 pub(super) fn dir(address: PciAddress) -> String {
@@ -18,6 +17,7 @@ pub(super) fn physical(sheet: &mut Sheet, slot: &Slot) {
     sheet.attribute(&format!("{dir}/sriov_totalvfs"), total);
     let enabled = slot.bound.as_ref().map_or(0, |b| b.vfs.len());
     sheet.writable(&format!("{dir}/sriov_numvfs"), enabled, Store::NumVfs);
+    sheet.removal(&format!("{dir}/remove"));
     for (n, vf) in slot.bound.iter().flat_map(|b| &b.vfs).enumerate() {
         sheet.link(&format!("{dir}/virtfn{n}"), &self::dir(vf.address));
     }
@@ -48,10 +48,7 @@ fn function(sheet: &mut Sheet, slot: &Slot, address: PciAddress, device: u16, dr
     for (name, value) in values {
         sheet.attribute(&format!("{dir}/{name}"), value);
     }
-    let driver = match slot.spec.driver {
-        Driver::Dfl => "dfl-pci",
-        Driver::Opae => "intel-fpga-pci",
-    };
+    let driver = slot.spec.driver.pci_name();
     let driver_line = if driven { format!("DRIVER={driver}\n") } else { String::new() };
     sheet.text(
         &format!("{dir}/uevent"),

@@ -55,6 +55,11 @@ impl Sheet {
         self.raw(path, String::new(), 0o200, Some(store));
     }
 
+    /// `remove` of a PCI function, which its group may write too (`drivers/pci/pci-sysfs.c`).
+    pub(super) fn removal(&mut self, path: &str) {
+        self.raw(path, String::new(), 0o220, Some(Store::Remove));
+    }
+
     /// An attribute whose content is exactly `text`.
     pub(super) fn text(&mut self, path: &str, text: String) {
         self.raw(path, text, 0o444, None);

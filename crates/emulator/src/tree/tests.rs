@@ -225,6 +225,55 @@ fn a_change_is_one_rename_that_a_watcher_sees() {
 }
 
 #[test]
+fn nodes_come_last_and_go_first() {
+    use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
+    let dir = tempfile::tempdir().unwrap();
+    let mut host = Host::new(&Machine::preset("pac-a10").unwrap());
+    let mut tree = Tree::claim(dir.path()).unwrap();
+    tree.show_machine(&host).unwrap();
+    tree.sync(&host).unwrap();
+    let inotify = Inotify::init(InitFlags::IN_NONBLOCK).unwrap();
+    let flags = AddWatchFlags::IN_MOVED_TO | AddWatchFlags::IN_DELETE;
+    let watch = |path: &str| inotify.add_watch(&dir.path().join(path), flags).unwrap();
+    let dev = watch("dev");
+    watch("sys/class/fpga_region");
+    watch("sys/bus/platform/devices");
+    watch("sys/dev/char");
+    // For each event whether it was a node's.
+    let nodes = || -> Vec<bool> {
+        inotify.read_events().unwrap().into_iter().map(|e| e.wd == dev).collect()
+    };
+    host.remove(0);
+    tree.sync(&host).unwrap();
+    let gone = nodes();
+    host.insert(0);
+    tree.sync(&host).unwrap();
+    let come = nodes();
+    assert!(gone.len() > 4 && gone.is_sorted_by_key(|node| !node), "{gone:?}");
+    assert!(come.len() > 4 && come.is_sorted(), "{come:?}");
+    for events in [gone, come] {
+        assert_eq!(events.into_iter().filter(|node| *node).count(), 2);
+    }
+}
+
+/// Such as `remove` of a card, which goes with what was written to it.
+#[test]
+fn an_attribute_that_was_written_goes_with_its_card() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut host = Host::new(&Machine::preset("pac-a10").unwrap());
+    let mut tree = Tree::claim(dir.path()).unwrap();
+    tree.show_machine(&host).unwrap();
+    tree.sync(&host).unwrap();
+    tree.watch().unwrap();
+    std::fs::write(dir.path().join("sys/bus/pci/devices/0000:3b:00.0/remove"), "1").unwrap();
+    let written = tree.written();
+    let crate::host::Target::Card(0, store) = written[0].target else { panic!("{written:?}") };
+    host.store(0, store, &written[0].text).unwrap();
+    tree.sync(&host).unwrap();
+    assert!(!dir.path().join("sys/devices/pci0000:3a").exists());
+}
+
+#[test]
 fn a_write_by_somebody_else_is_taken_and_undone() {
     let dir = tempfile::tempdir().unwrap();
     let mut host = Host::new(&Machine::preset("pac-a10").unwrap());
@@ -236,8 +285,9 @@ fn a_write_by_somebody_else_is_taken_and_undone() {
     std::fs::write(dir.path().join(path), "0x7").unwrap();
     let written = tree.written();
     assert_eq!(written.len(), 1);
-    assert_eq!((written[0].slot, written[0].text.as_str()), (0, "0x7"));
-    assert_eq!(host.store(0, written[0].store, &written[0].text), Err(nix::errno::Errno::EINVAL));
+    let crate::host::Target::Card(0, store) = written[0].target else { panic!("{written:?}") };
+    assert_eq!(written[0].text, "0x7");
+    assert_eq!(host.store(0, store, &written[0].text), Err(nix::errno::Errno::EINVAL));
     tree.sync(&host).unwrap();
     assert_eq!(read(dir.path(), path), "0x0\n");
     assert_eq!(tree.written(), [], "our own change is none of somebody else");

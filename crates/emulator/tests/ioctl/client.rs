@@ -18,6 +18,9 @@ const WILD: u64 = 8;
 
 /// Runs the scenario; a panic is the failure.
 pub(crate) fn run(scenario: &str, root: &Path) {
+    if let Some(card) = scenario.strip_prefix("rebind ") {
+        return rebind(root, card);
+    }
     let dfl = Nodes::open(root, "dfl-fme.0", "dfl-port.0");
     match scenario {
         "common" => common(&dfl),
@@ -410,6 +413,19 @@ fn gone(n: &Nodes) {
     std::io::stdin().read_exact(&mut [0]).unwrap();
     for file in [&n.fme, &n.port] {
         assert_eq!(call(file, 0xb600, 0), fails(ENODEV));
+    }
+}
+
+/// Before a file is opened, the write before it has taken effect.
+fn rebind(root: &Path, card: &str) {
+    let driver = root.join("sys/bus/pci/drivers/dfl-pci");
+    let is_bound = || driver.join(card).exists();
+    for round in 0..25 {
+        for (name, bound) in [("unbind", true), ("bind", false)] {
+            let opened = OpenOptions::new().write(true).truncate(true).open(driver.join(name));
+            assert_eq!(is_bound(), bound, "{card}: {name}, round {round}");
+            opened.unwrap().write_all(card.as_bytes()).unwrap();
+        }
     }
 }
 

@@ -36,6 +36,12 @@ pub(crate) const ALL: &[Test] = &[
     ("several_clients_at_once", several_clients_at_once),
     ("attributes_that_fail", attributes_that_fail),
     ("writing_to_attributes", writing_to_attributes),
+    ("binding_by_files", binding_by_files),
+    ("removing_and_scanning_by_files", removing_and_scanning_by_files),
+    ("a_bound_driver_cures_a_region", a_bound_driver_cures_a_region),
+    ("wrong_addresses", wrong_addresses),
+    ("a_program_sees_what_it_wrote", a_program_sees_what_it_wrote),
+    ("two_programs_with_one_file", two_programs_with_one_file),
     ("a_namespace_with_only_the_given_nodes", a_namespace_with_only_the_given_nodes),
     ("a_view_with_only_the_given_nodes", a_view_with_only_the_given_nodes),
     ("a_client_of_another_user", a_client_of_another_user),
@@ -231,6 +237,149 @@ fn writing_to_attributes(who: Who) {
     emulator.control().temperature("card0", 95).unwrap();
     assert_eq!(emulator.read("sys/class/hwmon/hwmon0/temp1_input"), "95000\n");
     assert_eq!(emulator.read("sys/class/hwmon/hwmon0/temp1_crit_alarm"), "1\n");
+}
+
+/// The first card of `r740`.
+const NEAR: &str = "0000:3b:00.0";
+const CARD: &str = "sys/bus/pci/devices/0000:3b:00.0";
+const DRIVER: &str = "sys/bus/pci/drivers/dfl-pci";
+
+fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let start = std::time::Instant::now();
+    while !is_so() {
+        assert!(start.elapsed() < crate::harness::PATIENCE, "waited in vain: {what}");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// Without a supervisor: the writes of any program.
+fn binding_by_files(who: Who) {
+    let emulator = Emulator::start(who, "r740");
+    let there = |path: &str| emulator.root().join(path).symlink_metadata().is_ok();
+    let write = |path: &str, text: &str| std::fs::write(emulator.root().join(path), text).unwrap();
+    let mut client = started(&emulator, "gone");
+    write(&format!("{DRIVER}/unbind"), NEAR);
+    let names_driver = || emulator.read(&format!("{CARD}/uevent")).contains("DRIVER=");
+    wait_until("the function has no driver", || !names_driver());
+    let of_card = [
+        format!("{CARD}/driver"),
+        format!("{CARD}/fpga_region"),
+        format!("{DRIVER}/{NEAR}"),
+        "sys/bus/platform/devices/dfl-port.0".to_owned(),
+        "sys/class/fpga_manager/fpga0".to_owned(),
+        "dev/dfl-fme.0".to_owned(),
+        "dev/dfl-port.0".to_owned(),
+    ];
+    assert!(!of_card.iter().any(|path| there(path)));
+    assert!(there(&format!("{CARD}/vendor")) && there("dev/dfl-port.1"));
+    client.stdin.as_mut().unwrap().write_all(b"\n").unwrap();
+    assert!(client.wait().unwrap().success(), "who has a node open gets ENODEV");
+    write(&format!("{DRIVER}/bind"), &format!("{NEAR}\n"));
+    wait_until("the node is back", || there("dev/dfl-port.0"));
+    assert!(of_card.iter().all(|path| there(path)), "the node is the last");
+    assert_eq!(emulator.read(AFU_ID), NLB3);
+    emulator.check("common");
+}
+
+/// The second write often comes before the emulator has seen the first one.
+fn removing_and_scanning_by_files(who: Who) {
+    let emulator = Emulator::start(who, "r740");
+    let write = |path: &str, text: &str| std::fs::write(emulator.root().join(path), text).unwrap();
+    let mut control = emulator.control();
+    control.temperature("near", 77).unwrap();
+    write(&format!("{CARD}/remove"), "1");
+    let status = control.status().unwrap();
+    assert!(!status.cards[0].present && status.cards[1].present);
+    assert!(
+        !emulator.root().join(CARD).exists() && !emulator.root().join("dev/dfl-fme.0").exists()
+    );
+    write("sys/bus/pci/rescan", "0");
+    assert!(!control.status().unwrap().cards[0].present);
+    for _ in 0..10 {
+        write("sys/bus/pci/rescan", "1\n");
+        assert!(control.status().unwrap().cards[0].present);
+        write(&format!("{CARD}/remove"), "1\n");
+        write("sys/bus/pci/rescan", "1");
+        assert!(control.status().unwrap().cards[0].present);
+        write(&format!("{CARD}/remove"), "1");
+    }
+    write("sys/bus/pci/rescan", "1");
+    control.status().unwrap();
+    assert_eq!(emulator.read(AFU_ID), NLB3);
+    assert_eq!(emulator.read("sys/class/hwmon/hwmon0/temp1_input"), "77000\n", "it had power");
+}
+
+fn a_bound_driver_cures_a_region(who: Who) {
+    let emulator = Emulator::start(who, "r740");
+    let mut control = emulator.control();
+    control.pr_error("near", 2).unwrap();
+    assert!(!emulator.client("reconfigure-once").stderr(Stdio::null()).status().unwrap().success());
+    control.pr_error("near", 0).unwrap();
+    assert!(control.status().unwrap().cards[0].ports[0].disabled);
+    for file in ["unbind", "bind"] {
+        std::fs::write(emulator.root().join(DRIVER).join(file), NEAR).unwrap();
+    }
+    assert!(!control.status().unwrap().cards[0].ports[0].disabled);
+    assert_eq!(emulator.read(AFU_ID), NLB3);
+    emulator.check("reconfigure-once");
+}
+
+fn wrong_addresses(who: Who) {
+    let emulator = Emulator::start(who, "mixed");
+    let mut control = emulator.control();
+    let before = control.status().unwrap();
+    let mut refused = |path: &str, text: &str, error: &str| {
+        let path = format!("sys/bus/pci/{path}");
+        let command = Command::Write { path: path.clone().into(), text: text.into() };
+        let answer = control.run(&command).unwrap_err().to_string();
+        assert!(answer.starts_with(&format!("{path}: {error}: ")), "{text:?}: {answer}");
+        std::fs::write(emulator.root().join(path), text).unwrap();
+    };
+    refused("drivers/dfl-pci/bind", "0000:3b:00.0", "EBUSY");
+    refused("drivers/dfl-pci/bind", "0000:3c:00.0", "ENODEV");
+    refused("drivers/dfl-pci/unbind", "3b:00.0", "ENODEV");
+    refused("drivers/dfl-pci/unbind", "0000:d8:00.0", "ENODEV");
+    refused("drivers/intel-fpga-pci/unbind", "0000:3b:00.0", "ENODEV");
+    refused("drivers/intel-fpga-pci/unbind", "", "ENODEV");
+    refused("rescan", "all", "EINVAL");
+    refused("devices/0000:3b:00.0/remove", "-1", "EINVAL");
+    assert_eq!(control.status().unwrap(), before);
+    let unbind = Command::Write {
+        path: "sys/bus/pci/drivers/intel-fpga-pci/unbind".into(),
+        text: "0000:d8:00.0\n".into(),
+    };
+    control.run(&unbind).unwrap();
+    assert!(!emulator.root().join("sys/class/fpga/intel-fpga-dev.0").exists());
+    assert!(control.run(&unbind).unwrap_err().to_string().contains("ENODEV"));
+}
+
+/// Writing is done when the file is closed; what the emulator does then is done before it lets the program go on.
+fn a_program_sees_what_it_wrote(who: Who) {
+    const SCRIPT: &str = r#"
+        cd "$1/sys/bus/pci/drivers/dfl-pci" || exit 1
+        for round in 1 2 3 4 5 6 7 8 9 10; do
+            echo 0000:3b:00.0 > unbind; ls "$1/dev"
+            echo 0000:3b:00.0 > bind; ls "$1/dev"
+        done"#;
+    let emulator = Emulator::start(who, "r740");
+    let mut command = emulator.exec(&["--attribute-errors"]);
+    let output = command.args(["sh", "-c", SCRIPT, "sh"]).arg(emulator.root()).output().unwrap();
+    let far = ["char", "dfl-fme.1", "dfl-port.1"];
+    let both = ["char", "dfl-fme.0", "dfl-fme.1", "dfl-port.0", "dfl-port.1"];
+    let expected = [&far[..], &both[..]].concat().repeat(10);
+    assert_eq!(list(&output.stdout), expected, "{output:?}");
+}
+
+/// `bind` and `unbind` are for all cards: none of the two may wipe out what the other one wrote.
+fn two_programs_with_one_file(who: Who) {
+    let emulator = Emulator::start(who, "r740");
+    let cards = [NEAR, "0000:86:00.0"];
+    let clients = cards.map(|card| emulator.client(&format!("rebind {card}")).spawn().unwrap());
+    for mut client in clients {
+        assert!(client.wait().unwrap().success());
+    }
+    let status = emulator.control().status().unwrap();
+    assert!(status.cards.iter().all(|card| card.fme.is_some()), "{status:?}");
 }
 
 fn list(text: &[u8]) -> Vec<String> {
