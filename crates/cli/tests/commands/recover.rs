@@ -3,7 +3,7 @@
 use fpga_emulator::ctl::Command;
 use serde_json::json;
 
-use crate::machine::{INTERFACE, NLB0, NLB3, Running, eventually};
+use crate::machine::{INTERFACE, NLB0, NLB3, Running};
 
 const ADDRESS: &str = "0000:3b:00.0";
 
@@ -17,27 +17,10 @@ fn disabled() -> Running {
     running
 }
 
-/// The emulator has no `bind` and `unbind`: this is the kernel behind them.
-fn recover(running: &Running, args: &[&str]) -> crate::machine::Answer {
-    let driver = running.node.root().join("sys/bus/pci/drivers/dfl-pci");
-    let (unbind, bind) = (driver.join("unbind"), driver.join("bind"));
-    for file in [&unbind, &bind] {
-        std::fs::write(file, "").unwrap();
-    }
-    std::thread::scope(|scope| {
-        scope.spawn(|| {
-            let is_written = |file| std::fs::read_to_string(file).is_ok_and(|text| text == ADDRESS);
-            eventually("the driver is bound again", || is_written(&unbind) && is_written(&bind));
-            running.control(&Command::Rebind { card: ADDRESS.into() });
-        });
-        running.run(&[&["recover"], args].concat())
-    })
-}
-
 #[test]
 fn a_disabled_region_works_again() {
     let running = disabled();
-    let answer = recover(&running, &["dfl-port.0", "-o", "json"]).ended(0);
+    let answer = running.run(&["recover", "dfl-port.0", "-o", "json"]).ended(0);
     let expected = json!({
         "card": ADDRESS,
         "ports": [{"port": "dfl-port.0", "state": "loaded", "afuId": NLB3}],
@@ -50,7 +33,46 @@ fn a_disabled_region_works_again() {
 #[test]
 fn the_ports_that_came_back_are_told() {
     let running = disabled();
-    let answer = recover(&running, &["3b:00.0"]).ended(0);
+    let answer = running.run(&["recover", "3b:00.0"]).ended(0);
+    assert_eq!(
+        answer.stdout,
+        format!("card {ADDRESS}: recovered\ndfl-port.0: {NLB3} (nlb_mode_3)\n")
+    );
+}
+
+/// The region is disabled as long as the driver knows the card.
+#[test]
+fn a_card_is_removed_and_found_again() {
+    let running = disabled();
+    let answer = running.run(&["recover", "dfl-port.0", "--rescan"]).ended(0);
+    assert_eq!(
+        answer.stdout,
+        format!("card {ADDRESS}: recovered\ndfl-port.0: {NLB3} (nlb_mode_3)\n")
+    );
+    running.run(&["program", "nlb0.gbs", "dfl-port.0"]).ended(0);
+}
+
+/// As a recovery leaves it that was killed halfway.
+#[test]
+fn a_card_without_a_driver_gets_it() {
+    let running = disabled();
+    let unbind = "sys/bus/pci/drivers/dfl-pci/unbind".into();
+    running.control(&Command::Write { path: unbind, text: ADDRESS.into() });
+    running.run(&["show", "dfl-port.0"]).ended(3);
+    let answer = running.run(&["recover", ADDRESS]).ended(0);
+    assert_eq!(
+        answer.stdout,
+        format!("card {ADDRESS}: recovered\ndfl-port.0: {NLB3} (nlb_mode_3)\n")
+    );
+}
+
+/// As Linux 6.1 leaves a port that was assigned.
+#[test]
+fn a_port_without_a_driver_gets_it() {
+    let running = Running::preset("pac-a10");
+    running.run(&["port", "release", "dfl-port.0"]).ended(0);
+    running.run(&["port", "assign", "3b:00.0", "0"]).ended(0);
+    let answer = running.run(&["recover", "3b:00.0"]).ended(0);
     assert_eq!(
         answer.stdout,
         format!("card {ADDRESS}: recovered\ndfl-port.0: {NLB3} (nlb_mode_3)\n")
@@ -60,6 +82,7 @@ fn the_ports_that_came_back_are_told() {
 #[test]
 fn a_driver_that_cannot_be_unbound_is_code_1() {
     let running = disabled();
+    std::fs::remove_file(running.node.root().join("sys/bus/pci/drivers/dfl-pci/unbind")).unwrap();
     let answer = running.run(&["recover", "3b:00.0"]).ended(1);
     assert!(answer.stderr.contains("dfl-pci/unbind: cannot write"), "{answer:?}");
 }

@@ -2,7 +2,7 @@
 
 use fpga_emulator::ctl::Command;
 
-use crate::emulator::{Emulator, NLB0, NLB3, PATIENCE, TWO_CARDS};
+use crate::emulator::{Emulator, NLB0, NLB3, TWO_CARDS};
 use crate::helper::{Report, Request, Verb};
 
 const PORT: &str = "dfl-port.0";
@@ -15,28 +15,6 @@ fn fail_once(emulator: &Emulator) {
     emulator.control(&Command::PrError { card: "near".into(), bits: 2 });
     assert!(run(emulator, Verb::Program).one("error ").starts_with("Disabled "));
     emulator.control(&Command::PrError { card: "near".into(), bits: 0 });
-}
-
-/// The emulator has no `bind` and `unbind`: this is the kernel behind them for the first card.
-fn with_driver_files<T>(emulator: &Emulator, test: impl FnOnce() -> T) -> T {
-    const ADDRESS: &str = "0000:3b:00.0";
-    let driver = emulator.tree().pci_driver("dfl-pci");
-    let (unbind, bind) = (driver.join("unbind"), driver.join("bind"));
-    for file in [&unbind, &bind] {
-        std::fs::write(file, "").unwrap();
-    }
-    std::thread::scope(|scope| {
-        scope.spawn(|| {
-            let start = std::time::Instant::now();
-            let reads = |file| std::fs::read_to_string(file).is_ok_and(|text| text == ADDRESS);
-            while !(reads(&unbind) && reads(&bind)) {
-                assert!(start.elapsed() < PATIENCE, "the driver was not bound again");
-                std::thread::sleep(std::time::Duration::from_millis(2));
-            }
-            emulator.control(&Command::Rebind { card: "near".into() });
-        });
-        test()
-    })
 }
 
 /// As Linux 6.1 does it: `afu_id` answers EBUSY from then on, and a good programming cures nothing.
@@ -55,7 +33,7 @@ fn a_disabled_region_is_named_and_recovered() {
     );
     assert!(error.starts_with("Disabled ") && report.time("programming").is_none());
 
-    let recovered = with_driver_files(&emulator, || run(&emulator, Verb::Recover));
+    let recovered = run(&emulator, Verb::Recover);
     let loaded = format!("Loaded {{ afu_id: AfuId({NLB3}) }}");
     assert_eq!(recovered.one("done "), format!("[(\"{PORT}\", {loaded})]"), "{recovered:?}");
     assert_eq!(run(&emulator, Verb::Program).one("done "), format!("Programmed {NLB0}"));
@@ -80,6 +58,7 @@ fn a_card_with_a_port_in_use_is_not_recovered() {
 fn a_driver_that_cannot_be_unbound_is_named() {
     let emulator = Emulator::start(TWO_CARDS);
     let unbind = emulator.tree().pci_driver("dfl-pci").join("unbind");
+    std::fs::remove_file(&unbind).unwrap();
     let report = run(&emulator, Verb::Recover);
     assert_eq!(
         report.one("error "),
