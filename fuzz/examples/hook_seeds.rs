@@ -136,6 +136,7 @@ fn containers() -> Seeds {
         ("port-too-few", one().wants(2, A10, NLB3).bytes()),
         ("granted-to-others", containerd("audio").wants(1, A10, NLB0).port(0).bytes()),
         ("granted-to-none", crio("vision").wants(1, A10, SECRET).port(0).bytes()),
+        ("second-granted-to-none", one().wants(2, A10, SECRET).port(1).bytes()),
         (
             "forged",
             crio("vision").wants(1, A10, HELLO).port(1).annotation(NAMESPACE, "audio").bytes(),
