@@ -29,8 +29,8 @@ pub struct Resource {
     pub devices: BTreeMap<String, Device>,
     /// Holder of each device in use, by device id.
     pub allocated: BTreeMap<String, String>,
-    generation: u64,
-    preferences: bool,
+    pub(super) generation: u64,
+    pub(super) preferences: bool,
 }
 
 impl Resource {

@@ -61,7 +61,7 @@ impl Tenant<'_> {
         let numbered = self.wants.iter().zip(1..);
         let env = numbered.flat_map(|(want, n)| {
             [
-                format!("FPGA_REGION_{n}={}", scene.interface),
+                format!("FPGA_REGION_{n}={}", scene.regions.interface),
                 format!("FPGA_AFU_{n}={}", want.afu_id),
             ]
         });
