@@ -1,6 +1,7 @@
 //! Which promise goes into which of a container's ports.
 
 use std::fs;
+use std::path::Path;
 
 use fpga::board::{DeviceNumber, Function};
 use fpga::driver::{Node, NodeKind};
@@ -31,9 +32,13 @@ pub(super) fn slots(root: &Root, devices: &[DeviceNumber]) -> Vec<Slot> {
     devices.iter().filter(|number| may_be_port(root, **number)).filter_map(slot).collect()
 }
 
-/// False for most other devices, which are not worth a scan of the node each.
+/// False for other devices, which are not worth a scan of the node each: a container may list any number
+/// of them. The kernel has a link for every device, but not everywhere is its directory to be seen.
 fn may_be_port(root: &Root, number: DeviceNumber) -> bool {
-    let Ok(link) = fs::read_link(root.char_device(number)) else { return true };
+    let path = root.char_device(number);
+    let Ok(link) = fs::read_link(&path) else {
+        return !path.parent().is_some_and(Path::is_dir);
+    };
     let name = link.file_name().and_then(|name| name.to_str());
     name.and_then(Node::parse).is_some_and(|node| node.kind == NodeKind::Port)
 }
@@ -257,6 +262,18 @@ afu = "nlb0"
         let before = slots(&node.root, &node.numbers());
         fs::remove_dir_all(node.root.sys().join("dev")).unwrap();
         assert_eq!(slots(&node.root, &node.numbers()), before);
+    }
+
+    #[test]
+    fn a_number_that_no_device_of_the_node_has_is_no_port() {
+        let node = Machine::new();
+        let numbers = node.numbers();
+        fs::remove_file(node.root.char_device(numbers[1])).unwrap();
+        let found = slots(&node.root, &numbers);
+        assert_eq!(
+            found.iter().map(|slot| slot.number).collect::<Vec<_>>(),
+            [numbers[0], numbers[2], numbers[3]]
+        );
     }
 
     #[test]
