@@ -19,7 +19,8 @@ fn opens(root: &Path, work: impl FnOnce()) -> BTreeMap<PathBuf, usize> {
                 left.push(entry.path());
             }
         }
-        directories.insert(inotify.add_watch(&directory, AddWatchFlags::IN_OPEN).unwrap(), directory);
+        directories
+            .insert(inotify.add_watch(&directory, AddWatchFlags::IN_OPEN).unwrap(), directory);
     }
     work();
     let mut counts = BTreeMap::new();
