@@ -1,5 +1,8 @@
 //! `fpgactl`: shows, programs and recovers the FPGA cards of a node.
 
+// The doc comments of arguments are help texts, in which <...> stands for what is to be filled in.
+#![allow(rustdoc::invalid_html_tags)]
+
 use std::process::ExitCode;
 
 use clap::Parser as _;

@@ -29,7 +29,7 @@ pub struct RegionArgs {
     #[arg(long, value_name = "DIR")]
     pub store: Option<PathBuf>,
 
-    /// A further argument of the hook, such as --hook-arg=--blank=<interface id>=<AFU id>; one for each.
+    /// A further argument of the hook, such as --hook-arg=--blank=INTERFACE=AFU; one for each.
     #[arg(long, value_name = "ARG", allow_hyphen_values = true)]
     pub hook_arg: Vec<String>,
 
