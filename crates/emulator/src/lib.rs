@@ -14,6 +14,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+pub mod bitstream_writer;
 pub mod card;
 pub mod ctl;
 pub mod exec;
