@@ -102,6 +102,16 @@ impl Machine {
         command
     }
 
+    /// A command of ours for the node itself that follows it as device nodes come and go: in a namespace, what
+    /// was there at the start stays there.
+    #[must_use]
+    pub fn node_command(&self, program: &Path, arguments: &[String]) -> Command {
+        let mut command = Command::new(&self.emulator);
+        command.arg("exec").arg("--socket").arg(self.socket());
+        command.arg("--").arg(program).args(arguments).arg("--root").arg(self.root());
+        command
+    }
+
     /// What tells a program of ours where the machine is, when it is not at the usual places.
     #[must_use]
     pub fn root_arguments(&self) -> Vec<String> {

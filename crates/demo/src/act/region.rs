@@ -272,11 +272,10 @@ async fn recover(scene: &Scene<'_>) -> anyhow::Result<()> {
         .context("no region is unhealthy after the failure")?;
     scene.console.text(&node.to_string());
     let card = tenant::disabled_card(&scene.machine)?.to_string();
-    let mut arguments = vec!["recover".to_owned(), card];
+    let arguments = ["recover".to_owned(), card];
     let fpgactl = scene.stage.binaries.path("fpgactl");
     scene.console.command(fpgactl, &arguments);
-    arguments.extend(scene.machine.root_arguments());
-    let output = scene.machine.host_command(fpgactl).args(&arguments).output().await?;
+    let output = scene.machine.node_command(fpgactl, &arguments).output().await?;
     super::common::show(scene.console, &output);
     ensure!(output.status.success(), "fpgactl recover ended with {}", output.status);
     let well = |node: &Node| node.allocatable(&resource) == scene.regions.count;
