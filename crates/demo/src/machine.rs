@@ -13,6 +13,9 @@ use crate::process::Process;
 /// How long a program may take to get ready or to end before the demo gives up.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
+/// Where a container's nodes are without a namespace.
+const VIEW: &str = "view";
+
 /// A running emulator in its own temporary directory.
 #[derive(Debug)]
 pub struct Machine {
@@ -121,6 +124,15 @@ impl Machine {
         vec!["--root".to_owned(), self.root().display().to_string()]
     }
 
+    /// What tells `nlb` in a container where its nodes are, when they are not at the usual place.
+    #[must_use]
+    pub fn container_arguments(&self) -> Vec<String> {
+        if self.has_namespaces() {
+            return Vec::new();
+        }
+        vec!["--dev".to_owned(), self.file(VIEW).join("dev").display().to_string()]
+    }
+
     /// Runs a program in a container that has the device nodes `nodes` and no others.
     ///
     /// # Errors
@@ -129,7 +141,7 @@ impl Machine {
         &self,
         nodes: &[String],
         program: &Path,
-        arguments: &[&str],
+        arguments: &[String],
     ) -> anyhow::Result<Output> {
         let mut command = Command::new(&self.emulator);
         command.arg("exec").arg("--socket").arg(self.socket());
@@ -139,8 +151,8 @@ impl Machine {
                 command.arg("--").arg(program).args(arguments);
             }
             Isolation::View => {
-                let view = self.view(nodes).await?;
-                command.arg("--").arg(program).args(arguments).arg("--dev").arg(view.join("dev"));
+                self.view(nodes).await?;
+                command.arg("--").arg(program).args(arguments);
             }
         }
         command.stdin(Stdio::null()).kill_on_drop(true);
@@ -150,8 +162,8 @@ impl Machine {
             .map_err(Into::into)
     }
 
-    async fn view(&self, nodes: &[String]) -> anyhow::Result<PathBuf> {
-        let view = self.file("view");
+    async fn view(&self, nodes: &[String]) -> anyhow::Result<()> {
+        let view = self.file(VIEW);
         if view.exists() {
             std::fs::remove_dir_all(&view)?;
         }
@@ -165,7 +177,7 @@ impl Machine {
         if !output.status.success() {
             bail!("fpga-emulator view: {}", String::from_utf8_lossy(&output.stderr).trim());
         }
-        Ok(view)
+        Ok(())
     }
 
     /// Ends the emulator and removes the directory.

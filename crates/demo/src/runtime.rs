@@ -120,7 +120,9 @@ async fn run_ourselves(machine: &Machine, bundle: &Bundle) -> anyhow::Result<Out
         return Ok(Outcome { status: None, words: format!("{error:#}") });
     }
     let script = bundle.config["process"]["args"][2].as_str().unwrap_or_default();
-    let output = machine.run(&bundle.nodes(), Path::new("/bin/sh"), &["-c", script]).await?;
+    let output = machine
+        .run(&bundle.nodes(), Path::new("/bin/sh"), &["-c".to_owned(), script.to_owned()])
+        .await?;
     let mut words = words(&output);
     // A runtime logs what a poststop hook says and goes on (OCI runtime specification, lifecycle).
     if let Err(error) = run_hooks(machine, bundle, "poststop", "stopped").await {

@@ -170,8 +170,10 @@ async fn nlb(
     mode: &str,
 ) -> anyhow::Result<Output> {
     let program = stage.binaries.path("nlb");
-    console.command(program, &["--mode".to_owned(), mode.to_owned()]);
-    let output = machine.run(nodes, program, &["--mode", mode]).await?;
+    let mut arguments = vec!["--mode".to_owned(), mode.to_owned()];
+    arguments.extend(machine.container_arguments());
+    console.command(program, &arguments);
+    let output = machine.run(nodes, program, &arguments).await?;
     show(console, &output);
     Ok(output)
 }

@@ -58,6 +58,7 @@ impl Tenant<'_> {
     /// The environment is what the admission webhook makes of the functions' friendly names.
     fn container(&self, scene: &Scene<'_>) -> anyhow::Result<Container> {
         let programs = scene.runtime.programs(&scene.programs()?);
+        let nodes = scene.machine.container_arguments().join(" ");
         let numbered = self.wants.iter().zip(1..);
         let env = numbered.flat_map(|(want, n)| {
             [
@@ -65,7 +66,9 @@ impl Tenant<'_> {
                 format!("FPGA_AFU_{n}={}", want.afu_id),
             ]
         });
-        let runs = self.wants.iter().map(|want| format!("{programs}/nlb --mode {}", want.nlb_mode));
+        let runs = self.wants.iter().map(|want| {
+            format!("{programs}/nlb --mode {} {nodes}", want.nlb_mode).trim().to_owned()
+        });
         Ok(Container {
             id: self.name.to_owned(),
             namespace: self.namespace.to_owned(),
