@@ -2,9 +2,10 @@
 //! are made of. Nothing in a shipped binary depends on it.
 //!
 //! [`kubelet`] is a stand-in for the kubelet's device manager that speaks the device plugin protocol
-//! over real unix sockets, [`machine`] an emulated machine and its containers, [`act`] the scenario.
+//! over real unix sockets, [`apiserver`] one for the API server, [`machine`] an emulated machine and its containers, [`act`] the scenario.
 
 pub mod act;
+pub mod apiserver;
 pub mod binaries;
 pub mod bundle;
 pub mod console;
