@@ -7,7 +7,8 @@ use fpga::root::Root;
 use fpga::store::{DEFAULT_ROOT, Store};
 
 use crate::commands::{
-    bitstream, errors, install_host, list, oci_hook, port, program, recover, reset, show, watch,
+    bitstream, doctor, errors, install_host, list, oci_hook, port, program, recover, reset, show,
+    watch,
 };
 use crate::status;
 
@@ -27,6 +28,7 @@ pub(crate) enum Command {
     Show(show::Args),
     Watch(watch::Args),
     Errors(errors::Args),
+    Doctor(Box<doctor::Args>),
     Program(program::Args),
     Reset(reset::Args),
     Recover(recover::Args),
@@ -65,6 +67,11 @@ impl StoreArgs {
 }
 
 impl Trees {
+    /// Where the rest of the host's file system is.
+    pub(crate) fn host(&self) -> PathBuf {
+        self.root.clone()
+    }
+
     pub(crate) fn root(&self) -> Root {
         let both = Root::at(&self.root);
         let sys = self.sysfs.as_deref().unwrap_or(both.sys());

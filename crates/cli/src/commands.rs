@@ -8,6 +8,7 @@ use crate::args::{Args, Command};
 use crate::status::Status;
 
 pub(crate) mod bitstream;
+pub(crate) mod doctor;
 pub(crate) mod errors;
 pub(crate) mod install_host;
 pub(crate) mod list;
@@ -21,11 +22,13 @@ pub(crate) mod target;
 pub(crate) mod watch;
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<Status> {
-    let root = args.trees.root();
+    let trees = &args.trees;
+    let root = trees.root();
     match &args.command {
         Command::List(args) => list::run(args, &root, &scan(&root)),
         Command::Show(args) => show::run(args, &root, scan(&root)),
         Command::Watch(args) => watch::run(args, &root),
+        Command::Doctor(args) => doctor::run(args, trees),
         Command::Errors(args) => errors::run(args, &root),
         Command::Program(args) => program::run(args, &root),
         Command::Reset(args) => reset::run(args, &root),

@@ -28,6 +28,10 @@ pub(crate) enum Status {
     Refused,
     /// The region is disabled until the card is recovered.
     Disabled,
+    /// Nothing is wrong for certain, but something to be warned of.
+    Warned,
+    /// Something could not be determined; nothing is wrong as far as is known.
+    Undetermined,
     /// The runtime hook has codes of its own.
     Hook(oci_hook::Code),
 }
@@ -43,7 +47,9 @@ Exit codes:
   5  the card is locked or the port in use; nothing was touched
   6  the bitstream does not fit the region; nothing was touched
   7  the card refused the bitstream, or shows another function than it should
-  8  the region is disabled since a programming that failed: run `fpgactl recover`";
+  8  the region is disabled since a programming that failed: run `fpgactl recover`
+  9  doctor: there are warnings, but no errors
+ 10  doctor: something could not be determined; there are neither errors nor warnings";
 
 /// How a command that ended with `error` ended.
 pub(crate) fn of(error: &anyhow::Error) -> Status {
@@ -84,6 +90,8 @@ impl From<Status> for ExitCode {
             Status::Unfit => 6,
             Status::Refused => 7,
             Status::Disabled => 8,
+            Status::Warned => 9,
+            Status::Undetermined => 10,
             Status::Hook(code) => return code.into(),
         })
     }

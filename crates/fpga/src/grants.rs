@@ -73,6 +73,13 @@ impl Grants {
         Ok(())
     }
 
+    /// Every grant with the namespace that it is for, or [`ANY_NAMESPACE`].
+    pub fn iter(&self) -> impl Iterator<Item = (&str, Grant)> {
+        self.namespaces
+            .iter()
+            .flat_map(|(name, grants)| grants.iter().map(move |grant| (name.as_str(), *grant)))
+    }
+
     /// True when pods of `namespace` may have `image` programmed into a region of `interface`.
     #[must_use]
     pub fn allows(&self, namespace: &str, interface: InterfaceId, image: ImageId) -> bool {

@@ -75,16 +75,29 @@ impl Root {
         self.sys.join("bus/platform/devices").join(name)
     }
 
+    /// Directory of the links to all PCI functions.
+    #[must_use]
+    pub fn pci_devices(&self) -> PathBuf {
+        self.sys.join("bus/pci/devices")
+    }
+
     /// Directory of a PCI function (`Documentation/ABI/testing/sysfs-bus-pci`).
     #[must_use]
     pub fn pci_device(&self, address: PciAddress) -> PathBuf {
-        self.sys.join("bus/pci/devices").join(address.to_string())
+        self.pci_devices().join(address.to_string())
     }
 
     /// Directory of the PCI driver `name`, with its `bind` and `unbind`.
     #[must_use]
     pub fn pci_driver(&self, name: &str) -> PathBuf {
         self.sys.join("bus/pci/drivers").join(name)
+    }
+
+    /// How many huge pages of `kib` KiB the kernel keeps ready
+    /// (`Documentation/ABI/testing/sysfs-kernel-mm-hugepages`).
+    #[must_use]
+    pub fn huge_pages(&self, kib: u64) -> PathBuf {
+        self.sys.join(format!("kernel/mm/hugepages/hugepages-{kib}kB/nr_hugepages"))
     }
 
     /// What makes the kernel look for PCI functions again when 1 is written to it.

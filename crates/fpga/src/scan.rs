@@ -30,7 +30,10 @@ mod object;
 mod opae;
 mod pair;
 mod pci;
+mod plugged;
 mod port;
+
+pub use plugged::{Plugged, plugged};
 
 use container::{Container, Engine};
 use object::Object;

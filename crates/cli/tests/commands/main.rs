@@ -9,6 +9,7 @@ mod bitstream;
 #[path = "../../../fpga/tests/support/bitstream_writer.rs"]
 mod bitstream_writer;
 mod docs;
+mod doctor;
 mod errors;
 mod install_host;
 mod machine;

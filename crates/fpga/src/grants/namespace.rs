@@ -26,6 +26,12 @@ pub struct NamespaceError {
     pub text: String,
 }
 
+impl Namespace {
+    pub(super) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
 impl FromStr for Namespace {
     type Err = NamespaceError;
     fn from_str(text: &str) -> Result<Self, NamespaceError> {
@@ -51,7 +57,7 @@ impl From<Namespace> for String {
 
 impl Borrow<str> for Namespace {
     fn borrow(&self) -> &str {
-        &self.0
+        self.as_str()
     }
 }
 

@@ -1,0 +1,180 @@
+//! The program that a runtime runs before a container starts: is it there, and can it run?
+
+use std::collections::BTreeSet;
+use std::fs::{self, Metadata};
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use elf::ElfBytes;
+use elf::abi::PT_INTERP;
+use elf::endian::AnyEndian;
+
+use super::finding::Finding;
+use super::host::{children, read};
+use super::permissions;
+use super::survey::Survey;
+
+/// Where `fpgactl install-host` puts it.
+const DEFAULT: &str = "/opt/intel/fpga-sw/fpgactl";
+/// The hook of Intel's own plugin.
+const INTELS: &str = "intel-fpga-crihook";
+/// Far longer than the program is.
+const LIMIT: u64 = 256 << 20;
+
+pub(super) fn look(survey: &Survey, report: &mut dyn FnMut(Finding)) {
+    for file in survey.hook_files() {
+        if let Err(error) = &file.hook {
+            report(
+                Finding::error(file.path.display(), "is no hook that a runtime takes")
+                    .because(error)
+                    .fix("fpgactl install-host --hooks-dir /etc/containers/oci/hooks.d"),
+            );
+        }
+    }
+    rivals(survey, report);
+    let named: BTreeSet<PathBuf> = match &survey.places.hook_path {
+        Some(path) => [path.clone()].into(),
+        None => survey.hooks().map(|hook| hook.path.clone()).collect(),
+    };
+    if named.is_empty() && survey.is_region() {
+        program(survey, Path::new(DEFAULT), report);
+    }
+    for path in named {
+        if path.is_absolute() {
+            program(survey, &path, report);
+        } else {
+            report(
+                Finding::error(path.display(), "the hook's path is not absolute")
+                    .because("runtimes refuse it, and the container with it")
+                    .fix("fpga-agent --hook-path FILE"),
+            );
+        }
+    }
+}
+
+/// Intel's hook programs as well, and does not know the grants.
+fn rivals(survey: &Survey, report: &mut dyn FnMut(Finding)) {
+    let directory = survey.hooks_dir();
+    for name in children(&directory).unwrap_or_default() {
+        let path = directory.join(name);
+        let text = read(&path, 1 << 20).unwrap_or_default();
+        if String::from_utf8_lossy(&text).contains(INTELS) {
+            report(
+                Finding::warning(path.display(), "Intel's hook runs as well")
+                    .because("it programs whatever a container asks for, granted or not")
+                    .fix(format_args!("rm {}", path.display())),
+            );
+        }
+    }
+}
+
+fn program(survey: &Survey, host_path: &Path, report: &mut dyn FnMut(Finding)) {
+    let path = match &survey.places.hook_path {
+        Some(given) => given.clone(),
+        None => survey.host.find(host_path),
+    };
+    let metadata = match fs::metadata(&path) {
+        Ok(metadata) => metadata,
+        Err(error) => return report(absent(&path, &error)),
+    };
+    let install = format!("fpgactl install-host --bin-dir {}", parent(host_path).display());
+    if !metadata.is_file() || metadata.permissions().mode() & 0o111 == 0 {
+        return report(
+            Finding::error(path.display(), "is no program")
+                .because(kind(&metadata))
+                .fix(format_args!("rm -r {}; {install}", host_path.display())),
+        );
+    }
+    if let Some(finding) = permissions::of_file(&path, &metadata, "have root run what they like") {
+        report(finding);
+    }
+    let bytes = match read(&path, LIMIT) {
+        Ok(bytes) => bytes,
+        Err(error) => return report(Finding::unknown(path.display(), error)),
+    };
+    let itself = fs::read("/proc/self/exe").unwrap_or_default();
+    report(match interpreter(&bytes, &itself) {
+        Err(error) => Finding::error(path.display(), "is no program of this machine")
+            .because(error)
+            .fix(install),
+        Ok(Some(loader)) if !survey.host.find(&loader).exists() => {
+            Finding::error(path.display(), format_args!("cannot run: it needs {loader}"))
+                .because("it was built for another C library than the host has, or for none")
+                .fix(format_args!("install the static build: {install}"))
+        }
+        Ok(loader) => sound(&path, bytes == itself, loader, &install),
+    });
+}
+
+fn sound(path: &Path, is_itself: bool, loader: Option<String>, install: &str) -> Finding {
+    let linked = if loader.is_some() { "dynamically linked" } else { "static" };
+    if is_itself {
+        return Finding::ok(path.display(), format_args!("this very program, {linked}"));
+    }
+    Finding::warning(path.display(), format_args!("is another build than this, {linked}"))
+        .because(format_args!(
+            "this is {}; one of the two was not updated",
+            env!("CARGO_PKG_VERSION")
+        ))
+        .fix(format_args!("{} --version; {install}", path.display()))
+}
+
+fn absent(path: &Path, error: &io::Error) -> Finding {
+    match error.kind() {
+        io::ErrorKind::NotFound => Finding::error(
+            path.display(),
+            "the hook is not there, so that no container with a region starts",
+        )
+        .because("it was not installed on this host, or was removed")
+        .fix(format_args!("fpgactl install-host --bin-dir {}", parent(path).display())),
+        _ => Finding::unknown(path.display(), error).fix("sudo fpgactl doctor --area hook"),
+    }
+}
+
+fn parent(path: &Path) -> &Path {
+    path.parent().unwrap_or(Path::new("/"))
+}
+
+fn kind(metadata: &Metadata) -> String {
+    match metadata.is_file() {
+        true => {
+            format!("mode {:04o}: it is not executable", metadata.permissions().mode() & 0o7777)
+        }
+        false => "it is not a regular file".to_owned(),
+    }
+}
+
+/// The loader that a program needs; `None` for a static one. `itself` runs on this machine.
+fn interpreter(bytes: &[u8], itself: &[u8]) -> Result<Option<String>, String> {
+    let file = ElfBytes::<AnyEndian>::minimal_parse(bytes).map_err(|error| error.to_string())?;
+    let this = ElfBytes::<AnyEndian>::minimal_parse(itself).map(|file| file.ehdr.e_machine);
+    if this.is_ok_and(|this| this != file.ehdr.e_machine) {
+        return Err("it is for another kind of processor".to_owned());
+    }
+    let segments = file.segments().ok_or("it has no segments")?;
+    let Some(segment) = segments.iter().find(|segment| segment.p_type == PT_INTERP) else {
+        return Ok(None);
+    };
+    let name = file.segment_data(&segment).map_err(|error| error.to_string())?;
+    let name = name.split(|byte| *byte == 0).next().unwrap_or_default();
+    Ok(Some(String::from_utf8_lossy(name).into_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_program_is_told() {
+        let itself = fs::read("/proc/self/exe").unwrap();
+        assert!(interpreter(&itself, &itself).is_ok());
+        assert!(interpreter(b"#!/bin/sh\n", &itself).is_err());
+        assert!(interpreter(&[], &itself).is_err());
+        assert!(interpreter(&itself[..80], &itself).is_err());
+        let mut other = itself.clone();
+        // e_machine of a 16-bit machine from 1997.
+        other[18..20].copy_from_slice(&[70, 0]);
+        assert!(interpreter(&other, &itself).is_err());
+    }
+}

@@ -1,0 +1,63 @@
+//! The kubelet's sockets: where plugins register, and where it tells which pod has what.
+
+use std::path::Path;
+
+use super::finding::Finding;
+use super::permissions;
+use super::sockets::{Answer, connect};
+use super::survey::Survey;
+
+const POD_RESOURCES: &str = "/var/lib/kubelet/pod-resources/kubelet.sock";
+const STATUS: &str = "systemctl status kubelet; journalctl -u kubelet -n 50";
+
+pub(super) fn look(survey: &Survey, report: &mut dyn FnMut(Finding)) {
+    let directory = survey.socket_dir();
+    if !directory.is_dir() {
+        report(
+            Finding::error(
+                directory.display(),
+                "the kubelet's directory of device plugins is not there",
+            )
+            .because("the kubelet never ran here, or has its files elsewhere (--root-dir)")
+            .fix("systemctl status kubelet; fpgactl doctor --socket-dir DIR"),
+        );
+        return;
+    }
+    if let Some(finding) = permissions::of_directory(&directory, "register a plugin") {
+        report(finding);
+    }
+    let registration =
+        survey.places.kubelet_socket.clone().unwrap_or_else(|| directory.join("kubelet.sock"));
+    report(socket(survey, &registration, "plugins can register", "no plugin can register"));
+    let resources = survey.place(survey.places.pod_resources_socket.as_ref(), POD_RESOURCES);
+    if survey.is_region() || resources.exists() {
+        report(socket(
+            survey,
+            &resources,
+            "it tells which pod has which device",
+            "regions that a pod has left are not cleaned by the agent",
+        ));
+    }
+}
+
+fn socket(survey: &Survey, path: &Path, good: &str, bad: &str) -> Finding {
+    let object = path.display();
+    match connect(path, survey.patience) {
+        Answer::Listening => Finding::ok(&object, good),
+        Answer::Missing => Finding::error(&object, bad)
+            .because("there is no such socket: the kubelet is not running")
+            .fix(STATUS),
+        Answer::Stale => Finding::error(&object, bad)
+            .because("nobody listens on the socket: the kubelet has ended and left it")
+            .fix(STATUS),
+        Answer::NotASocket => Finding::error(&object, bad)
+            .because("it is no socket")
+            .fix(format_args!("rm {object}; systemctl restart kubelet")),
+        Answer::Silent => Finding::unknown(&object, "it takes no connection")
+            .because("its process is stopped or overloaded")
+            .fix(STATUS),
+        Answer::Failed(error) => {
+            Finding::unknown(&object, error).fix("sudo fpgactl doctor --area kubelet")
+        }
+    }
+}
