@@ -9,8 +9,10 @@ use clap::{CommandFactory as _, Parser, ValueEnum};
 use fpga::root::Root;
 
 mod go;
+mod health;
 mod region;
 
+pub use health::{Cause, HealthArgs};
 pub use region::{Programming, RegionArgs};
 
 /// What was typed. The words of `--mode` and `--naming` are checked by [`crate::config`], which has a
@@ -76,6 +78,10 @@ pub struct Args {
     #[arg(short, long = "v", default_value_t = 0, value_name = "N")]
     pub verbosity: u8,
 
+    /// Flags about the health of devices.
+    #[command(flatten)]
+    pub health: HealthArgs,
+
     /// Flags that matter in region mode only.
     #[command(flatten)]
     pub region: RegionArgs,
@@ -115,6 +121,10 @@ pub enum LogFormat {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HealthAddress(pub Option<SocketAddr>);
 
+/// A time that may be switched off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OptionalInterval(pub Option<Duration>);
+
 /// The arguments of a command line and the klog flags that were left out of them.
 #[derive(Debug)]
 pub struct Parsed {
@@ -152,6 +162,16 @@ fn parse_health(text: &str) -> Result<HealthAddress, String> {
         _ => match text.parse() {
             Ok(address) => Ok(HealthAddress(Some(address))),
             Err(_) => Err("expected an IP address and a port, or none".to_owned()),
+        },
+    }
+}
+
+fn parse_optional(text: &str) -> Result<OptionalInterval, String> {
+    match text {
+        "" | "none" => Ok(OptionalInterval(None)),
+        _ => match parse_interval(text) {
+            Ok(interval) => Ok(OptionalInterval(Some(interval))),
+            Err(error) => Err(format!("{error}, or none")),
         },
     }
 }

@@ -8,8 +8,9 @@ use fpga::names::{Mode, Naming, UnknownWord};
 use fpga::root::Root;
 
 use crate::api::Source;
-use crate::args::{Args, RegionArgs};
+use crate::args::{Args, HealthArgs, RegionArgs};
 use crate::cdi::Hook;
+use crate::health::Policy;
 use crate::region::RegionConfig;
 use crate::socket_dir::Sockets;
 
@@ -31,6 +32,8 @@ pub struct Config {
     pub sockets: Sockets,
     /// The longest time between two scans.
     pub rescan_interval: Duration,
+    /// How the health of devices is judged.
+    pub health: HealthConfig,
     /// Where the health endpoint is, if anywhere.
     pub health_address: Option<SocketAddr>,
     /// Name of the Node object.
@@ -39,6 +42,18 @@ pub struct Config {
     pub api: Option<Source>,
     /// What only region mode needs.
     pub region: RegionConfig,
+}
+
+/// The part of the configuration that is about the health of devices.
+#[derive(Debug, Clone)]
+pub struct HealthConfig {
+    /// The longest time between two looks at what the kernel does not tell of, if there are any but the
+    /// scans.
+    pub interval: Option<Duration>,
+    /// What makes a device unhealthy.
+    pub policy: Policy,
+    /// How long the devices of a vanished card stay listed.
+    pub keep_vanished: Duration,
 }
 
 /// A command line that has no meaning.
@@ -78,11 +93,25 @@ impl Config {
             root,
             sockets: Sockets { directory, kubelet },
             rescan_interval: args.rescan_interval,
+            health: health(args.health),
             health_address: args.health_address.0,
             node_name: args.node_name.filter(|name| !name.is_empty()),
             api: source(args.kubeconfig, args.master),
             region: region(args.region)?,
         })
+    }
+}
+
+fn health(args: HealthArgs) -> HealthConfig {
+    let millidegrees = |degrees: u8| u32::from(degrees) * 1000;
+    HealthConfig {
+        interval: args.health_interval.0,
+        policy: Policy {
+            unhealthy_on: args.unhealthy_on,
+            temperature_limit: args.temperature_limit.map(millidegrees),
+            hysteresis: millidegrees(args.temperature_hysteresis),
+        },
+        keep_vanished: args.keep_vanished.0.unwrap_or(Duration::ZERO),
     }
 }
 

@@ -3,6 +3,8 @@
 use fpga::board::{self, DeviceNumber};
 use fpga::id::PciAddress;
 
+use crate::health::Reason;
+
 /// One allocatable device.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Device {
@@ -34,8 +36,10 @@ pub enum Health {
     Healthy,
     /// It cannot for now; the kubelet keeps counting it.
     Unhealthy {
-        /// Why, in one line.
-        reason: String,
+        /// Why.
+        reason: Reason,
+        /// In one line.
+        message: String,
     },
 }
 

@@ -1,103 +1,299 @@
-//! `/healthz` and `/readyz` over HTTP/1.1, for the probes of a pod.
+//! What makes a device unusable, and what is only worth telling.
+//!
+//! A pure judgement over what a card says about itself ([`fpga::scan::Vitals`]): errors, power states and
+//! the temperature become [`Condition`]s, each with the part of the card that it is about. What else makes
+//! a device unusable, such as a function that cannot be read, is seen where devices are made of boards
+//! ([`crate::resources`]); the words for all of it are [`Reason`].
 
-use std::convert::Infallible;
-use std::io;
-use std::net::SocketAddr;
-use std::time::Duration;
+use std::collections::BTreeMap;
+use std::fmt;
 
-use http_body_util::Full;
-use hyper::body::{Bytes, Incoming};
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper::{Method, Request, Response, StatusCode};
-use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::{TcpListener, TcpStream};
+use fpga::board::{Board, ErrorRegister};
+use fpga::errors::{Register, Severity};
+use fpga::id::PciAddress;
+use fpga::scan::{PortVitals, PowerState, Vitals};
 
-use crate::status::Status;
+pub use crate::args::Cause;
 
-/// Wait after a failed accept, which means that descriptors or memory are short.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-
-/// A bound endpoint.
-#[derive(Debug)]
-pub struct Health {
-    listener: TcpListener,
-    status: Status,
+/// Why a device is unhealthy, or what is wrong with a card without making anything unhealthy. The worst
+/// comes first: a device that has several is told of by the first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Reason {
+    /// The card left the bus, or lost its driver.
+    Vanished,
+    /// The firmware answers all ones.
+    FirmwareCrashed,
+    /// The last programming failed.
+    ProgrammingFailed,
+    /// What it holds cannot be read.
+    Unreadable,
+    /// It is being programmed.
+    Reconfiguring,
+    /// The card reports an error after which it does not go on.
+    FatalError,
+    /// The port switched its function off (AP6).
+    PowerOff,
+    /// The card is too hot.
+    Temperature,
+    /// The port reports an error after which it lets nothing through.
+    PortError,
+    /// The port holds its function back (AP1, AP2).
+    Throttled,
+    /// An error after which the card or the port goes on.
+    NonfatalError,
 }
 
-impl Health {
-    /// Binds the address.
-    ///
-    /// # Errors
-    /// When the address is not to be had.
-    pub async fn bind(address: SocketAddr, status: Status) -> io::Result<Self> {
-        let listener = TcpListener::bind(address).await?;
-        tracing::info!("health endpoint at http://{}", listener.local_addr()?);
-        Ok(Self { listener, status })
+/// Something that is wrong with a card or one of its ports.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Condition {
+    /// The card.
+    pub board: PciAddress,
+    /// The port; `None` for the whole card.
+    pub port: Option<String>,
+    /// What it is.
+    pub reason: Reason,
+    /// True when devices of it must not be given to anybody.
+    pub unhealthy: bool,
+    /// In one line. It holds no measured value, since it would be another condition at each look.
+    pub message: String,
+}
+
+/// What the operator wants to be unhealthy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Policy {
+    /// What makes a device unhealthy; the rest is told only.
+    pub unhealthy_on: Vec<Cause>,
+    /// From which temperature on a card is too hot, in thousandths of a degree; `None` for the one from
+    /// which on it throttles its functions the most.
+    pub temperature_limit: Option<u32>,
+    /// How far a card must cool below a limit to be well again, in thousandths of a degree.
+    pub hysteresis: u32,
+}
+
+/// Judges cards, one look after the other.
+#[derive(Debug)]
+pub struct Judge {
+    policy: Policy,
+    heat: BTreeMap<PciAddress, Heat>,
+}
+
+/// How hot a card was last found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Heat {
+    Warm,
+    Hot,
+}
+
+impl Judge {
+    /// No card is known to be hot yet.
+    #[must_use]
+    pub fn new(policy: Policy) -> Self {
+        Self { policy, heat: BTreeMap::new() }
     }
 
-    /// Answers until it is dropped.
-    pub async fn run(self) -> Infallible {
-        loop {
-            match self.listener.accept().await {
-                Ok((connection, _)) => {
-                    tokio::spawn(serve(connection, self.status.clone()));
-                }
-                Err(error) => {
-                    tracing::warn!("health endpoint cannot accept a connection: {error}");
-                    tokio::time::sleep(ACCEPT_PAUSE).await;
-                }
+    /// What is wrong with these cards. What is known of any other is forgotten.
+    pub fn look<'a>(
+        &mut self,
+        cards: impl IntoIterator<Item = (&'a Board, &'a Vitals)>,
+    ) -> Vec<Condition> {
+        let before = std::mem::take(&mut self.heat);
+        let mut found = Vec::new();
+        for (board, vitals) in cards {
+            let address = board.pci.address;
+            self.temperature(address, vitals, before.get(&address).copied(), &mut found);
+            self.card_errors(address, &vitals.errors, &mut found);
+            for port in &vitals.ports {
+                self.port(address, port, &mut found);
             }
+        }
+        found.sort();
+        found
+    }
+
+    fn temperature(
+        &mut self,
+        board: PciAddress,
+        vitals: &Vitals,
+        before: Option<Heat>,
+        found: &mut Vec<Condition>,
+    ) {
+        let limit = |heat| match (heat, vitals.temperature) {
+            (Heat::Hot, known) => {
+                self.policy.temperature_limit.or_else(|| known.and_then(|known| known.critical))
+            }
+            (Heat::Warm, known) => known.and_then(|known| known.max),
+        };
+        // Who was there leaves only some way below.
+        let reached = |heat: Heat| {
+            let margin = if before >= Some(heat) { self.policy.hysteresis } else { 0 };
+            let now = vitals.temperature?.now;
+            Some(now >= limit(heat)?.saturating_sub(margin))
+        };
+        let heat = match vitals.temperature {
+            // A sensor that fails does not cool the card.
+            None => before,
+            Some(_) if reached(Heat::Hot) == Some(true) => Some(Heat::Hot),
+            Some(_) if reached(Heat::Warm) == Some(true) => Some(Heat::Warm),
+            Some(_) => None,
+        };
+        let Some(heat) = heat else { return };
+        let message = match limit(heat) {
+            Some(limit) => format!("the card is at {} °C or above", Degrees(limit)),
+            None => "the card was too hot when its temperature could last be read".to_owned(),
+        };
+        self.heat.insert(board, heat);
+        found.push(Condition {
+            board,
+            port: None,
+            reason: Reason::Temperature,
+            unhealthy: heat == Heat::Hot && self.policy.names(Cause::Temperature),
+            message,
+        });
+    }
+
+    fn card_errors(&self, board: PciAddress, errors: &[ErrorRegister], found: &mut Vec<Condition>) {
+        let fatal = (Reason::FatalError, Cause::FatalErrors);
+        found.extend(self.errors(board, None, errors, Register::of_fme, fatal));
+    }
+
+    fn port(&self, board: PciAddress, port: &PortVitals, found: &mut Vec<Condition>) {
+        let fatal = (Reason::PortError, Cause::PortErrors);
+        let name = Some(port.name.as_str());
+        found.extend(self.errors(board, name, &port.errors, Register::of_port, fatal));
+        let (reason, cause, message) = match port.power_state {
+            Some(PowerState::Off) => {
+                let message = "power state AP6: the card is too hot and switched the function off";
+                (Reason::PowerOff, Cause::PowerOff, message)
+            }
+            Some(PowerState::Tenth) => {
+                let message = "power state AP2: the function is throttled to a tenth";
+                (Reason::Throttled, Cause::Throttling, message)
+            }
+            Some(PowerState::Half) => {
+                let message = "power state AP1: the function is throttled to half";
+                (Reason::Throttled, Cause::Throttling, message)
+            }
+            Some(PowerState::Normal | PowerState::Unknown(_)) | None => return,
+        };
+        found.push(Condition {
+            board,
+            port: Some(port.name.clone()),
+            reason,
+            unhealthy: self.policy.names(cause),
+            message: message.to_owned(),
+        });
+    }
+
+    /// The errors of one part of a card: the fatal ones, and the others.
+    fn errors(
+        &self,
+        board: PciAddress,
+        port: Option<&str>,
+        registers: &[ErrorRegister],
+        register: fn(&str) -> Option<Register>,
+        (reason, cause): (Reason, Cause),
+    ) -> impl Iterator<Item = Condition> {
+        let mut words = [Vec::new(), Vec::new()];
+        for set in registers {
+            // What came first and second is in the registers that hold everything, too.
+            let Some(known) = register(&set.name).filter(|_| is_whole(&set.name)) else { continue };
+            for error in known.decode(set.value) {
+                words[usize::from(error.severity == Severity::Nonfatal)].push(error.to_string());
+            }
+        }
+        let [fatal, nonfatal] = words;
+        let kinds = [
+            (fatal, reason, self.policy.names(cause)),
+            (nonfatal, Reason::NonfatalError, self.policy.names(Cause::NonfatalErrors)),
+        ];
+        let port = port.map(str::to_owned);
+        kinds.into_iter().filter(|(words, ..)| !words.is_empty()).map(
+            move |(words, reason, unhealthy)| Condition {
+                board,
+                port: port.clone(),
+                reason,
+                unhealthy,
+                message: words.join(", "),
+            },
+        )
+    }
+}
+
+/// False of the registers that repeat one error of another.
+fn is_whole(register: &str) -> bool {
+    !register.ends_with("first_error") && !register.ends_with("next_error")
+}
+
+impl Policy {
+    fn names(&self, cause: Cause) -> bool {
+        self.unhealthy_on.contains(&cause)
+    }
+}
+
+impl Condition {
+    /// True when it is about this card, or about one of these ports of it.
+    pub(crate) fn affects<'a>(
+        &self,
+        board: PciAddress,
+        mut ports: impl Iterator<Item = &'a str>,
+    ) -> bool {
+        self.board == board
+            && self.port.as_deref().is_none_or(|port| ports.any(|name| name == port))
+    }
+}
+
+impl Reason {
+    /// All of them.
+    pub const ALL: [Self; 11] = [
+        Self::Vanished,
+        Self::FirmwareCrashed,
+        Self::ProgrammingFailed,
+        Self::Unreadable,
+        Self::Reconfiguring,
+        Self::FatalError,
+        Self::PowerOff,
+        Self::Temperature,
+        Self::PortError,
+        Self::Throttled,
+        Self::NonfatalError,
+    ];
+
+    /// The word for it in metrics and logs.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Vanished => "vanished",
+            Self::FirmwareCrashed => "firmware_crashed",
+            Self::ProgrammingFailed => "programming_failed",
+            Self::Unreadable => "unreadable",
+            Self::Reconfiguring => "reconfiguring",
+            Self::FatalError => "fatal_error",
+            Self::PowerOff => "power_off",
+            Self::Temperature => "temperature",
+            Self::PortError => "port_error",
+            Self::Throttled => "throttled",
+            Self::NonfatalError => "nonfatal_error",
         }
     }
 }
 
-/// One request and its answer; a client that sends none is cut off by hyper's timer.
-async fn serve(connection: TcpStream, status: Status) {
-    let answer = |request: Request<Incoming>| {
-        let (code, text) = answer(request.method(), request.uri().path(), &status);
-        let mut response = Response::new(Full::new(Bytes::from(text)));
-        *response.status_mut() = code;
-        std::future::ready(Ok::<_, Infallible>(response))
-    };
-    let mut server = http1::Builder::new();
-    server.timer(TokioTimer::new()).keep_alive(false);
-    if let Err(error) = server.serve_connection(TokioIo::new(connection), service_fn(answer)).await
-    {
-        tracing::debug!("health endpoint: {error}");
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
     }
 }
 
-/// That an answer is given at all shows that the agent's one loop turns.
-fn answer(method: &Method, path: &str, status: &Status) -> (StatusCode, String) {
-    if !matches!(*method, Method::GET | Method::HEAD) {
-        return (StatusCode::METHOD_NOT_ALLOWED, "only GET\n".to_owned());
-    }
-    match path {
-        "/healthz" => (StatusCode::OK, "ok\n".to_owned()),
-        "/readyz" => match status.missing() {
-            missing if missing.is_empty() => (StatusCode::OK, "ok\n".to_owned()),
-            missing => (StatusCode::SERVICE_UNAVAILABLE, missing.join("\n") + "\n"),
-        },
-        _ => (StatusCode::NOT_FOUND, "only /healthz and /readyz\n".to_owned()),
+/// Thousandths of a degree, as degrees.
+struct Degrees(u32);
+
+impl fmt::Display for Degrees {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 % 1000 {
+            0 => write!(f, "{}", self.0 / 1000),
+            rest => write!(f, "{}.{rest:03}", self.0 / 1000),
+        }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn answers_name_what_is_missing() {
-        let status = Status::default();
-        let get = |path| answer(&Method::GET, path, &status);
-        assert_eq!(get("/healthz"), (StatusCode::OK, "ok\n".to_owned()));
-        let not_ready =
-            (StatusCode::SERVICE_UNAVAILABLE, "the first scan is not done\n".to_owned());
-        assert_eq!(get("/readyz"), not_ready);
-        status.scanned();
-        assert_eq!(get("/readyz"), (StatusCode::OK, "ok\n".to_owned()));
-        assert_eq!(get("/").0, StatusCode::NOT_FOUND);
-        assert_eq!(answer(&Method::POST, "/healthz", &status).0, StatusCode::METHOD_NOT_ALLOWED);
-    }
-}
+mod tests;

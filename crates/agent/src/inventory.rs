@@ -7,18 +7,23 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use fpga::board::Inventory;
+use fpga::board::{Inventory, Problem};
 use fpga::root::Root;
-use fpga::scan::scan;
+use fpga::scan::{Vitals, scan, vitals};
 use fpga::watch::Watcher;
 use tokio::sync::watch;
 
+use crate::health::{Condition, Judge};
 use busy::Busy;
 
 mod busy;
 
 /// Wait after a watch that failed, which may be for want of memory and pass.
 const AFTER_ERROR: Duration = Duration::from_secs(1);
+
+/// The longest time between two looks at what makes a device unhealthy: who clears an error wants the
+/// device back.
+const WHILE_ILL: Duration = Duration::from_secs(5);
 
 /// What the node has.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -27,54 +32,115 @@ pub struct Snapshot {
     pub inventory: Inventory,
     /// Names of the ports that are out of use since a programming that failed.
     pub disabled: BTreeSet<String>,
+    /// What is wrong with cards and ports.
+    pub conditions: Vec<Condition>,
+    /// What could not be read of how they are.
+    pub problems: Vec<Problem>,
+}
+
+/// The longest times between two looks at the node, when nothing is reported.
+#[derive(Debug, Clone, Copy)]
+pub struct Looks {
+    /// Scans, in case a report is missing.
+    pub rescan: Duration,
+    /// Looks at errors, power states and temperatures, of which the kernel reports nothing; `None` for no
+    /// more than the scans.
+    pub health: Option<Duration>,
 }
 
 /// Starts scanning. The value is `None` until the first scan is done, and changes when the node does;
 /// the thread ends some time after the last receiver is gone.
 ///
-/// The node is scanned when the kernel reports a change, and every `interval` in case a report is
-/// missing.
+/// The node is scanned when the kernel reports a change, and otherwise looked at as `looks` says.
 ///
 /// # Errors
 /// When the thread cannot be started.
 pub fn follow(
     root: Root,
-    interval: Duration,
+    looks: Looks,
+    judge: Judge,
 ) -> io::Result<watch::Receiver<Option<Arc<Snapshot>>>> {
     let (sender, receiver) = watch::channel(None);
     thread::Builder::new().name("inventory".to_owned()).spawn(move || {
         // Set up before the first scan, so that nothing falls between the two.
-        let mut watcher = Watcher::new(&root).map_err(|error| tell(&error, interval)).ok();
-        let mut trouble = None;
-        let mut busy = Busy::default();
-        while !sender.is_closed() {
-            let inventory = scan(&root);
-            busy.look(&root, &inventory, Instant::now());
-            publish(&sender, Snapshot { inventory, disabled: busy.disabled() });
-            let interval = busy.look_again().map_or(interval, |soon| soon.min(interval));
-            match watcher.as_mut().map(|watcher| watcher.wait(Some(interval))) {
-                Some(Ok(_)) => {}
-                Some(Err(error)) => {
-                    if trouble.replace(error.to_string()) != Some(error.to_string()) {
-                        tell(&error, interval);
-                    }
-                    thread::sleep(interval.min(AFTER_ERROR));
-                }
-                None => thread::sleep(interval),
-            }
-        }
+        let watcher = Watcher::new(&root).map_err(|error| tell(&error, looks.rescan)).ok();
+        let follower =
+            Follower { root, looks, watcher, trouble: None, busy: Busy::default(), judge, sender };
+        follower.run();
     })?;
     Ok(receiver)
 }
 
-fn publish(sender: &watch::Sender<Option<Arc<Snapshot>>>, found: Snapshot) {
-    sender.send_if_modified(|current| {
-        let changed = current.as_deref() != Some(&found);
-        if changed {
-            *current = Some(Arc::new(found));
+struct Follower {
+    root: Root,
+    looks: Looks,
+    watcher: Option<Watcher>,
+    trouble: Option<String>,
+    busy: Busy,
+    judge: Judge,
+    sender: watch::Sender<Option<Arc<Snapshot>>>,
+}
+
+impl Follower {
+    fn run(mut self) {
+        while !self.sender.is_closed() {
+            let inventory = scan(&self.root);
+            self.busy.look(&self.root, &inventory, Instant::now());
+            let mut found =
+                Snapshot { inventory, disabled: self.busy.disabled(), ..Snapshot::default() };
+            self.look(&mut found);
+            let rescan = self.looks.rescan;
+            let interval = self.busy.look_again().map_or(rescan, |soon| soon.min(rescan));
+            let scan_at = Instant::now() + interval;
+            while !self.changed(&found, scan_at) && Instant::now() < scan_at {
+                self.look(&mut found);
+            }
         }
-        changed
-    });
+    }
+
+    /// Waits for a change until `scan_at`, or until it is time to look how the cards are.
+    fn changed(&mut self, found: &Snapshot, scan_at: Instant) -> bool {
+        let rest = scan_at.saturating_duration_since(Instant::now());
+        // Where there is no card there is nothing to look at.
+        let health = self.looks.health.filter(|_| !found.inventory.boards.is_empty());
+        let is_ill = found.conditions.iter().any(|condition| condition.unhealthy);
+        let health = health.map(|health| if is_ill { health.min(WHILE_ILL) } else { health });
+        let interval = health.map_or(rest, |health| health.min(rest));
+        match self.watcher.as_mut().map(|watcher| watcher.wait(Some(interval))) {
+            Some(Ok(changed)) => changed,
+            Some(Err(error)) => {
+                if self.trouble.replace(error.to_string()) != Some(error.to_string()) {
+                    tell(&error, self.looks.rescan);
+                }
+                thread::sleep(interval.min(AFTER_ERROR));
+                true
+            }
+            None => {
+                thread::sleep(interval);
+                false
+            }
+        }
+    }
+
+    /// Looks how the cards are, and publishes it with what is known of them.
+    fn look(&mut self, found: &mut Snapshot) {
+        let boards = &found.inventory.boards;
+        let (all, problems): (Vec<Vitals>, Vec<Vec<Problem>>) =
+            boards.iter().map(|board| vitals(&self.root, board)).unzip();
+        found.conditions = self.judge.look(boards.iter().zip(&all));
+        found.problems = problems.concat();
+        self.publish(found);
+    }
+
+    fn publish(&self, found: &Snapshot) {
+        self.sender.send_if_modified(|current| {
+            let changed = current.as_deref() != Some(found);
+            if changed {
+                *current = Some(Arc::new(found.clone()));
+            }
+            changed
+        });
+    }
 }
 
 fn tell(error: &io::Error, interval: Duration) {

@@ -30,6 +30,7 @@ pub mod device;
 mod directories;
 pub mod grants;
 pub mod health;
+pub mod http;
 pub mod inventory;
 pub mod lifecycle;
 pub mod logging;

@@ -2,19 +2,20 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use fpga::board::Problem;
-use fpga::names::{Mode, Naming, ResourceName};
+use fpga::names::{Mode, ResourceName};
 use tokio::sync::watch;
 use tokio::task::{Id, JoinError, JoinSet};
 
 use crate::device::{Device, Health};
+use crate::health::Condition;
 use crate::inventory::Snapshot;
 use crate::lifecycle::{self, Resource};
 use crate::plugin::Target;
 use crate::region::{Handout, Programming};
-use crate::resources::{Memory, Note, Offer, Plan, Settings, plan};
+use crate::resources::{Memory, Note, Offer, Plan, Rules, Settings, plan};
 use crate::socket_dir::{Seen, Sockets};
 use crate::status::Status;
 
@@ -29,12 +30,14 @@ pub struct InventoryEnded;
 /// Owner of the resources' tasks.
 #[derive(Debug)]
 pub struct Manager {
-    naming: Naming,
+    rules: Rules,
     sockets: Sockets,
     seen: watch::Receiver<Seen>,
     status: Status,
     handout: Handout,
     memory: Memory,
+    /// When to plan again though nothing happens.
+    again_at: Option<Instant>,
     told: Told,
     running: BTreeMap<ResourceName, Running>,
     tasks: JoinSet<()>,
@@ -54,25 +57,27 @@ struct Told {
     drivers: Option<bool>,
     notes: BTreeSet<Note>,
     problems: BTreeSet<(String, String)>,
+    conditions: BTreeSet<Condition>,
 }
 
 impl Manager {
     /// Nothing runs yet.
     #[must_use]
     pub fn new(
-        naming: Naming,
+        rules: Rules,
         sockets: Sockets,
         seen: watch::Receiver<Seen>,
         status: Status,
         handout: Handout,
     ) -> Self {
         Self {
-            naming,
+            rules,
             sockets,
             seen,
             status,
             handout,
             memory: Memory::default(),
+            again_at: None,
             told: Told::default(),
             running: BTreeMap::new(),
             tasks: JoinSet::new(),
@@ -104,6 +109,7 @@ impl Manager {
                 }
                 Ok(()) = mode.changed() => {}
                 Some(ended) = self.tasks.join_next_with_id() => self.ended(ended),
+                () = at(self.again_at) => {}
                 () = &mut stop => break Ok(()),
             }
         };
@@ -115,9 +121,15 @@ impl Manager {
         if self.told.enter(mode, self.handout.programming()) {
             self.memory = Memory::default();
         }
-        let Plan { offer, memory, notes } =
-            plan(found, Settings { mode, naming: self.naming }, &self.memory);
+        let Rules { naming, keep_vanished } = self.rules;
+        let Plan { offer, memory, notes, again_at } = plan(
+            found,
+            Settings { mode, naming },
+            &self.memory,
+        )
+        .with_vanished(found, &self.memory, keep_vanished, Instant::now());
         self.memory = memory;
+        self.again_at = again_at;
         self.told.tell(found, notes);
         let devices = offer.values().flatten().cloned().collect();
         self.handout.offer(mode, devices).await;
@@ -181,6 +193,14 @@ impl Manager {
     }
 }
 
+/// Waits until then; for ever, if there is no such time.
+async fn at(time: Option<Instant>) {
+    match time {
+        Some(time) => tokio::time::sleep_until(time.into()).await,
+        None => std::future::pending().await,
+    }
+}
+
 fn withdraw(name: &ResourceName, target: &watch::Sender<Target>) {
     let withdrawn = target.send_if_modified(|target| {
         let serving = matches!(target, Target::Serve(_));
@@ -214,8 +234,8 @@ fn tell_health(name: &ResourceName, old: &[Device], new: &[Device]) {
         let before = old.iter().find(|d| d.id == device.id).map(|d| &d.health);
         match (&device.health, before) {
             (now, Some(before)) if now == before => {}
-            (Health::Unhealthy { reason }, _) => {
-                tracing::warn!(resource = %name, device = device.id, "device is unhealthy: {reason}");
+            (Health::Unhealthy { reason, message }, _) => {
+                tracing::warn!(resource = %name, device = device.id, %reason, "device is unhealthy: {message}");
             }
             (Health::Healthy, Some(_)) => {
                 tracing::info!(resource = %name, device = device.id, "device is healthy again")
@@ -262,15 +282,28 @@ impl Told {
             tracing::warn!("{}: {}", note.object, note.message);
         }
         self.notes = notes;
-        let all = inventory
-            .problems
-            .iter()
-            .chain(inventory.boards.iter().flat_map(|board| &board.problems));
+        let all = inventory.all_problems().chain(&found.problems);
         let problems =
             all.map(|Problem { object, message }| (object.clone(), message.clone())).collect();
         for (object, message) in BTreeSet::difference(&problems, &self.problems) {
             tracing::warn!("{object}: {message}");
         }
         self.problems = problems;
+        self.tell_conditions(found);
+    }
+
+    /// Logs what is wrong with cards and makes no device unhealthy; of the rest the devices' lines tell.
+    fn tell_conditions(&mut self, found: &Snapshot) {
+        let told = found.conditions.iter().filter(|condition| !condition.unhealthy);
+        let conditions: BTreeSet<Condition> = told.cloned().collect();
+        for condition in conditions.difference(&self.conditions) {
+            let Condition { board, reason, message, .. } = condition;
+            tracing::warn!(%board, port = condition.port, %reason, "{message}");
+        }
+        for condition in self.conditions.difference(&conditions) {
+            let Condition { board, reason, message, .. } = condition;
+            tracing::info!(%board, port = condition.port, %reason, "no longer: {message}");
+        }
+        self.conditions = conditions;
     }
 }

@@ -11,12 +11,14 @@ use tokio::sync::{mpsc, watch};
 use crate::api::Server;
 use crate::config::Config;
 use crate::grants;
-use crate::health::Health;
-use crate::inventory;
+use crate::health::Judge;
+use crate::http::Endpoint;
+use crate::inventory::{self, Looks};
 use crate::manager::{InventoryEnded, Manager};
 use crate::mode;
 use crate::region::Handout;
 use crate::release;
+use crate::resources::Rules;
 use crate::socket_dir;
 use crate::status::Status;
 
@@ -70,10 +72,12 @@ pub async fn run(config: Config) -> Result<(), RunError> {
     std::fs::read_dir(sys).map_err(|error| RunError::Root { path: sys.to_owned(), error })?;
 
     let status = Status::default();
-    let health = health(config.health_address, status.clone()).await?;
+    let endpoint = endpoint(config.health_address, status.clone()).await?;
     let watch_failed = |error| RunError::Watch { path: config.sockets.directory.clone(), error };
     let (seen, seen_no_more) = socket_dir::follow(config.sockets.clone()).map_err(watch_failed)?;
-    let inventory = inventory::follow(config.root.clone(), config.rescan_interval)
+    let looks = Looks { rescan: config.rescan_interval, health: config.health.interval };
+    let judge = Judge::new(config.health.policy.clone());
+    let inventory = inventory::follow(config.root.clone(), looks, judge)
         .map_err(|error| RunError::System { what: "thread", error })?;
 
     tracing::info!("FPGA device plugin started in {} mode", config.mode);
@@ -92,11 +96,12 @@ pub async fn run(config: Config) -> Result<(), RunError> {
             seen: seen.clone(),
         }));
     }
-    let manager = Manager::new(config.naming, config.sockets.clone(), seen, status, handout);
+    let rules = Rules { naming: config.naming, keep_vanished: config.health.keep_vanished };
+    let manager = Manager::new(rules, config.sockets.clone(), seen, status, handout);
     tokio::select! {
         ended = manager.run(inventory, mode, stop) => Ok(ended?),
         Ok(error) = seen_no_more => Err(watch_failed(error)),
-        never = health => match never {},
+        never = endpoint => match never {},
     }
 }
 
@@ -111,20 +116,20 @@ fn signals() -> io::Result<impl Future<Output = ()>> {
     })
 }
 
-async fn health(
+async fn endpoint(
     address: Option<SocketAddr>,
     status: Status,
 ) -> Result<impl Future<Output = std::convert::Infallible>, RunError> {
-    let health = match address {
+    let endpoint = match address {
         Some(address) => {
-            let bound = Health::bind(address, status).await;
+            let bound = Endpoint::bind(address, status).await;
             Some(bound.map_err(|error| RunError::Health { address, error })?)
         }
         None => None,
     };
     Ok(async {
-        match health {
-            Some(health) => health.run().await,
+        match endpoint {
+            Some(endpoint) => endpoint.run().await,
             None => std::future::pending().await,
         }
     })

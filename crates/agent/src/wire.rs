@@ -62,8 +62,8 @@ pub fn allocate(
             .iter()
             .find(|d| d.id == *id)
             .ok_or_else(|| AllocateError::Unknown(id.clone()))?;
-        if let Health::Unhealthy { reason } = &device.health {
-            return Err(AllocateError::Unhealthy { id: id.clone(), reason: reason.clone() });
+        if let Health::Unhealthy { message, .. } = &device.health {
+            return Err(AllocateError::Unhealthy { id: id.clone(), reason: message.clone() });
         }
         for node in &device.nodes {
             if !nodes.contains(&node.name.as_str()) {

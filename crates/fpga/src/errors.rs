@@ -18,8 +18,11 @@
 mod fme;
 mod port;
 mod reconfiguration;
+mod severity;
 
 use std::fmt;
+
+pub use severity::Severity;
 
 /// A register whose bits are known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,6 +51,8 @@ pub struct ErrorBit {
     pub bit: u32,
     /// The name in Intel's documents, such as `TxCh0Overflow`; `None` for a bit of no table.
     pub name: Option<&'static str>,
+    /// Whether what reported it can go on.
+    pub severity: Severity,
     words: &'static str,
 }
 
@@ -77,14 +82,13 @@ impl Register {
     /// The errors that are set in `value`, from the lowest bit upwards.
     #[must_use]
     pub fn decode(self, value: u64) -> Vec<ErrorBit> {
-        let (table, value) = match self {
+        match self {
             Self::FmeOrder => match ordered(value) {
-                Some((register, value)) => (register.table(), value),
-                None => ([].as_slice(), value),
+                Some((register, value)) => decode(register, value),
+                None => decode(self, value),
             },
-            _ => (self.table(), value),
-        };
-        decode(table, value)
+            _ => decode(self, value),
+        }
     }
 
     /// [`Register::decode`] in one line, errors separated by commas; empty for 0.
@@ -149,22 +153,29 @@ fn ordered(value: u64) -> Option<(Register, u64)> {
     Some((register, value & (u64::MAX >> (64 - BITS))))
 }
 
-fn decode(table: &[Entry], value: u64) -> Vec<ErrorBit> {
+fn decode(register: Register, value: u64) -> Vec<ErrorBit> {
     let mut rest = value;
     let mut errors = Vec::new();
-    for entry in table {
+    for entry in register.table() {
         let set = value & entry.mask();
         if set != 0 {
             rest &= !set;
+            let bit = set.trailing_zeros();
             errors.push(ErrorBit {
-                bit: set.trailing_zeros(),
+                bit,
                 name: Some(entry.name),
+                severity: register.severity(bit),
                 words: entry.words,
             });
         }
     }
     let unknown = (0..u64::BITS).filter(|bit| rest >> bit & 1 != 0);
-    errors.extend(unknown.map(|bit| ErrorBit { bit, name: None, words: "" }));
+    errors.extend(unknown.map(|bit| ErrorBit {
+        bit,
+        name: None,
+        severity: register.severity(bit),
+        words: "",
+    }));
     errors.sort_by_key(|error| error.bit);
     errors
 }

@@ -32,11 +32,13 @@ mod pair;
 mod pci;
 mod plugged;
 mod port;
+mod vitals;
 
 pub use plugged::{Plugged, plugged};
 
 use container::{Container, Engine};
 use object::Object;
+pub use vitals::{PortVitals, PowerState, Temperature, Vitals, vitals};
 
 /// Scans the node. Never fails as a whole: what cannot be read is a diagnosed entry of the result.
 #[must_use]

@@ -10,6 +10,7 @@ use tonic::Code;
 use super::*;
 use crate::cdi::Hook;
 use crate::device::Health;
+use crate::health::Reason;
 use crate::region::{Programming, RegionConfig};
 use crate::release::Held;
 use crate::testing::{A10, device, nodes};
@@ -184,7 +185,7 @@ async fn preferences_are_answered_for_each_container() {
 #[tokio::test]
 async fn an_allocation_that_cannot_be_given_has_a_code() {
     let sick = Device {
-        health: Health::Unhealthy { reason: "broken".to_owned() },
+        health: Health::Unhealthy { reason: Reason::Unreadable, message: "broken".to_owned() },
         ..device("b", 0, None)
     };
     let fixture = plugin(serve(&[device("a", 0, None), sick]));

@@ -8,6 +8,7 @@ use fpga::names::ResourceName;
 
 use super::{Candidate, State};
 use crate::device::Node;
+use crate::health::Reason;
 
 /// The slots of a card. A card of one slot gives all its ports with it; on any other the driver has
 /// one slot behind each port, so a tenant never gets the port of its neighbour.
@@ -32,7 +33,7 @@ pub(super) fn card(board: &Board) -> Candidate {
         Some(_) => state(card_interface(board)),
         None => State::Unusable("it has no device node"),
     };
-    Candidate { id: fme.name.clone(), nodes, state, disabled: false }
+    Candidate::new(fme.name.clone(), nodes, state)
 }
 
 /// `ports_num` counts the released ports too, which the inventory cannot show; the others are for
@@ -46,16 +47,17 @@ fn slot(id: String, ports: Vec<&Port>, interface: Option<InterfaceId>) -> Candid
     let nodes = port_nodes(&ports);
     let state =
         if nodes.is_empty() { State::Unusable("it has no port node") } else { state(interface) };
-    Candidate { id, nodes, state, disabled: false }
+    Candidate::new(id, nodes, state)
 }
 
 fn state(interface: Option<InterfaceId>) -> State {
     match interface {
-        Some(id) if id.is_crash_marker() => {
-            State::Unknown("its interface id reads as all ones: the firmware crashed")
-        }
+        Some(id) if id.is_crash_marker() => State::Unknown(
+            Reason::FirmwareCrashed,
+            "its interface id reads as all ones: the firmware crashed",
+        ),
         Some(id) => State::Works(ResourceName::region(id)),
-        None => State::Unknown("its interface id cannot be read"),
+        None => State::Unknown(Reason::Unreadable, "its interface id cannot be read"),
     }
 }
 

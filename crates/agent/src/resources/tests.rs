@@ -5,6 +5,7 @@ use fpga::board::{Driver, Function};
 use fpga::id::InterfaceId;
 
 use super::*;
+use crate::health::Condition;
 use crate::testing::{A10, NLB0, NLB3, board, inventory, loaded};
 
 const AF: Settings = Settings { mode: Mode::Af, naming: Naming::Plain };
@@ -239,14 +240,17 @@ fn a_region_whose_programming_failed_is_unhealthy() {
             format!("region-{A10} dfl-fme.0-port1 healthy dfl-port.1"),
         ]
     );
-    let reason = "the last programming failed: run `fpgactl recover`".to_owned();
+    let failed = Health::Unhealthy {
+        reason: Reason::ProgrammingFailed,
+        message: "the last programming failed: run `fpgactl recover`".to_owned(),
+    };
     let device = &region.offer[&ResourceName::region(A10)][0];
-    assert_eq!(device.health, Health::Unhealthy { reason: reason.clone() });
+    assert_eq!(device.health, failed);
 
     let before = fresh(vec![board(Driver::Dfl, 0, 0, &[loaded(NLB3)])], AF);
     let after = plan(&snapshot(), AF, &before.memory);
     let device = &after.offer[&ResourceName::af(Naming::Plain, A10, NLB3)][0];
-    assert_eq!(device.health, Health::Unhealthy { reason });
+    assert_eq!(device.health, failed);
 }
 
 #[test]
@@ -313,4 +317,112 @@ fn no_driver_and_no_cards_offer_nothing() {
     for settings in [AF, REGION, REGION_DEVEL] {
         assert_eq!(plan(&Snapshot::default(), settings, &Memory::default()), Plan::default());
     }
+}
+
+fn ill(board: u8, port: Option<&str>, reason: Reason, message: &str) -> Condition {
+    Condition {
+        board: format!("0000:{board:02x}:00.0").parse().unwrap(),
+        port: port.map(str::to_owned),
+        reason,
+        unhealthy: true,
+        message: message.to_owned(),
+    }
+}
+
+#[test]
+fn a_condition_hits_the_devices_that_it_is_about() {
+    let boards = vec![
+        board(Driver::Dfl, 0x10, 0, &[loaded(NLB0), loaded(NLB0)]),
+        board(Driver::Dfl, 0x20, 2, &[loaded(NLB0)]),
+    ];
+    let with = |conditions: &[Condition], settings| {
+        let snapshot = Snapshot { conditions: conditions.to_vec(), ..inventory(boards.clone()) };
+        let plan = plan(&snapshot, settings, &Memory::default());
+        let devices = plan.offer.into_values().flatten().filter(|device| !device.is_healthy());
+        devices.map(|device| device.id).collect::<Vec<_>>()
+    };
+    let card = ill(0x10, None, Reason::Temperature, "hot");
+    let port = ill(0x10, Some("dfl-port.1"), Reason::PortError, "fault");
+    let told = Condition { unhealthy: false, ..card.clone() };
+    for (conditions, af, region, devel) in [
+        (
+            [card].as_slice(),
+            vec!["dfl-port.0", "dfl-port.1"],
+            vec!["dfl-fme.0-port0", "dfl-fme.0-port1"],
+            vec!["dfl-fme.0"],
+        ),
+        (&[port], vec!["dfl-port.1"], vec!["dfl-fme.0-port1"], vec!["dfl-fme.0"]),
+        (&[told], vec![], vec![], vec![]),
+    ] {
+        assert_eq!(with(conditions, AF), af);
+        assert_eq!(with(conditions, REGION), region);
+        assert_eq!(with(conditions, REGION_DEVEL), devel);
+    }
+}
+
+#[test]
+fn the_worst_reason_is_told_with_the_words_for_all() {
+    let conditions = vec![
+        ill(0, Some("dfl-port.0"), Reason::PortError, "a page fault"),
+        ill(0, None, Reason::FatalError, "memory"),
+    ];
+    let boards = vec![board(Driver::Dfl, 0, 0, &[loaded(NLB0)])];
+    let snapshot = Snapshot { conditions, ..inventory(boards) };
+    let plan = plan(&snapshot, REGION, &Memory::default());
+    let expected = Health::Unhealthy {
+        reason: Reason::FatalError,
+        message: "a page fault; memory".to_owned(),
+    };
+    assert_eq!(plan.offer[&ResourceName::region(A10)][0].health, expected);
+}
+
+#[test]
+fn the_devices_of_a_vanished_card_stay_for_a_while() {
+    const KEEP: Duration = Duration::from_secs(600);
+    let start = Instant::now();
+    let cards = || {
+        vec![
+            board(Driver::Dfl, 0x10, 0, &[loaded(NLB0)]),
+            board(Driver::Dfl, 0x20, 1, &[loaded(NLB3), loaded(NLB0)]),
+        ]
+    };
+    let step = |boards, memory: &Memory, keep, seconds| {
+        let snapshot = inventory(boards);
+        let now = start + Duration::from_secs(seconds);
+        plan(&snapshot, AF, memory).with_vanished(&snapshot, memory, keep, now)
+    };
+    let all = step(cards(), &Memory::default(), KEEP, 0);
+    assert_eq!(all.again_at, None);
+
+    let one = vec![board(Driver::Dfl, 0x10, 0, &[loaded(NLB0)])];
+    let gone = step(one.clone(), &all.memory, KEEP, 1);
+    let expected = [
+        format!("af-{NLB0} dfl-port.0 healthy dfl-port.0"),
+        format!("af-{NLB0} dfl-port.2 unhealthy dfl-port.2"),
+        format!("af-{NLB3} dfl-port.1 unhealthy dfl-port.1"),
+    ];
+    assert_eq!(lines(&gone), expected);
+    assert_eq!(gone.again_at, Some(start + Duration::from_secs(601)));
+    let still = step(one.clone(), &gone.memory, KEEP, 600);
+    assert_eq!(lines(&still), expected);
+    assert_eq!(still.again_at, gone.again_at);
+    assert_eq!(lines(&step(one.clone(), &still.memory, KEEP, 601)).len(), 1);
+    assert_eq!(lines(&step(one, &all.memory, Duration::ZERO, 1)).len(), 1);
+
+    // It comes back with other numbers: what it was called is forgotten.
+    let other = vec![
+        board(Driver::Dfl, 0x10, 0, &[loaded(NLB0)]),
+        board(Driver::Dfl, 0x20, 5, &[loaded(NLB3), loaded(NLB0)]),
+    ];
+    assert_eq!(lines(&step(other, &still.memory, KEEP, 602)).len(), 3);
+    // Another card takes over the number of one of them.
+    let successor = vec![board(Driver::Dfl, 0x30, 1, &[loaded(NLB0)])];
+    assert_eq!(
+        lines(&step(successor, &still.memory, KEEP, 10)),
+        [
+            format!("af-{NLB0} dfl-port.1 healthy dfl-port.1"),
+            format!("af-{NLB0} dfl-port.0 unhealthy dfl-port.0"),
+            format!("af-{NLB0} dfl-port.2 unhealthy dfl-port.2"),
+        ]
+    );
 }

@@ -1,8 +1,11 @@
 use super::*;
+use crate::health::Reason;
 use crate::testing::{device, nodes};
 
 fn unhealthy(id: &str) -> Device {
-    Device { health: Health::Unhealthy { reason: "it crashed".to_owned() }, ..device(id, 0, None) }
+    let health =
+        Health::Unhealthy { reason: Reason::FirmwareCrashed, message: "it crashed".to_owned() };
+    Device { health, ..device(id, 0, None) }
 }
 
 fn paths(response: &ContainerAllocateResponse) -> Vec<&str> {

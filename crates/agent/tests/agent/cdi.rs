@@ -104,7 +104,7 @@ async fn a_region_has_a_complete_spec_before_the_kubelet_hears_of_it() {
 async fn a_spec_goes_with_its_card_and_comes_back_with_it() {
     let mut node = Node::new(&cards(&[(0x10, &["nlb3"]), (0x20, &["nlb3"])]));
     let kubelet = node.kubelet();
-    let _agent = node.agent(&["--mode", "region", "--rescan-interval", "1h"]);
+    let _agent = node.agent(&["--mode", "region", "--keep-vanished", "none"]);
     allocatable(&kubelet, REGION, 2).await;
     node.change(|host| host.remove(1));
     eventually("its spec is removed", || names(&node) == [SPEC]).await;

@@ -37,7 +37,7 @@ async fn a_function_that_is_replaced_moves_its_device() {
 async fn a_card_that_falls_off_the_bus_takes_only_its_own_devices() {
     let mut node = Node::new(&cards(&[(0x10, &["nlb3"]), (0x20, &["nlb3", "nlb0"])]));
     let kubelet = node.kubelet();
-    let _agent = node.agent(&["--rescan-interval", "1h"]);
+    let _agent = node.agent(&["--rescan-interval", "1h", "--keep-vanished", "none"]);
     allocatable(&kubelet, AF_NLB3, 2).await;
     allocatable(&kubelet, AF_NLB0, 1).await;
 
@@ -114,7 +114,7 @@ async fn a_crashed_function_is_unhealthy_where_it_was() {
 async fn a_region_does_not_mind_what_its_port_holds() {
     let mut node = Node::new(&one_card());
     let kubelet = node.kubelet();
-    let _agent = node.agent(&["--mode", "region"]);
+    let _agent = node.agent(&["--mode", "region", "--keep-vanished", "none"]);
     allocatable(&kubelet, REGION, 1).await;
     node.change(|host| host.slots[0].card.set_function(0, afu::NLB0));
     node.deny_function("dfl-port.0", Some(Errno::EBUSY));

@@ -9,6 +9,7 @@ mod annotation;
 mod api;
 mod cdi;
 mod changes;
+mod conditions;
 mod emulated;
 mod faults;
 mod grants;

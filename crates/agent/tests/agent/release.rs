@@ -70,7 +70,9 @@ async fn a_restart_of_the_agent_forgets_nobody() {
 
     let asked = server.asked();
     let mut agent = node.agent();
-    allocatable(&kubelet, REGION, 2).await;
+    let list = || devices(&kubelet.lists(REGION).pop().unwrap_or_default());
+    let soiled = ["dfl-fme.0 Unhealthy", "dfl-fme.1 Unhealthy"];
+    eventually("errors are seen", || list() == soiled).await;
     eventually("the kubelet was asked", || server.asked() > asked).await;
     kubelet.release("leaves");
     // As its container's end is seen: a process closes the port.
@@ -78,6 +80,7 @@ async fn a_restart_of_the_agent_forgets_nobody() {
     agent.wait_for_line("region cleaned", LIMIT).await.unwrap();
     assert_eq!(errors(&node, &left), CLEAN);
     assert_ne!(errors(&node, other(&left)), CLEAN, "a region that nobody had was touched");
+    allocatable(&kubelet, REGION, 1).await;
 
     // With nothing in use, nobody is asked any more.
     let asked = server.asked();

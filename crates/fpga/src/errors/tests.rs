@@ -86,3 +86,30 @@ fn reconfiguration_errors_have_the_kernels_words() {
          reconfig IP protocol error, reconfig fifo overflow error"
     );
 }
+
+#[test]
+fn severities_follow_the_names() {
+    let fatal = |register: Register| -> Vec<_> {
+        let errors = register.decode(u64::MAX).into_iter();
+        let fatal = errors.filter(|error| error.severity == Severity::Fatal);
+        fatal.map(|error| error.name.unwrap_or("unnamed")).collect()
+    };
+    let named = |register: Register| -> Vec<_> {
+        register.decode(u64::MAX).iter().filter_map(|error| error.name).collect()
+    };
+    let except = |register: Register, others: &[&str]| -> Vec<_> {
+        named(register).into_iter().filter(|name| !others.contains(name)).collect()
+    };
+    assert_eq!(
+        fatal(Register::Port),
+        except(Register::Port, &["MMIORdWhileRst", "MMIOWrWhileRst", "VfFlrAccessError"])
+    );
+    assert_eq!(fatal(Register::Fme), except(Register::Fme, &["AfuAccessModeErr", "MBPErr"]));
+    assert_eq!(fatal(Register::Pcie), ["ParityErr"]);
+    assert_eq!(fatal(Register::Nonfatal), ["TempThreshAP6"]);
+    // The register itself says that the card does not go on.
+    assert_eq!(fatal(Register::Fatal).len(), 64);
+    assert_eq!(fatal(Register::Reconfiguration), [""; 0]);
+    let ordered = Register::FmeOrder.decode(1 << 60 | 1 << 8);
+    assert_eq!((ordered[0].name, ordered[0].severity), (Some("ParityErr"), Severity::Fatal));
+}

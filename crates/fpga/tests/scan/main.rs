@@ -8,3 +8,4 @@ mod damage;
 mod live;
 mod node;
 mod shapes;
+mod vitals;

@@ -1,0 +1,156 @@
+use clap::ValueEnum as _;
+use fpga::board::Driver;
+use fpga::scan::Temperature;
+
+use super::*;
+use crate::testing::{NLB3, board, loaded};
+
+const DEFAULT: [Cause; 4] =
+    [Cause::FatalErrors, Cause::PortErrors, Cause::PowerOff, Cause::Temperature];
+
+fn judge(unhealthy_on: &[Cause]) -> Judge {
+    Judge::new(Policy {
+        unhealthy_on: unhealthy_on.to_vec(),
+        temperature_limit: None,
+        hysteresis: 5000,
+    })
+}
+
+fn register(name: &str, value: u64) -> Vec<ErrorRegister> {
+    vec![ErrorRegister { name: name.to_owned(), value }]
+}
+
+fn at(degrees: u32) -> Vitals {
+    let temperature =
+        Temperature { now: degrees * 1000, max: Some(90_000), critical: Some(93_000) };
+    Vitals { temperature: Some(temperature), ..Vitals::default() }
+}
+
+fn port(power_state: Option<PowerState>, errors: Vec<ErrorRegister>) -> Vitals {
+    let port = PortVitals { name: "dfl-port.0".to_owned(), power_state, errors };
+    Vitals { ports: vec![port], ..Vitals::default() }
+}
+
+/// `reason, unhealthy or not, message` of what is found of one card.
+fn found(judge: &mut Judge, vitals: &Vitals) -> Vec<String> {
+    let card = board(Driver::Dfl, 0x10, 0, &[loaded(NLB3)]);
+    let found = judge.look([(&card, vitals)]);
+    let line = |condition: &Condition| {
+        let harm = if condition.unhealthy { "unhealthy" } else { "told" };
+        let of = condition.port.as_deref().unwrap_or("card");
+        format!("{of} {} {harm}: {}", condition.reason, condition.message)
+    };
+    found.iter().map(line).collect()
+}
+
+#[test]
+fn a_hot_card_must_cool_some_way() {
+    let mut judge = judge(&DEFAULT);
+    let hot = ["card temperature unhealthy: the card is at 93 °C or above"];
+    let warm = ["card temperature told: the card is at 90 °C or above"];
+    for (degrees, expected) in [
+        (89, [].as_slice()),
+        (92, &warm),
+        (93, &hot),
+        (120, &hot),
+        (88, &hot),
+        (87, &warm),
+        (92, &warm),
+        (85, &warm),
+        (84, &[]),
+        (89, &[]),
+    ] {
+        assert_eq!(found(&mut judge, &at(degrees)), expected, "{degrees}");
+    }
+}
+
+#[test]
+fn the_operator_sets_the_limit() {
+    let policy =
+        Policy { unhealthy_on: DEFAULT.into(), temperature_limit: Some(70_000), hysteresis: 0 };
+    let mut judge = Judge::new(policy);
+    assert_eq!(
+        found(&mut judge, &at(70)),
+        ["card temperature unhealthy: the card is at 70 °C or above"]
+    );
+    assert_eq!(found(&mut judge, &at(69)), [""; 0]);
+}
+
+#[test]
+fn a_sensor_that_fails_cools_no_card() {
+    let mut judge = judge(&DEFAULT);
+    found(&mut judge, &at(99));
+    assert_eq!(found(&mut judge, &Vitals::default()).len(), 1);
+    // But a card that was gone is a new one.
+    judge.look([]);
+    assert_eq!(found(&mut judge, &Vitals::default()), [""; 0]);
+}
+
+#[test]
+fn errors_are_as_bad_as_their_bits() {
+    let card = |name, value| Vitals { errors: register(name, value), ..Vitals::default() };
+    for (vitals, expected) in [
+        (
+            card("catfatal_errors", 1 << 9),
+            "card fatal_error unhealthy: checksum error in the configuration memory",
+        ),
+        (card("nonfatal_errors", 1 << 6), "card nonfatal_error told: injected warning"),
+        (card("fme_errors", 1), "card fatal_error unhealthy: error in the fabric"),
+        (
+            port(None, register("errors", 1 << 48)),
+            "dfl-port.0 port_error unhealthy: page fault on a request of the function",
+        ),
+        (
+            port(None, register("errors", 1 << 9)),
+            "dfl-port.0 nonfatal_error told: register read while the port was in reset",
+        ),
+    ] {
+        assert_eq!(found(&mut judge(&DEFAULT), &vitals), [expected]);
+    }
+    let both = card("pcie0_errors", 1 << 8 | 1);
+    assert_eq!(found(&mut judge(&DEFAULT), &both).len(), 2);
+    for repeated in ["first_error", "next_error", "fme-errors/first_error", "unheard-of"] {
+        assert_eq!(found(&mut judge(&DEFAULT), &card(repeated, 1)), [""; 0]);
+    }
+}
+
+#[test]
+fn power_states_are_of_the_port() {
+    let mut judge = judge(&DEFAULT);
+    let of = |judge: &mut Judge, state: u8| {
+        found(judge, &port(Some(PowerState::from(state)), Vec::new()))
+    };
+    assert_eq!(of(&mut judge, 0), [""; 0]);
+    assert_eq!(
+        of(&mut judge, 1),
+        ["dfl-port.0 throttled told: power state AP1: the function is throttled to half"]
+    );
+    assert_eq!(
+        of(&mut judge, 2),
+        ["dfl-port.0 throttled told: power state AP2: the function is throttled to a tenth"]
+    );
+    assert!(of(&mut judge, 6)[0].starts_with("dfl-port.0 power_off unhealthy: power state AP6"));
+    assert_eq!(of(&mut judge, 9), [""; 0]);
+}
+
+#[test]
+fn each_cause_can_be_switched() {
+    let cases = [
+        (Cause::FatalErrors, Vitals { errors: register("catfatal_errors", 1), ..at(20) }),
+        (Cause::NonfatalErrors, Vitals { errors: register("nonfatal_errors", 4), ..at(20) }),
+        (Cause::PortErrors, port(None, register("errors", 1))),
+        (Cause::PowerOff, port(Some(PowerState::Off), Vec::new())),
+        (Cause::Temperature, at(99)),
+        (Cause::Throttling, port(Some(PowerState::Half), Vec::new())),
+    ];
+    for (cause, vitals) in &cases {
+        let card = board(Driver::Dfl, 0x10, 0, &[loaded(NLB3)]);
+        let others: Vec<Cause> =
+            Cause::value_variants().iter().copied().filter(|c| c != cause).collect();
+        for (on, unhealthy) in [(vec![*cause], true), (others, false)] {
+            let found = judge(&on).look([(&card, vitals)]);
+            let [one] = found.as_slice() else { panic!("{cause:?}: {found:?}") };
+            assert_eq!(one.unhealthy, unhealthy, "{cause:?} of {on:?}");
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! How a card is: what the kernel tells of no change in, so that it has to be looked at now and then.
+//!
+//! These are the error registers, the power states of the ports, and the sensors. In the in-tree driver
+//! the sensors are hwmon devices below the management engine (`drivers/fpga/dfl-fme-main.c`), in the
+//! out-of-tree one attributes of it. A card whose sensors are elsewhere, as on a board with a management
+//! controller, has none here.
+//!
+//! The drivers could signal errors on an eventfd (`DFL_FPGA_FME_ERR_SET_IRQ`,
+//! `DFL_FPGA_PORT_ERR_SET_IRQ`), but only to who keeps the node open, and that costs the node's users too
+//! much: a port is reset and its memory let go when the last one closes it (`afu_release` in
+//! `dfl-afu-main.c`), so that a watcher would keep both from happening; no port that is open can be given
+//! to a virtual function; nobody can have a node that is open to himself (`O_EXCL`); and there is one
+//! eventfd, which would be taken from a tool that set its own.
+
+use crate::board::{Board, Driver, ErrorRegister, Problem};
+use crate::root::Root;
+
+use super::object::Object;
+use super::{Flavour, dfl, opae};
+
+/// Names of the hwmon devices of a management engine (`drivers/fpga/dfl-fme-main.c`).
+const THERMAL: &str = "dfl_fme_thermal";
+const POWER: &str = "dfl_fme_power";
+
+/// What a card says about itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Vitals {
+    /// The temperature of the FPGA, if there is a sensor that can be read.
+    pub temperature: Option<Temperature>,
+    /// Power that the FPGA takes, in microwatts.
+    pub power: Option<u64>,
+    /// Error registers of the management engine that are not zero, by attribute name.
+    pub errors: Vec<ErrorRegister>,
+    /// Its ports, as far as they can be read, in the board's order.
+    pub ports: Vec<PortVitals>,
+}
+
+/// A temperature and its thresholds, all in thousandths of a degree Celsius.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Temperature {
+    /// Now (`temp1_input`).
+    pub now: u32,
+    /// From here on the card throttles its functions to half (AP1, `temp1_max`).
+    pub max: Option<u32>,
+    /// From here on it throttles them to a tenth (AP2, `temp1_crit`).
+    pub critical: Option<u32>,
+}
+
+/// What a port says about itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PortVitals {
+    /// Name of its node.
+    pub name: String,
+    /// Its power state.
+    pub power_state: Option<PowerState>,
+    /// Error registers that are not zero, by attribute name.
+    pub errors: Vec<ErrorRegister>,
+}
+
+/// How far a port's function is held back (`power_state`,
+/// `Documentation/ABI/testing/sysfs-platform-dfl-port`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PowerState {
+    /// Not at all.
+    Normal,
+    /// AP1: by half.
+    Half,
+    /// AP2: by nine tenths.
+    Tenth,
+    /// AP6: it is off.
+    Off,
+    /// A value that has no meaning.
+    Unknown(u8),
+}
+
+/// Reads how `board` is. What cannot be read is left out, and a problem.
+#[must_use]
+pub fn vitals(root: &Root, board: &Board) -> (Vitals, Vec<Problem>) {
+    let flavour = match board.driver {
+        Driver::Dfl => &dfl::FLAVOUR,
+        Driver::Opae => &opae::FLAVOUR,
+    };
+    let mut problems = Vec::new();
+    let mut vitals = Vitals::default();
+    let name = &board.fme.node.name;
+    if let Some(mut fme) = Object::open(name, &root.platform_device(name), &mut problems) {
+        vitals.errors = fme.errors(flavour.fme_errors);
+        match board.driver {
+            Driver::Dfl => hwmon(&mut fme, &mut vitals),
+            Driver::Opae => management(&mut fme, &mut vitals),
+        }
+    }
+    let ports = board.ports.iter().map(|port| port.node.name.as_str());
+    vitals.ports = ports.filter_map(|name| port(root, flavour, name, &mut problems)).collect();
+    (vitals, problems)
+}
+
+fn port(
+    root: &Root,
+    flavour: &Flavour,
+    name: &str,
+    problems: &mut Vec<Problem>,
+) -> Option<PortVitals> {
+    let mut port = Object::open(name, &root.platform_device(name), problems)?;
+    Some(PortVitals {
+        name: name.to_owned(),
+        power_state: port.number::<u8>("power_state").map(PowerState::from),
+        errors: port.errors(flavour.port_errors),
+    })
+}
+
+fn hwmon(fme: &mut Object<'_>, vitals: &mut Vitals) {
+    // None is what a card without sensors has.
+    for device in fme.dir().numbered("hwmon", "hwmon").unwrap_or_default() {
+        let at = |attribute: &str| format!("hwmon/{device}/{attribute}");
+        match fme.text(&at("name")).as_deref() {
+            Some(THERMAL) => {
+                vitals.temperature = fme.number(&at("temp1_input")).map(|now| Temperature {
+                    now,
+                    max: threshold(fme.number(&at("temp1_max"))),
+                    critical: threshold(fme.number(&at("temp1_crit"))),
+                });
+            }
+            Some(POWER) => vitals.power = fme.number(&at("power1_input")),
+            _ => {}
+        }
+    }
+}
+
+/// Degrees and watts in the out-of-tree driver.
+fn management(fme: &mut Object<'_>, vitals: &mut Vitals) {
+    let mut degrees = |attribute: &str| {
+        let degrees: Option<u32> = fme.number(&format!("thermal_mgmt/{attribute}"));
+        degrees.and_then(|degrees| degrees.checked_mul(1000))
+    };
+    vitals.temperature = degrees("temperature").map(|now| Temperature {
+        now,
+        max: threshold(degrees("threshold1")),
+        critical: threshold(degrees("threshold2")),
+    });
+    let watts: Option<u64> = fme.number("power_mgmt/consumed");
+    vitals.power = watts.and_then(|watts| watts.checked_mul(1_000_000));
+}
+
+/// A threshold of 0 is one that is not set.
+fn threshold(value: Option<u32>) -> Option<u32> {
+    value.filter(|value| *value > 0)
+}
+
+impl From<u8> for PowerState {
+    fn from(value: u8) -> Self {
+        match value {
+            0 => Self::Normal,
+            1 => Self::Half,
+            2 => Self::Tenth,
+            6 => Self::Off,
+            other => Self::Unknown(other),
+        }
+    }
+}
