@@ -1,0 +1,119 @@
+//! What the webhook counts, in the Prometheus text format.
+
+use std::time::Duration;
+
+use prometheus_client::encoding::text::encode;
+use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::Registry;
+
+/// Upper bounds of the latency histogram in seconds.
+const SECONDS: [f64; 10] =
+    [0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.1, 1.0];
+
+/// How a review ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EncodeLabelValue)]
+#[allow(non_camel_case_types)]
+pub enum Outcome {
+    /// The pod was changed.
+    patched,
+    /// The pod went through as it was.
+    passed,
+    /// The pod was refused.
+    refused,
+    /// The request was no review of a pod.
+    bad_request,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OutcomeLabel {
+    outcome: Outcome,
+}
+
+/// All counters. Clones share them.
+#[derive(Debug, Clone)]
+pub struct Metrics {
+    reviews: Family<OutcomeLabel, Counter>,
+    latency: Histogram,
+    /// TLS connections that are open.
+    pub connections: Gauge,
+    /// Objects that requests are answered from.
+    pub objects: Gauge,
+    /// 1 while this replica holds the lease.
+    pub leader: Gauge,
+    /// Events that were not written because there were too many.
+    pub events_dropped: Counter,
+    /// TLS handshakes that failed.
+    pub handshake_failures: Counter,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self {
+            reviews: Family::default(),
+            latency: Histogram::new(SECONDS),
+            connections: Gauge::default(),
+            objects: Gauge::default(),
+            leader: Gauge::default(),
+            events_dropped: Counter::default(),
+            handshake_failures: Counter::default(),
+        }
+    }
+}
+
+impl Metrics {
+    /// Counts a review: how it ended and how long it took from the last byte of the request on.
+    pub fn reviewed(&self, outcome: Outcome, took: Duration) {
+        self.reviews.get_or_create(&OutcomeLabel { outcome }).inc();
+        self.latency.observe(took.as_secs_f64());
+    }
+
+    /// The exposition in OpenMetrics text.
+    ///
+    /// # Errors
+    /// None in practice: the text is written to memory.
+    pub fn text(&self) -> Result<String, std::fmt::Error> {
+        let mut registry = Registry::with_prefix("kube_fpga_webhook");
+        let r = &mut registry;
+        r.register("reviews", "Admission reviews by how they ended", self.reviews.clone());
+        let help = "Time from the last byte of a review to its answer, in seconds";
+        r.register("review_duration_seconds", help, self.latency.clone());
+        r.register("connections", "Open TLS connections", self.connections.clone());
+        let help = "AcceleratorFunction and FpgaRegion objects that reviews are answered from";
+        r.register("objects", help, self.objects.clone());
+        r.register("leader", "1 while this replica holds the lease", self.leader.clone());
+        let help = "Events that were not written because there were too many";
+        r.register("events_dropped", help, self.events_dropped.clone());
+        let help = "TLS handshakes that failed";
+        r.register("tls_handshake_failures", help, self.handshake_failures.clone());
+        let mut text = String::new();
+        encode(&mut text, &registry)?;
+        Ok(text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_counter_is_in_the_text() {
+        let metrics = Metrics::default();
+        metrics.reviewed(Outcome::bad_request, Duration::from_micros(80));
+        metrics.reviewed(Outcome::patched, Duration::from_micros(80));
+        metrics.leader.set(1);
+        let text = metrics.text().unwrap();
+        for line in [
+            "kube_fpga_webhook_reviews_total{outcome=\"bad_request\"} 1",
+            "kube_fpga_webhook_review_duration_seconds_bucket{le=\"0.0001\"} 2",
+            "kube_fpga_webhook_leader 1",
+            "kube_fpga_webhook_events_dropped_total 0",
+            "kube_fpga_webhook_tls_handshake_failures_total 0",
+        ] {
+            assert!(text.lines().any(|l| l == line), "no {line} in:\n{text}");
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! What is answered to which request.
+
+use std::convert::Infallible;
+use std::fmt;
+use std::time::{Duration, Instant};
+
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper::body::{Body as _, Bytes, Incoming};
+use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue};
+use hyper::{Method, Request, Response, StatusCode};
+use tokio::sync::Semaphore;
+
+use crate::metrics::{Metrics, Outcome};
+use crate::readiness::Readiness;
+
+/// The largest review: an API server takes objects of 3 MiB at most, and sends the old one and the new one.
+const BODY_LIMIT: usize = 7 * 1024 * 1024;
+/// For the whole of a request's body to arrive, while waiting for memory included.
+const BODY_TIME: Duration = Duration::from_secs(10);
+/// Bytes of bodies that are under way at once, in units; further ones wait.
+const UNIT: usize = 64 * 1024;
+const UNITS: usize = 512;
+
+/// The answer to a review.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Reply {
+    /// HTTP status.
+    pub status: StatusCode,
+    /// JSON, or a line of text with a status other than 200.
+    pub body: Vec<u8>,
+    /// How it ended, for the counters.
+    pub outcome: Outcome,
+}
+
+/// Decides on the bytes of a review.
+pub type Review = Box<dyn Fn(&[u8]) -> Reply + Send + Sync>;
+
+/// Everything that is served.
+pub struct Routes {
+    /// Where reviews are sent.
+    path: String,
+    review: Review,
+    readiness: Readiness,
+    pub(super) metrics: Metrics,
+    memory: Semaphore,
+}
+
+impl fmt::Debug for Routes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Routes").field("path", &self.path).finish_non_exhaustive()
+    }
+}
+
+type Answer = Response<Full<Bytes>>;
+
+impl Routes {
+    /// Reviews are sent to `path`.
+    #[must_use]
+    pub fn new(path: String, review: Review, readiness: Readiness, metrics: Metrics) -> Self {
+        Self { path, review, readiness, metrics, memory: Semaphore::new(UNITS) }
+    }
+
+    pub(super) async fn answer(&self, request: Request<Incoming>) -> Result<Answer, Infallible> {
+        if request.uri().path() != self.path {
+            return Ok(self.about(&request));
+        }
+        if request.method() != Method::POST {
+            let mut answer = text(StatusCode::METHOD_NOT_ALLOWED, "expected POST\n");
+            answer.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
+            return Ok(answer);
+        }
+        Ok(match self.body(request).await {
+            Ok(body) => self.review(&body),
+            Err((status, reason)) => {
+                self.metrics.reviewed(Outcome::bad_request, Duration::ZERO);
+                text(status, reason)
+            }
+        })
+    }
+
+    /// Health, for who can only reach this port.
+    pub(super) fn about(&self, request: &Request<Incoming>) -> Answer {
+        match request.uri().path() {
+            "/healthz" => text(StatusCode::OK, "ok\n"),
+            "/readyz" => match self.readiness.missing().as_slice() {
+                [] => text(StatusCode::OK, "ok\n"),
+                missing => {
+                    text(StatusCode::SERVICE_UNAVAILABLE, &format!("{}\n", missing.join("\n")))
+                }
+            },
+            _ => text(StatusCode::NOT_FOUND, "not found\n"),
+        }
+    }
+
+    fn review(&self, body: &[u8]) -> Answer {
+        let begin = Instant::now();
+        // A pod is refused for what its namespace lacks; without the objects nothing is known to be lacking.
+        if !self.readiness.is_synced() {
+            return text(StatusCode::SERVICE_UNAVAILABLE, "the objects are not known yet\n");
+        }
+        let Reply { status, body, outcome } = (self.review)(body);
+        self.metrics.reviewed(outcome, begin.elapsed());
+        let is_json = status == StatusCode::OK;
+        let mut answer = Response::new(Full::new(Bytes::from(body)));
+        *answer.status_mut() = status;
+        let kind = if is_json { "application/json" } else { TEXT };
+        answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+        answer
+    }
+
+    async fn body(&self, request: Request<Incoming>) -> Result<Bytes, (StatusCode, &'static str)> {
+        let kind = request.headers().get(CONTENT_TYPE).map(HeaderValue::as_bytes);
+        if !kind.is_some_and(|kind| kind.starts_with(b"application/json")) {
+            return Err((StatusCode::UNSUPPORTED_MEDIA_TYPE, "expected application/json\n"));
+        }
+        let (too_large, too_slow) = (
+            (StatusCode::PAYLOAD_TOO_LARGE, "the review is larger than 7 MiB\n"),
+            (StatusCode::REQUEST_TIMEOUT, "the review did not arrive in time\n"),
+        );
+        let body = request.into_body();
+        let known = body.size_hint().upper().and_then(|size| usize::try_from(size).ok());
+        let size = known.unwrap_or(BODY_LIMIT);
+        if size > BODY_LIMIT {
+            return Err(too_large);
+        }
+        let units = u32::try_from(size.div_ceil(UNIT)).map_err(|_| too_large)?;
+        let collect = async {
+            let _memory = self.memory.acquire_many(units).await.ok()?;
+            Some(Limited::new(body, size).collect().await)
+        };
+        match tokio::time::timeout(BODY_TIME, collect).await {
+            Ok(Some(Ok(body))) => Ok(body.to_bytes()),
+            Ok(Some(Err(error))) if error.is::<http_body_util::LengthLimitError>() => {
+                Err(too_large)
+            }
+            Ok(Some(Err(_)) | None) => {
+                Err((StatusCode::BAD_REQUEST, "the review cannot be read\n"))
+            }
+            Err(_) => Err(too_slow),
+        }
+    }
+}
+
+const TEXT: &str = "text/plain; charset=utf-8";
+
+pub(super) fn text(status: StatusCode, text: &str) -> Answer {
+    let mut answer = Response::new(Full::new(Bytes::from(text.to_owned())));
+    *answer.status_mut() = status;
+    answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(TEXT));
+    answer
+}
