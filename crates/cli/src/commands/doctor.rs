@@ -28,6 +28,7 @@ mod store;
 mod survey;
 mod text;
 mod timed;
+mod webhook;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -45,7 +46,8 @@ use crate::status::Status;
 /// Find out what is wrong with this node, why, and how to repair it
 ///
 /// Looks at the driver, the device nodes, the regions, the kubelet and the agent's sockets, CDI and the runtime's
-/// configuration, the hook, the store of bitstreams and the grants. Nothing is changed and no program is run. Run it
+/// configuration, the hook, the store of bitstreams and the grants; with --webhook or --kubeconfig at the admission
+/// webhook, too. Nothing is changed and no program is run. Run it
 /// as root: what it may not look at it cannot judge, and it says so.
 #[derive(Debug, ClapArgs)]
 #[command(after_help = HELP)]
@@ -74,6 +76,7 @@ Examples:
   fpgactl doctor
   fpgactl doctor -q --area cdi --area runtime
   fpgactl doctor -o json | jq -r '.[] | select(.level == \"error\") | .fix'
+  fpgactl doctor --area webhook --kubeconfig ~/.kube/config
   fpgactl --root /host doctor        # in a pod that has the node's file system at /host
 
 Exit codes, by the worst level:

@@ -12,6 +12,7 @@ use super::finding::Finding;
 use super::survey::Survey;
 use super::{
     agent, cdi, devices, driver, grants, hook, kubelet, limits, regions, runtime, sockets, store,
+    webhook,
 };
 
 /// What is looked at, in the order of the output: from the card up.
@@ -42,6 +43,8 @@ pub(super) enum Area {
     Grants,
     /// Memory that functions need
     Limits,
+    /// The admission webhook; asked for by --webhook or --kubeconfig
+    Webhook,
 }
 
 impl Area {
@@ -59,6 +62,7 @@ impl Area {
             Self::Store => "store",
             Self::Grants => "grants",
             Self::Limits => "limits",
+            Self::Webhook => "webhook",
         }
     }
 
@@ -76,6 +80,7 @@ impl Area {
             Self::Store => store::look(survey, report),
             Self::Grants => grants::look(survey, report),
             Self::Limits => limits::look(survey, report),
+            Self::Webhook => webhook::look(survey, report),
         }
     }
 }

@@ -25,7 +25,8 @@ pub(super) fn get(address: SocketAddr, path: &str, patience: Duration) -> io::Re
     parse(&String::from_utf8_lossy(&bytes)).ok_or_else(|| io::Error::other("the answer is no HTTP"))
 }
 
-fn parse(text: &str) -> Option<Response> {
+/// Takes an answer apart whose body ends with the connection.
+pub(super) fn parse(text: &str) -> Option<Response> {
     let (head, body) = text.split_once("\r\n\r\n")?;
     let code = head.strip_prefix("HTTP/1.")?.split(' ').nth(1)?.parse().ok()?;
     Some(Response { code, body: body.to_owned() })
