@@ -97,7 +97,7 @@ Examples:
 Long flags may have a single dash. The logging flags of klog other than -v are accepted and have no
 effect.
 
-In region mode each region has a CDI spec, by which the runtime runs `fpgactl oci-hook` for a
+In region mode each region has a CDI spec, by which the runtime runs `fpga-hook` for a
 container that gets it: before the start, to program the function that the container asks for, and
 after the end, to clean. The specs are kept when the agent stops, and removed when it starts in
 another mode. After the agent was removed for good, remove intel.cdi.k8s.io-fpga-* from the

@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand};
-use fpga::root::Root;
 use fpga::store::{DEFAULT_ROOT, Store};
 
 use crate::commands::{
@@ -11,6 +10,7 @@ use crate::commands::{
     watch,
 };
 use crate::status;
+use crate::trees::Trees;
 
 /// Shows, programs and recovers the FPGA cards of a node
 #[derive(Debug, Parser)]
@@ -38,20 +38,6 @@ pub(crate) enum Command {
     OciHook(oci_hook::Args),
 }
 
-/// Where the kernel's trees are.
-#[derive(Debug, ClapArgs)]
-pub(crate) struct Trees {
-    /// Directory that holds sys/ and dev/
-    #[arg(long, global = true, value_name = "DIR", default_value = "/", env = "FPGA_ROOT")]
-    root: PathBuf,
-    /// sysfs, if it is not ROOT/sys
-    #[arg(long, global = true, value_name = "DIR")]
-    sysfs: Option<PathBuf>,
-    /// Device nodes, if they are not in ROOT/dev
-    #[arg(long, global = true, value_name = "DIR")]
-    devfs: Option<PathBuf>,
-}
-
 /// Where the bitstreams are.
 #[derive(Debug, ClapArgs)]
 pub(crate) struct StoreArgs {
@@ -66,23 +52,10 @@ impl StoreArgs {
     }
 }
 
-impl Trees {
-    /// Where the rest of the host's file system is.
-    pub(crate) fn host(&self) -> PathBuf {
-        self.root.clone()
-    }
-
-    pub(crate) fn root(&self) -> Root {
-        let both = Root::at(&self.root);
-        let sys = self.sysfs.as_deref().unwrap_or(both.sys());
-        let dev = self.devfs.as_deref().unwrap_or(both.dev());
-        Root::new(sys, dev)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory as _;
+    use fpga::root::Root;
 
     use super::*;
 

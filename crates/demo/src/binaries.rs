@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// Packages whose binary the demo starts; each binary has its package's name.
+/// Packages whose binaries the demo starts.
 const PACKAGES: [&str; 4] = ["fpga-emulator", "fpga-agent", "fpgactl", "nlb"];
+/// The binaries.
+const NAMES: [&str; 5] = ["fpga-emulator", "fpga-agent", "fpgactl", "fpga-hook", "nlb"];
 
 /// Paths of the binaries by name.
 #[derive(Debug, Clone)]
@@ -72,13 +74,13 @@ impl Binaries {
     /// # Errors
     /// When one of them is not there.
     pub fn at(directory: &Path) -> Result<Self, Error> {
-        let found = PACKAGES.iter().map(|name| ((*name).to_owned(), directory.join(name)));
+        let found = NAMES.iter().map(|name| ((*name).to_owned(), directory.join(name)));
         Self(found.filter(|(_, path)| path.is_file()).collect())
             .complete(&format!("in {}", directory.display()))
     }
 
     fn complete(self, place: &str) -> Result<Self, Error> {
-        match PACKAGES.iter().find(|name| !self.0.contains_key(**name)) {
+        match NAMES.iter().find(|name| !self.0.contains_key(**name)) {
             Some(name) => Err(Error::Missing { name: (*name).to_owned(), place: place.to_owned() }),
             None => Ok(self),
         }

@@ -46,7 +46,7 @@ enum Command {
     Measure,
     /// The part of `measure` that needs the emulator's ioctls
     #[command(hide = true)]
-    MeasureInside { directory: PathBuf, fpgactl: PathBuf },
+    MeasureInside { directory: PathBuf, hook: PathBuf },
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -69,8 +69,8 @@ async fn main() -> ExitCode {
 
 async fn run(args: Args) -> anyhow::Result<()> {
     let Args { command, preset, act, keep, bin_dir } = args;
-    if let Some(Command::MeasureInside { directory, fpgactl }) = command {
-        return fpga_demo::measure::inside(&directory, &fpgactl);
+    if let Some(Command::MeasureInside { directory, hook }) = command {
+        return fpga_demo::measure::inside(&directory, &hook);
     }
     let binaries = match bin_dir {
         Some(directory) => Binaries::at(&directory)?,

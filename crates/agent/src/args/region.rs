@@ -18,7 +18,7 @@ pub struct RegionArgs {
     pub cdi_dir: PathBuf,
 
     /// The hook's program, as the host knows it.
-    #[arg(long, default_value = "/opt/intel/fpga-sw/fpgactl", value_name = "FILE")]
+    #[arg(long, default_value = "/opt/intel/fpga-sw/fpga-hook", value_name = "FILE")]
     pub hook_path: PathBuf,
 
     /// How long the hook waits for cards that others program.

@@ -1,6 +1,7 @@
 //! `fpgactl install-host`: puts this program and the runtime's hooks on the host.
 
 use std::fs::File;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
@@ -15,29 +16,31 @@ use crate::status::Status;
 use hooks::{Hook, STAGES};
 use place::{Action, Directory};
 
-/// The name of the program on the host.
+/// The names of the programs on the host.
 const PROGRAM: &str = "fpgactl";
+const HOOK: &str = "fpga-hook";
 
-/// Put this program on the host, and if asked the hooks of a runtime without CDI
+/// Put this program and the runtime hook on the host
 ///
-/// The program is the runtime hook, which the specifications in /var/run/cdi name by its path. Runtimes that know no CDI
-/// find it by the files in --hooks-dir. What is in place already is left alone; the rest is replaced in one step, so
+/// The specifications in /var/run/cdi name the hook, fpga-hook, by its path. Runtimes that know no CDI find it by the
+/// files in --hooks-dir. Where there is no fpga-hook beside this program, this program is installed under that name
+/// too: it is the same with more to it. What is in place already is left alone; the rest is replaced in one step, so
 /// that a container starting meanwhile finds the old program or the new one.
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "\
 Examples:
   fpgactl install-host
   fpgactl install-host --hooks-dir /etc/containers/oci/hooks.d
-  fpgactl install-host --bin-dir /host/opt/intel/fpga-sw --hook-path /opt/intel/fpga-sw/fpgactl
+  fpgactl install-host --bin-dir /host/opt/intel/fpga-sw --hook-path /opt/intel/fpga-sw/fpga-hook
   fpgactl install-host --uninstall --hooks-dir /etc/containers/oci/hooks.d")]
 pub(crate) struct Args {
-    /// Where the program goes; made if it is missing
+    /// Where the programs go; made if it is missing
     #[arg(long, value_name = "DIR", default_value = "/opt/intel/fpga-sw")]
     bin_dir: PathBuf,
     /// Where the hooks of CRI-O or Podman without CDI go; without it there are none
     #[arg(long, value_name = "DIR")]
     hooks_dir: Option<PathBuf>,
-    /// The program as the runtime on the host finds it, if --bin-dir is only where this container sees it
+    /// The hook as the runtime on the host finds it, if --bin-dir is only where this container sees it
     #[arg(long, value_name = "FILE", requires = "hooks_dir")]
     hook_path: Option<PathBuf>,
     /// Another argument of the hook, such as --hook-arg=--store=/mnt/fpga; may be repeated
@@ -52,7 +55,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "SECONDS", default_value_t = 120, requires = "hooks_dir")]
     #[arg(value_parser = clap::value_parser!(u32).range(1..))]
     hook_timeout: u32,
-    /// Remove the hooks and the program instead
+    /// Remove the hooks and the programs instead
     #[arg(long)]
     uninstall: bool,
     /// Say what would be done, and do nothing
@@ -83,14 +86,14 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Status> {
     Ok(Status::Sound)
 }
 
-/// The program first, so that no hook names one that is not there.
+/// The programs first, so that no hook names one that is not there.
 fn install(args: &Args) -> anyhow::Result<Vec<Row>> {
-    const SELF: &str = "/proc/self/exe";
-    let mut itself = File::open(SELF).context(SELF)?;
-    let mode = place::mode(&itself).context(SELF)?;
     let bin = Directory::open(&args.bin_dir, args.dry_run)?;
-    let mut rows =
-        vec![Row::new(args, &args.bin_dir, PROGRAM, bin.install(PROGRAM, &mut itself, mode)?)];
+    let mut rows = Vec::new();
+    for (name, mut file) in [(PROGRAM, itself()?), (HOOK, hook()?)] {
+        let mode = place::mode(&file).context(name)?;
+        rows.push(Row::new(args, &args.bin_dir, name, bin.install(name, &mut file, mode)?));
+    }
     if let Some(dir) = &args.hooks_dir {
         let path = hook_path(args)?;
         let hooks = Directory::open(dir, args.dry_run)?;
@@ -104,6 +107,20 @@ fn install(args: &Args) -> anyhow::Result<Vec<Row>> {
     Ok(rows)
 }
 
+fn itself() -> anyhow::Result<File> {
+    const SELF: &str = "/proc/self/exe";
+    File::open(SELF).context(SELF)
+}
+
+/// The hook beside this program, or this program.
+fn hook() -> anyhow::Result<File> {
+    let beside = std::env::current_exe().context("this program's path")?.with_file_name(HOOK);
+    match File::open(&beside) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => itself(),
+        other => other.with_context(|| beside.display().to_string()),
+    }
+}
+
 /// The hooks first, so that none is left without its program.
 fn uninstall(args: &Args) -> anyhow::Result<Vec<Row>> {
     let mut rows = Vec::new();
@@ -113,14 +130,16 @@ fn uninstall(args: &Args) -> anyhow::Result<Vec<Row>> {
             rows.push(Row::new(args, dir, &name, place::remove(dir, &name, args.dry_run)?));
         }
     }
-    let action = place::remove(&args.bin_dir, PROGRAM, args.dry_run)?;
-    rows.push(Row::new(args, &args.bin_dir, PROGRAM, action));
+    for name in [HOOK, PROGRAM] {
+        let action = place::remove(&args.bin_dir, name, args.dry_run)?;
+        rows.push(Row::new(args, &args.bin_dir, name, action));
+    }
     Ok(rows)
 }
 
 /// Runtimes refuse a hook whose path is relative.
 fn hook_path(args: &Args) -> anyhow::Result<String> {
-    let path = args.hook_path.clone().unwrap_or_else(|| args.bin_dir.join(PROGRAM));
+    let path = args.hook_path.clone().unwrap_or_else(|| args.bin_dir.join(HOOK));
     anyhow::ensure!(path.is_absolute(), "{}: the hook's path must be absolute", path.display());
     let text = path.to_str().map(str::to_owned);
     text.with_context(|| format!("{}: the hook's path must be UTF-8", path.display()))

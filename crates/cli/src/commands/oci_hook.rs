@@ -6,9 +6,9 @@
 //! namespace ([`permission`]); only then is a card touched ([`create`]). Afterwards the ports are
 //! cleaned for the next container ([`clean`]).
 
+use std::ffi::OsString;
 use std::io;
 use std::path::PathBuf;
-use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Args as ClapArgs, Parser, ValueEnum};
@@ -16,8 +16,8 @@ use fpga::grants;
 use fpga::root::Root;
 use fpga::store::{self, Store};
 
-use crate::args::Trees;
 use crate::duration;
+use crate::trees::Trees;
 use blank::Blank;
 use config::Config;
 use deadline::Deadline;
@@ -44,7 +44,12 @@ mod state;
 mod work;
 
 /// The name of the subcommand.
-const NAME: &str = "oci-hook";
+pub(crate) const NAME: &str = "oci-hook";
+
+/// Stands in every program that holds the hook, so that `fpgactl doctor` can tell its version without
+/// running it: the version, in brackets.
+#[used]
+static MARK: &str = concat!("[kube-fpga hook ", env!("CARGO_PKG_VERSION"), "]");
 
 /// Program the regions of a container before it starts; clean them after it ended
 ///
@@ -120,14 +125,10 @@ struct Alone {
     trees: Trees,
 }
 
-/// Runs the command if it is the first word of the command line.
-pub(crate) fn run_if_asked() -> Option<ExitCode> {
-    let mut words = std::env::args_os().skip(1).peekable();
-    if words.peek()? != NAME {
-        return None;
-    }
-    let alone = Alone::parse_from(words);
-    Some(run(&alone.args, &alone.trees.root()).into())
+/// Runs the command by itself, with these arguments.
+pub(crate) fn alone(arguments: impl IntoIterator<Item = OsString>) -> Code {
+    let alone = Alone::parse_from(std::iter::once(NAME.into()).chain(arguments));
+    run(&alone.args, &alone.trees.root())
 }
 
 /// Does what the runtime asks, and says on stderr what went wrong.

@@ -24,7 +24,7 @@ const SOCKETS: &str = "var/lib/kubelet/device-plugins";
 const STORE: &str = "srv/intel.com/fpga";
 const GRANTS: &str = "run/kube-fpga/grants.json";
 const CDI: &str = "run/cdi";
-const HOOK: &str = "opt/intel/fpga-sw/fpgactl";
+const HOOK: &str = "opt/intel/fpga-sw/fpga-hook";
 const CONTAINERD: &str = "etc/containerd/config.toml";
 
 /// A node on which everything is as it should be, all of it below one root.
@@ -95,7 +95,7 @@ impl Sound {
         let hook = |stage: &str| {
             json!({
                 "hookName": stage, "path": format!("/{HOOK}"), "timeout": 40,
-                "args": ["fpgactl", "oci-hook", "--stage", stage],
+                "args": ["fpga-hook", "oci-hook", "--stage", stage],
             })
         };
         json!({

@@ -22,7 +22,9 @@ fn mode(path: &Path) -> u32 {
 fn the_program_and_its_hooks_are_put_in_place() {
     let node = Node::bare();
     let answer = run(&node, &[]).ended(0);
-    assert_eq!(answer.stdout.matches(": installed\n").count(), 3, "{answer:?}");
+    assert_eq!(answer.stdout.matches(": installed\n").count(), 4, "{answer:?}");
+    let hook = node.path("opt/fpga-sw/fpga-hook");
+    assert_eq!(fs::read(&hook).unwrap(), fs::read(env!("CARGO_BIN_EXE_fpga-hook")).unwrap());
     let program = node.path("opt/fpga-sw/fpgactl");
     assert_eq!(fs::read(&program).unwrap(), fs::read(env!("CARGO_BIN_EXE_fpgactl")).unwrap());
     assert_eq!(mode(&program), mode(Path::new(env!("CARGO_BIN_EXE_fpgactl"))) & 0o777);
@@ -33,19 +35,19 @@ fn the_program_and_its_hooks_are_put_in_place() {
     {
         let path = node.path("hooks.d").join(file);
         assert_eq!(mode(&path), 0o644);
-        let hook: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+        let file: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
         let expected = json!({
             "version": "1.0.0",
             "hook": {
-                "path": program, "args": ["fpgactl", "oci-hook", "--stage", stage], "timeout": 120,
+                "path": hook, "args": ["fpga-hook", "oci-hook", "--stage", stage], "timeout": 120,
             },
             "when": {"annotations": {"^com\\.intel\\.fpga\\.mode$": "^fpga\\.intel\\.com/region$"}},
             "stages": [stage],
         });
-        assert_eq!(hook, expected);
+        assert_eq!(file, expected);
     }
     assert_eq!(fs::read_dir(node.path("hooks.d")).unwrap().count(), 2);
-    assert_eq!(fs::read_dir(node.path("opt/fpga-sw")).unwrap().count(), 1);
+    assert_eq!(fs::read_dir(node.path("opt/fpga-sw")).unwrap().count(), 2);
 }
 
 #[test]
@@ -57,6 +59,26 @@ fn the_installed_program_runs() {
     assert!(output.unwrap().status.success());
 }
 
+/// As where somebody has downloaded one file.
+#[test]
+fn without_the_hook_beside_it_the_program_is_the_hook() {
+    let node = Node::bare();
+    let alone = node.path("fpgactl");
+    fs::copy(env!("CARGO_BIN_EXE_fpgactl"), &alone).unwrap();
+    let status = std::process::Command::new(&alone)
+        .args(["install-host", "-q", "--bin-dir"])
+        .arg(node.path("bin"))
+        .status();
+    assert!(status.unwrap().success());
+    for name in ["fpgactl", "fpga-hook"] {
+        assert_eq!(
+            fs::read(node.path("bin").join(name)).unwrap(),
+            fs::read(&alone).unwrap(),
+            "{name}"
+        );
+    }
+}
+
 #[test]
 fn what_is_in_place_is_left_alone() {
     let node = Node::bare();
@@ -66,7 +88,7 @@ fn what_is_in_place_is_left_alone() {
     let answer = run(&node, &["-o", "json"]).ended(0).json();
     let actions: Vec<_> =
         answer.as_array().unwrap().iter().map(|row| row["action"].clone()).collect();
-    assert_eq!(actions, ["unchanged"; 3]);
+    assert_eq!(actions, ["unchanged"; 4]);
     assert_eq!(program.metadata().unwrap().ino(), before);
 }
 
@@ -92,7 +114,7 @@ fn what_is_not_as_it_should_be_is_replaced() {
     assert_eq!(fs::read(&program).unwrap(), fs::read(env!("CARGO_BIN_EXE_fpgactl")).unwrap());
     assert_eq!(mode(&create), 0o644);
     assert!(poststop.symlink_metadata().unwrap().is_file());
-    assert_eq!(fs::read_dir(node.path("opt/fpga-sw")).unwrap().count(), 1);
+    assert_eq!(fs::read_dir(node.path("opt/fpga-sw")).unwrap().count(), 2);
 }
 
 #[test]
@@ -115,7 +137,7 @@ fn the_hook_can_have_another_path_and_arguments() {
 fn a_dry_run_writes_nothing() {
     let node = Node::bare();
     let answer = run(&node, &["--dry-run"]).ended(0);
-    assert_eq!(answer.stdout.matches("dry run: nothing was done").count(), 3, "{answer:?}");
+    assert_eq!(answer.stdout.matches("dry run: nothing was done").count(), 4, "{answer:?}");
     run(&node, &["-q", "--dry-run"]).ended(0);
     assert!(!node.path("opt").exists() && !node.path("hooks.d").exists());
     run(&node, &[]).ended(0);
@@ -129,11 +151,11 @@ fn uninstall_removes_what_was_installed_and_nothing_else() {
     run(&node, &[]).ended(0);
     fs::write(node.path("hooks.d/other.json"), "{}").unwrap();
     let answer = run(&node, &["--uninstall"]).ended(0);
-    assert_eq!(answer.stdout.matches(": removed\n").count(), 3, "{answer:?}");
+    assert_eq!(answer.stdout.matches(": removed\n").count(), 4, "{answer:?}");
     assert!(!node.path("opt/fpga-sw/fpgactl").exists());
     assert_eq!(fs::read_dir(node.path("hooks.d")).unwrap().count(), 1);
     let again = run(&node, &["--uninstall"]).ended(0);
-    assert_eq!(again.stdout.matches(": not there\n").count(), 3, "{again:?}");
+    assert_eq!(again.stdout.matches(": not there\n").count(), 4, "{again:?}");
     run(&Node::bare(), &["--uninstall"]).ended(0);
 }
 
@@ -144,7 +166,7 @@ fn a_wrong_command_line_is_refused() {
     node.run(&["install-host", "--bin-dir", "b", "--hooks-dir", "h", "--hook-timeout", "0"])
         .ended(2);
     let answer = node.run(&["install-host", "--bin-dir", "b", "--hooks-dir", "h"]).ended(1);
-    assert!(answer.stderr.contains("b/fpgactl: the hook's path must be absolute"), "{answer:?}");
+    assert!(answer.stderr.contains("b/fpga-hook: the hook's path must be absolute"), "{answer:?}");
     fs::write(node.path("file"), "").unwrap();
     let answer = node.run(&["install-host", "--bin-dir", "file"]).ended(1);
     assert!(answer.stderr.starts_with("fpgactl: file: cannot open the directory"), "{answer:?}");
@@ -160,5 +182,5 @@ fn installers_do_not_disturb_each_other() {
     });
     let program = node.path("opt/fpga-sw/fpgactl");
     assert_eq!(fs::read(program).unwrap(), fs::read(env!("CARGO_BIN_EXE_fpgactl")).unwrap());
-    assert_eq!(fs::read_dir(node.path("opt/fpga-sw")).unwrap().count(), 1);
+    assert_eq!(fs::read_dir(node.path("opt/fpga-sw")).unwrap().count(), 2);
 }

@@ -164,7 +164,7 @@ impl Node {
     /// The hook's command line.
     pub(crate) fn hook_arguments(&self) -> Vec<String> {
         let path = |name| self.path(name).to_str().unwrap().to_owned();
-        [env!("CARGO_BIN_EXE_fpgactl"), "oci-hook"]
+        [env!("CARGO_BIN_EXE_fpga-hook"), "oci-hook"]
             .map(str::to_owned)
             .into_iter()
             .chain(["--root".into(), path("root")])

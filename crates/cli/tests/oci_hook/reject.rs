@@ -289,3 +289,20 @@ fn rejects_a_card_that_is_gone() {
     node.control().remove("near").unwrap();
     node.hook_with_state(&state, &[]).failed(10, &["FPGA_AFU_1 asks for", "it has no FPGA port"]);
 }
+
+/// The hook alone and the one in fpgactl are the same, with or without the subcommand's name.
+#[test]
+fn both_programs_are_the_same_hook() {
+    let run = |program: &str, words: &[&str]| {
+        let mut command = std::process::Command::new(program);
+        command.args(words).stdin(std::process::Stdio::null());
+        let output = command.output().unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap(), output.stdout)
+    };
+    let (hook, fpgactl) = (env!("CARGO_BIN_EXE_fpga-hook"), env!("CARGO_BIN_EXE_fpgactl"));
+    for words in [&[][..], &["--stage", "moon"], &["--help"], &["--version"]] {
+        let expected = run(fpgactl, &[&["oci-hook"], words].concat());
+        assert_eq!(run(hook, words), expected, "{words:?}");
+        assert_eq!(run(hook, &[&["oci-hook"], words].concat()), expected, "{words:?}");
+    }
+}

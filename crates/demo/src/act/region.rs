@@ -175,7 +175,7 @@ fn spoil(file: &Path) -> anyhow::Result<()> {
 
 fn start_agent(stage: &Stage<'_>, console: &Console, machine: &Machine) -> anyhow::Result<Process> {
     let flag = |name: &str, file: &str| format!("--{name}={}", machine.file(file).display());
-    let hook = std::fs::canonicalize(stage.binaries.path("fpgactl"))?;
+    let hook = std::fs::canonicalize(stage.binaries.path("fpga-hook"))?;
     tell_agent(
         stage,
         console,

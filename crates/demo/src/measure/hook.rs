@@ -49,7 +49,7 @@ pub(super) async fn run(binaries: &Binaries) -> anyhow::Result<Vec<Figure>> {
     let own = std::env::current_exe()?;
     let mut inner = tokio::process::Command::new(binaries.path("fpga-emulator"));
     inner.arg("exec").arg("--socket").arg(machine.socket()).arg("--").arg(own);
-    inner.arg("measure-inside").arg(machine.file("")).arg(binaries.path("fpgactl"));
+    inner.arg("measure-inside").arg(machine.file("")).arg(binaries.path("fpga-hook"));
     let output = inner.output().await?;
     ensure!(
         output.status.success(),
@@ -91,9 +91,9 @@ fn interface(root: &Root) -> anyhow::Result<InterfaceId> {
 ///
 /// # Errors
 /// When a program does not do what is being measured.
-pub fn inside(directory: &Path, fpgactl: &Path) -> anyhow::Result<()> {
+pub fn inside(directory: &Path, hook: &Path) -> anyhow::Result<()> {
     let mut figures = programming(directory)?;
-    let loaded = Hook::new(directory, fpgactl, NLB3)?;
+    let loaded = Hook::new(directory, hook, NLB3)?;
     let mut starts = Samples::default();
     for _ in 0..STARTS {
         starts.add(loaded.time()?);
@@ -101,7 +101,7 @@ pub fn inside(directory: &Path, fpgactl: &Path) -> anyhow::Result<()> {
     figures.push(Figure::new("hook_loaded_wall_ms", starts.median_ms(), "ms (median of 200)"));
     figures.push(Figure::new("hook_rss_kib", loaded.peak_kib("VmHWM")?, "KiB"));
     // What the hook allocates; the file that it maps is in the page cache once, whoever maps it.
-    let big = Hook::new(directory, fpgactl, NLB0)?;
+    let big = Hook::new(directory, hook, NLB0)?;
     figures.push(Figure::new("hook_64mib_rss_kib", big.peak_kib("VmHWM")?, "KiB"));
     loaded.time()?;
     figures.push(Figure::new("hook_64mib_anonymous_kib", big.peak_kib("RssAnon")?, "KiB"));
@@ -148,7 +148,7 @@ struct Hook {
 }
 
 impl Hook {
-    fn new(directory: &Path, fpgactl: &Path, afu_id: AfuId) -> anyhow::Result<Self> {
+    fn new(directory: &Path, hook: &Path, afu_id: AfuId) -> anyhow::Result<Self> {
         let root = Root::at(directory.join("root"));
         let interface = interface(&root)?;
         let inventory = scan(&root);
@@ -169,7 +169,7 @@ impl Hook {
         std::fs::write(&grants_file, grants.to_string())?;
         let path = |p: &Path| p.display().to_string();
         Ok(Self {
-            program: fpgactl.to_owned(),
+            program: hook.to_owned(),
             arguments: vec![
                 "oci-hook".to_owned(),
                 "--root".to_owned(),

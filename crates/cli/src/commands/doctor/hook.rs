@@ -16,9 +16,15 @@ use super::permissions;
 use super::survey::Survey;
 
 /// Where `fpgactl install-host` puts it.
-const DEFAULT: &str = "/opt/intel/fpga-sw/fpgactl";
+const DEFAULT: &str = "/opt/intel/fpga-sw/fpga-hook";
 /// The hook of Intel's own plugin.
 const INTELS: &str = "intel-fpga-crihook";
+/// This program's own.
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+/// What comes before the hook's.
+const MARK: &[u8] = b"[kube-fpga hook ";
+/// No version is longer.
+const LONGEST: usize = 64;
 /// Far longer than the program is.
 const LIMIT: u64 = 256 << 20;
 
@@ -103,21 +109,36 @@ fn program(survey: &Survey, host_path: &Path, report: &mut dyn FnMut(Finding)) {
                 .because("it was built for another C library than the host has, or for none")
                 .fix(format_args!("install the static build: {install}"))
         }
-        Ok(loader) => sound(&path, bytes == itself, loader, &install),
+        Ok(loader) => sound(&path, &bytes, loader, &install),
     });
 }
 
-fn sound(path: &Path, is_itself: bool, loader: Option<String>, install: &str) -> Finding {
+fn sound(path: &Path, bytes: &[u8], loader: Option<String>, install: &str) -> Finding {
     let linked = if loader.is_some() { "dynamically linked" } else { "static" };
-    if is_itself {
-        return Finding::ok(path.display(), format_args!("this very program, {linked}"));
+    match version(bytes) {
+        Some(VERSION) => Finding::ok(path.display(), format_args!("version {VERSION}, {linked}")),
+        Some(other) => {
+            Finding::warning(path.display(), format_args!("is of version {other}, {linked}"))
+                .because(format_args!("this is {VERSION}; one of the two was not updated"))
+                .fix(install)
+        }
+        None => Finding::warning(path.display(), "is another program than the hook of kube-fpga")
+            .because("somebody has put it there")
+            .fix(format_args!("rm {}; {install}", path.display())),
     }
-    Finding::warning(path.display(), format_args!("is another build than this, {linked}"))
-        .because(format_args!(
-            "this is {}; one of the two was not updated",
-            env!("CARGO_PKG_VERSION")
-        ))
-        .fix(format_args!("{} --version; {install}", path.display()))
+}
+
+/// The version of the hook in a program, from what `oci_hook` leaves in it for this.
+fn version(bytes: &[u8]) -> Option<&str> {
+    let is_version = |byte: &u8| byte.is_ascii_alphanumeric() || b".-+".contains(byte);
+    // In a program that looks for the mark it stands alone, too.
+    let marks = bytes.windows(MARK.len()).enumerate().filter(|(_, window)| *window == MARK);
+    marks.into_iter().find_map(|(place, _)| {
+        let rest = bytes.get(place + MARK.len()..)?;
+        let length = rest.iter().take(LONGEST).position(|byte| *byte == b']')?;
+        let version = rest.get(..length)?;
+        str::from_utf8(version).ok().filter(|_| version.iter().all(is_version))
+    })
 }
 
 fn absent(path: &Path, error: &io::Error) -> Finding {
@@ -164,6 +185,14 @@ fn interpreter(bytes: &[u8], itself: &[u8]) -> Result<Option<String>, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_version_of_a_hook_is_found_in_it() {
+        assert_eq!(version(b"...[kube-fpga hook 1.2.3-rc.1+a]..."), Some("1.2.3-rc.1+a"));
+        assert_eq!(version(b"[kube-fpga hook  ]x[kube-fpga hook 0.1.0]"), Some("0.1.0"));
+        assert_eq!(version(b"[kube-fpga hook 1.2.3"), None);
+        assert_eq!(version(&fs::read("/proc/self/exe").unwrap()), Some(VERSION));
+    }
 
     #[test]
     fn what_is_no_program_is_told() {

@@ -29,7 +29,7 @@ pub(super) struct Places {
     /// Directory of hooks for CRI-O without CDI [default: /etc/containers/oci/hooks.d]
     #[arg(long, value_name = "DIR")]
     pub(super) hooks_dir: Option<PathBuf>,
-    /// The hook's program [default: what the CDI specs name, else /opt/intel/fpga-sw/fpgactl]
+    /// The hook's program [default: what the CDI specs name, else /opt/intel/fpga-sw/fpga-hook]
     #[arg(long, value_name = "FILE")]
     pub(super) hook_path: Option<PathBuf>,
     /// The container runtime's socket [default: the known ones]

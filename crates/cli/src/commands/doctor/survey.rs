@@ -13,7 +13,7 @@ use fpga::{grants, store};
 use super::host::{Host, children};
 use super::places::Places;
 use super::spec::{self, Hook, SpecFile};
-use crate::args::Trees;
+use crate::trees::Trees;
 
 /// The node as far as it was looked at; each part is read by the first area that needs it.
 pub(super) struct Survey {
@@ -39,7 +39,7 @@ impl Survey {
         Self {
             places,
             root: trees.root(),
-            host: Host::new(trees.host()),
+            host: Host::new(trees.root.clone()),
             patience: limit / 4,
             mode,
             inventory: OnceLock::new(),

@@ -36,7 +36,9 @@ impl<'a> Hook<'a> {
     /// The hook of a stage: the program at `path`, which gets `more` as its last arguments and
     /// `timeout` seconds.
     pub(super) fn new(path: &'a str, stage: &'a str, more: &'a [String], timeout: u32) -> Self {
-        let mut args = vec![PROGRAM, "oci-hook", "--stage", stage];
+        // By convention a program's first argument is its own name; runtimes hand the list on as it is.
+        let name = path.rsplit('/').next().unwrap_or_default();
+        let mut args = vec![name, "oci-hook", "--stage", stage];
         args.extend(more.iter().map(String::as_str));
         let annotation = (exactly(CONTAINER_MODE_ANNOTATION), exactly(CONTAINER_MODE_REGION));
         Self {

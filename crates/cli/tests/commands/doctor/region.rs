@@ -99,9 +99,14 @@ fn a_hook_that_others_may_change_is_found() {
 fn a_hook_of_another_build_is_found() {
     let sound = Sound::region();
     let mut bytes = fs::read(sound.path(HOOK)).unwrap();
-    bytes.push(0);
-    fs::write(sound.path(HOOK), bytes).unwrap();
-    sound.finds(&["warning hook", HOOK, "another build", "was not updated"]);
+    let mark = concat!("[kube-fpga hook ", env!("CARGO_PKG_VERSION"), "]").as_bytes();
+    let place = bytes.windows(mark.len()).position(|window| window == mark).unwrap();
+    bytes[place + mark.len() - 2] = b'9';
+    fs::write(sound.path(HOOK), &bytes).unwrap();
+    sound.finds(&["warning hook", HOOK, "is of version", "9", "was not updated"]);
+    bytes[place] = b'(';
+    fs::write(sound.path(HOOK), &bytes).unwrap();
+    sound.finds(&["warning hook", HOOK, "another program than the hook"]);
 }
 
 #[test]
