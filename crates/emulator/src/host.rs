@@ -185,6 +185,19 @@ impl Kernel {
         result
     }
 
+    /// Somebody closed a node, or ended. When nobody has it open any more, the driver forgets what it keeps for those
+    /// who had (`afu_release`, `fme_release`).
+    pub fn closed(&self, node: Node) {
+        let keeps = self.host().slots.get(node.slot).is_some_and(|s| s.keeps_something(node.unit));
+        if keeps && !self.observer.is_open(node) {
+            self.update(|host| {
+                if let Some(slot) = host.slots.get_mut(node.slot) {
+                    slot.last_close(node.unit);
+                }
+            });
+        }
+    }
+
     fn programming(&self, slot: usize) -> Option<MutexGuard<'_, ()>> {
         Some(self.programming.get(slot)?.lock().unwrap_or_else(PoisonError::into_inner))
     }

@@ -20,7 +20,7 @@ mod sheet;
 
 use std::path::{Path, PathBuf};
 
-pub use files::{Mapped, Mapper, Tree, Written};
+pub use files::{Found, Mapped, Mapper, Tree, Written};
 pub use sheet::{Entry, Sheet};
 
 use crate::host::{BusFile, Host, Link, Slot};

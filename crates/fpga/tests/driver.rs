@@ -227,10 +227,7 @@ fn ports_are_released_and_assigned() {
         fme.port_assign(0).unwrap();
         assert_eq!(fme.port_assign(0).unwrap_err().cause(), Cause::Busy);
         let error = fme.port_release(9).unwrap_err().to_string();
-        assert!(
-            error.ends_with("cannot release a port: the card has no such port (ENODEV)"),
-            "{error}"
-        );
+        assert!(error.contains("cannot release a port: the card has no such port (E"), "{error}");
     });
 }
 

@@ -34,6 +34,8 @@ impl Kernel {
     /// # Errors
     /// As the kernel's write(2) would answer; nothing changed then.
     pub fn write(&self, target: Target, text: &str) -> nix::Result<()> {
+        // The kernel's texts end at a zero byte.
+        let text = text.split('\0').next().unwrap_or_default();
         let ends = self.host().card_without_driver_after(target, text);
         let _idle = ends.and_then(|index| self.programming(index));
         self.update(|host| match target {

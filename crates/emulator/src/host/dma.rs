@@ -85,11 +85,9 @@ impl DmaSpace {
         self.maps.values().filter(|m| m.memory.process() == process).map(|m| m.length).sum()
     }
 
-    /// Drops what ended processes had mapped: true if that was something.
-    pub(super) fn drop_dead(&mut self) -> bool {
-        let before = self.maps.len();
+    /// Drops what ended processes had mapped.
+    pub(super) fn drop_dead(&mut self) {
         self.maps.retain(|_, m| m.memory.is_alive());
-        self.maps.len() != before
     }
 
     fn find(&self, address: u64, length: usize) -> Option<(&Map, u64)> {

@@ -61,33 +61,53 @@ pub fn is_slow(command: u32) -> bool {
     command == uapi::dfl::FME_PORT_PR || command == uapi::opae::FME_PORT_PR
 }
 
+/// `afu_ioctl` and `fme_ioctl` take `ENODEV` of a feature for a request that it does not know.
+fn unhandled(error: Errno) -> Errno {
+    if error == Errno::ENODEV { Errno::EINVAL } else { error }
+}
+
 impl Kernel {
+    /// ioctl(2) on a node that was open when the driver was taken from its device: its value, or the error number. The
+    /// management node of the in-tree driver still knows what needs no feature.
+    ///
+    /// # Errors
+    /// `EINVAL` for all else there. `ENODEV` on a port, where the in-tree driver would reach for what is freed.
+    pub fn ioctl_without_driver(&self, node: Node, command: u32) -> nix::Result<i64> {
+        let in_tree = self.host().slots.get(node.slot).is_some_and(|s| !s.is_opae());
+        match command {
+            _ if !in_tree || node.unit != Unit::Fme => Err(Errno::ENODEV),
+            uapi::dfl::GET_API_VERSION | uapi::dfl::CHECK_EXTENSION => Ok(0),
+            _ => Err(Errno::EINVAL),
+        }
+    }
+
     /// ioctl(2) on `node`: its value, or the error number.
     ///
     /// # Errors
     /// As the driver of the card answers.
     pub fn ioctl(&self, node: Node, command: u32, caller: &dyn Caller) -> nix::Result<i64> {
-        let (driver, released) = {
+        let (driver, gone) = {
             let host = self.host();
             let slot = host.slots.get(node.slot).ok_or(Errno::ENODEV)?;
-            if slot.link != Link::Up || slot.bound.is_none() {
-                return Err(Errno::ENODEV);
-            }
             let state = |p: usize| slot.ports.get(p).ok_or(Errno::ENODEV);
-            let gone = match node.unit {
-                Unit::Fme => false,
-                Unit::Port(p) => {
-                    (state(p)?.released && slot.vf(p).is_none()) || state(p)?.driverless
-                }
-            };
+            let gone = slot.link != Link::Up
+                || slot.bound.is_none()
+                || match node.unit {
+                    Unit::Fme => false,
+                    Unit::Port(p) => {
+                        slot.vf(p).is_none() && (state(p)?.released || state(p)?.driverless)
+                    }
+                };
             (slot.spec.driver, gone)
         };
-        if released {
-            return Err(Errno::ENODEV);
+        if gone {
+            return self.ioctl_without_driver(node, command);
         }
         match (driver, node.unit) {
-            (Driver::Dfl, Unit::Fme) => self.dfl_fme(node.slot, command, caller),
-            (Driver::Dfl, Unit::Port(port)) => self.dfl_port(node.slot, port, command, caller),
+            (Driver::Dfl, Unit::Fme) => self.dfl_fme(node.slot, command, caller).map_err(unhandled),
+            (Driver::Dfl, Unit::Port(port)) => {
+                self.dfl_port(node.slot, port, command, caller).map_err(unhandled)
+            }
             (Driver::Opae, Unit::Fme) => self.opae_fme(node.slot, command, caller),
             (Driver::Opae, Unit::Port(port)) => self.opae_port(node.slot, port, command, caller),
         }

@@ -2,8 +2,12 @@
 
 use nix::errno::Errno;
 
+use super::Unit;
 use super::slot::Slot;
 use crate::card::regs::*;
+
+/// Where functions have the registers that a reset clears; in a port that was reset they are all 0.
+const FUNCTION_REGISTERS: std::ops::Range<u64> = 0x80..0x180;
 
 impl Slot {
     fn port_register(port: usize, offset: u64) -> u64 {
@@ -48,6 +52,32 @@ impl Slot {
         self.enable_port(port);
     }
 
+    /// True when the last one who closes the node leaves something to put away.
+    pub(super) fn keeps_something(&self, unit: Unit) -> bool {
+        match unit {
+            Unit::Fme => self.error_event.is_some(),
+            Unit::Port(port) => self.ports.get(port).is_some_and(|state| {
+                let registers = self.card.ports[port].mmio();
+                !state.dma.is_empty()
+                    || state.events.iter().any(Option::is_some)
+                    || FUNCTION_REGISTERS.step_by(8).any(|offset| registers.get(offset) != 0)
+            }),
+        }
+    }
+
+    /// Nobody has the node open any more: no eventfd, no mapped memory, and the function starts anew.
+    pub(super) fn last_close(&mut self, unit: Unit) {
+        match unit {
+            Unit::Fme => self.error_event = None,
+            Unit::Port(port) => {
+                let Some(state) = self.ports.get_mut(port) else { return };
+                state.events = Default::default();
+                state.dma = super::dma::DmaSpace::default();
+                self.reset_port(port);
+            }
+        }
+    }
+
     /// Takes the port from the physical function (`dfl_fpga_cdev_release_port`).
     pub(super) fn release(&mut self, port: usize) -> nix::Result<()> {
         let state = self.ports.get_mut(port).ok_or(Errno::ENODEV)?;
@@ -59,10 +89,11 @@ impl Slot {
         Ok(())
     }
 
-    /// Gives it back. It is registered again but no driver binds to it: so Linux 6.1 does.
+    /// Gives it back. It is registered again but no driver binds to it, and whether a virtual function has it is not
+    /// looked at: so Linux 6.1 does.
     pub(super) fn assign(&mut self, port: usize) -> nix::Result<()> {
         let opae = self.is_opae();
-        if self.vf(port).is_some() {
+        if opae && self.vf(port).is_some() {
             return Err(Errno::EBUSY);
         }
         let state = self.ports.get_mut(port).ok_or(Errno::ENODEV)?;

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
+use nix::unistd::{SysconfVar, sysconf};
 
 use super::ioctl::Caller;
 use super::slot::{Link, ManagerState};
@@ -69,17 +70,18 @@ impl Kernel {
         if r.port >= ports {
             return Err(Errno::EINVAL);
         }
+        // The largest sizes become 0 when they are rounded up. vmalloc gives neither nothing nor more than there is.
+        let padded = r.length.checked_next_multiple_of(4).unwrap_or(0);
+        if padded == 0 || u64::from(padded) > machine_memory() {
+            return Err(Errno::ENOMEM);
+        }
         r.address
             .checked_add(u64::from(r.length))
             .filter(|end| *end <= USER_END)
             .ok_or(Errno::EFAULT)?;
-        if r.length == 0 {
-            // vmalloc of nothing fails.
-            return Err(Errno::ENOMEM);
-        }
-        let length = usize::try_from(r.length).map_err(|_| Errno::ENOMEM)?;
-        let mut data = vec![0; length.next_multiple_of(4)];
-        caller.read(r.address, &mut data[..length])?;
+        let size = |n: u32| usize::try_from(n).map_err(|_| Errno::ENOMEM);
+        let mut data = vec![0; size(padded)?];
+        caller.read(r.address, &mut data[..size(r.length)?])?;
         Ok(data)
     }
 
@@ -135,6 +137,12 @@ impl Kernel {
         let slot = host.slots.get_mut(slot).filter(|s| s.link == Link::Up && s.bound.is_some());
         slot.map(f).ok_or(Errno::ENODEV)
     }
+}
+
+/// Bytes of memory that this machine has.
+fn machine_memory() -> u64 {
+    let pages = sysconf(SysconfVar::_PHYS_PAGES).ok().flatten();
+    pages.and_then(|pages| u64::try_from(pages).ok()).map_or(u64::MAX, |pages| pages * 4096)
 }
 
 impl Slot {

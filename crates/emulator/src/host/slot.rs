@@ -109,6 +109,12 @@ impl Slot {
         };
     }
 
+    /// How many virtual functions the card can have: one for each port, if its product has any.
+    #[must_use]
+    pub fn total_vfs(&self) -> usize {
+        if self.spec.ids.vf_device == 0 { 0 } else { self.ports.len() }
+    }
+
     pub(super) fn is_opae(&self) -> bool {
         self.spec.driver == Driver::Opae
     }
@@ -201,14 +207,11 @@ impl Slot {
         }
     }
 
-    /// Drops memory of processes that ended, and resets the port when that was the last of it, as closing the node
-    /// does. True when nothing is mapped.
+    /// Drops memory of processes that ended. True when nothing is mapped.
     pub(crate) fn reap(&mut self, port: usize) -> bool {
         let Some(state) = self.ports.get_mut(port) else { return true };
-        if state.dma.drop_dead() && state.dma.is_empty() {
-            self.reset_port(port);
-        }
-        self.ports[port].dma.is_empty()
+        state.dma.drop_dead();
+        state.dma.is_empty()
     }
 
     /// Signals the eventfds of the interrupts that the card raised.

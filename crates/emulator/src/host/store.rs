@@ -48,8 +48,12 @@ impl Host {
     pub fn store(&mut self, index: usize, attribute: Store, text: &str) -> nix::Result<()> {
         match attribute {
             Store::NumVfs => {
-                let count = usize::try_from(number(text)?).map_err(|_| Errno::ERANGE)?;
-                return self.set_vfs(index, count);
+                let count = u16::try_from(number(text)?).map_err(|_| Errno::EINVAL)?;
+                let slot = self.slots.get(index).ok_or(Errno::ENODEV)?;
+                if usize::from(count) > slot.total_vfs() {
+                    return Err(Errno::ERANGE);
+                }
+                return self.set_vfs(index, count.into());
             }
             Store::Remove => return self.remove_function(index, text),
             _ => {}
@@ -97,8 +101,8 @@ impl Slot {
                 self.card.fme_write(RAS_ERROR_INJECT, bits);
                 Ok(())
             }
-            Store::PowerMax => self.power_threshold(0, number(text)?),
-            Store::PowerCritical => self.power_threshold(8, number(text)?),
+            Store::PowerMax => self.power_threshold(0, signed(text)?),
+            Store::PowerCritical => self.power_threshold(8, signed(text)?),
             // Those of the PCI function are not the driver's.
             Store::NumVfs | Store::Remove => Err(Errno::EINVAL),
         }
@@ -138,15 +142,16 @@ impl Slot {
         Ok(())
     }
 
-    fn power_threshold(&mut self, shift: u32, microwatts: u64) -> nix::Result<()> {
-        let watts = (microwatts / 1_000_000).min(0x7f);
+    fn power_threshold(&mut self, shift: u32, microwatts: i64) -> nix::Result<()> {
+        let watts = (microwatts / 1_000_000).clamp(0, 0x7f).cast_unsigned();
         let thresholds = self.card.fme_read(PWR_THRESHOLD) & !(0x7f << shift);
         self.card.fme_write(PWR_THRESHOLD, thresholds | watts << shift);
         Ok(())
     }
 }
 
-/// As the kernel's `kstrtou64` with base 0: decimal, `0x` hexadecimal or `0` octal; one newline may follow.
+/// As the drivers read a number, by `kstrtou64` with base 0: decimal, `0x` hexadecimal or `0` octal; one newline may
+/// follow. They answer `EINVAL` for numbers that are too large, too.
 pub(super) fn number(text: &str) -> nix::Result<u64> {
     let text = text.strip_suffix('\n').unwrap_or(text);
     let text = text.strip_prefix('+').unwrap_or(text);
@@ -158,8 +163,15 @@ pub(super) fn number(text: &str) -> nix::Result<u64> {
     if digits.starts_with(['+', '-']) {
         return Err(Errno::EINVAL);
     }
-    u64::from_str_radix(digits, radix).map_err(|e| match e.kind() {
-        std::num::IntErrorKind::PosOverflow => Errno::ERANGE,
+    u64::from_str_radix(digits, radix).map_err(|_| Errno::EINVAL)
+}
+
+/// As the hwmon core reads a number, by `kstrtol` with base 10.
+fn signed(text: &str) -> nix::Result<i64> {
+    use std::num::IntErrorKind::{NegOverflow, PosOverflow};
+    let text = text.strip_suffix('\n').unwrap_or(text);
+    text.parse().map_err(|e: std::num::ParseIntError| match e.kind() {
+        PosOverflow | NegOverflow => Errno::ERANGE,
         _ => Errno::EINVAL,
     })
 }
@@ -189,6 +201,9 @@ mod tests {
         assert_eq!(number("0"), Ok(0));
         assert_eq!(number("12 "), Err(Errno::EINVAL));
         assert_eq!(number(""), Err(Errno::EINVAL));
-        assert_eq!(number("0x10000000000000000"), Err(Errno::ERANGE));
+        assert_eq!(number("0x10000000000000000"), Err(Errno::EINVAL));
+        assert_eq!(signed("-0010\n"), Ok(-10));
+        assert_eq!(signed("0x10"), Err(Errno::EINVAL));
+        assert_eq!(signed("-9223372036854775809"), Err(Errno::ERANGE));
     }
 }

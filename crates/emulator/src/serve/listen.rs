@@ -3,14 +3,14 @@
 use std::fs;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 use std::sync::Arc;
-
-use nix::errno::Errno;
 
 use super::client::Client;
 use super::{Shared, opens};
-use crate::host::{Node, ioctl};
+use crate::host::ioctl;
 use crate::sys::seccomp::{Listener, Notification};
+use crate::tree::Found;
 
 /// Serves until no process of the command is left.
 pub(super) fn serve(shared: &Arc<Shared>, fd: OwnedFd) {
@@ -31,8 +31,11 @@ fn answer_ioctl(shared: &Arc<Shared>, listener: &Arc<Listener>, call: Notificati
     let node = match find_node(shared, &call) {
         // Not ours: the kernel answers, for a plain file with ENOTTY.
         None => return listener.pass(call.id),
-        Some(None) => return listener.answer(call.id, Err(Errno::ENODEV)),
-        Some(Some(node)) => node,
+        Some(Found::Gone(node)) => {
+            let result = shared.kernel.ioctl_without_driver(node, command);
+            return listener.answer(call.id, result);
+        }
+        Some(Found::Live(node)) => node,
     };
     let (shared, listener) = (Arc::clone(shared), Arc::clone(listener));
     let job = move || {
@@ -50,10 +53,13 @@ fn answer_ioctl(shared: &Arc<Shared>, listener: &Arc<Listener>, call: Notificati
     }
 }
 
-/// By inode, so that a bind mount, a hard link or an inherited descriptor is the same device.
-fn find_node(shared: &Shared, call: &Notification) -> Option<Option<Node>> {
-    let file = fs::metadata(format!("/proc/{}/fd/{}", call.pid, descriptor(call.args[0]))).ok()?;
-    shared.shown.tree(|t| t.node((file.dev(), file.ino())))?
+/// By inode, so that a bind mount, a hard link or an inherited descriptor is the same device. On a descriptor that is
+/// only a path the kernel refuses by itself.
+fn find_node(shared: &Shared, call: &Notification) -> Option<Found> {
+    let link = format!("/proc/{}/fd/{}", call.pid, descriptor(call.args[0]));
+    let file = fs::metadata(&link).ok()?;
+    let found = shared.shown.tree(|t| t.node((file.dev(), file.ino())))??;
+    opens::is_open_file(Path::new(&link)).then_some(found)
 }
 
 /// An argument of type int: the lower 32 bits, signed.

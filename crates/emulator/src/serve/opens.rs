@@ -14,6 +14,7 @@ use super::client::Client;
 use super::listen::descriptor;
 use crate::host::Node;
 use crate::sys::seccomp::{Listener, Notification};
+use crate::tree::Found;
 
 /// How long an open that was let through may take until it shows in `/proc`.
 const IN_FLIGHT: Duration = Duration::from_millis(20);
@@ -39,19 +40,24 @@ fn refuse(shared: &Shared, listener: &Arc<Listener>, call: &Notification) -> Opt
         (libc::AT_FDCWD, call.args[0], descriptor(call.args[1]))
     };
     let reading = flags & libc::O_ACCMODE == libc::O_RDONLY;
-    if reading && shared.shown.tree(|t| t.has_denied()) != Some(true) {
+    let alone = flags & libc::O_EXCL != 0;
+    let nothing_to_refuse =
+        || shared.shown.tree(|t| t.has_denied()) != Some(true) && shared.exclusive.is_empty();
+    if flags & libc::O_PATH != 0 || reading && !alone && nothing_to_refuse() {
         return None;
     }
     let client = Client::new(listener, *call);
     let file = fs::metadata(resolve(call.pid, directory, &client.path(path)?)).ok()?;
     let inode = (file.dev(), file.ino());
-    if reading {
-        return shared.shown.tree(|t| t.denied(inode))?;
+    if reading && let Some(error) = shared.shown.tree(|t| t.denied(inode))? {
+        return Some(error);
     }
     let process = client.process()?;
-    shared.writers.wait(shared, inode, process);
-    let node = shared.shown.tree(|t| t.node(inode))???;
-    shared.exclusive.open(node, inode, flags & libc::O_EXCL != 0, process)
+    if !reading {
+        shared.writers.wait(shared, inode, process);
+    }
+    let Found::Live(node) = shared.shown.tree(|t| t.node(inode))?? else { return None };
+    shared.exclusive.open(node, inode, alone, process)
 }
 
 /// The file as we reach it: below the process's root or one of its directories.
@@ -66,6 +72,11 @@ fn resolve(pid: u32, directory: i32, path: &Path) -> PathBuf {
 }
 
 impl Exclusive {
+    /// Nobody has a node alone, as far as was noticed.
+    fn is_empty(&self) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+    }
+
     /// As `dfl_feature_dev_use_begin`: nobody may open what somebody has alone, and alone is only possible when nobody
     /// has it.
     fn open(&self, node: Node, inode: Inode, alone: bool, process: u32) -> Option<Errno> {
@@ -104,9 +115,14 @@ pub(super) fn any_process_has(inodes: &[Inode]) -> bool {
 /// Processes that ended meanwhile or that belong to others cannot be looked at.
 fn has_open(process: &Path, inodes: &[Inode]) -> bool {
     let Ok(files) = fs::read_dir(process.join("fd")) else { return false };
-    files
-        .flatten()
-        .any(|f| fs::metadata(f.path()).is_ok_and(|m| inodes.contains(&(m.dev(), m.ino()))))
+    files.flatten().map(|f| f.path()).any(|f| {
+        fs::metadata(&f).is_ok_and(|m| inodes.contains(&(m.dev(), m.ino()))) && is_open_file(&f)
+    })
+}
+
+/// True for a link in `/proc/PID/fd` to a file that is open for reading or writing, and not only as a path.
+pub(super) fn is_open_file(link: &Path) -> bool {
+    fs::symlink_metadata(link).is_ok_and(|m| m.mode() & 0o600 != 0)
 }
 
 fn has_mapped(process: &Path, inodes: &[Inode]) -> bool {

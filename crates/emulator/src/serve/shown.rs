@@ -57,8 +57,8 @@ impl Shown {
         lock(&self.tree).as_mut().map(ask)
     }
 
-    /// Lets writes to attributes act on the machine, one after the other, and shows what came of each. When this
-    /// returns, all that was written before has taken effect.
+    /// Lets writes to attributes act on the machine, one after the other, and shows what came of each; then lets nodes
+    /// that were closed. When this returns, all that was written or closed before has taken effect.
     pub(super) fn take_writes(&self, kernel: &Kernel) {
         // Who comes second waits for what the first one took.
         let _one_at_a_time = lock(&self.writes);
@@ -68,6 +68,10 @@ impl Shown {
                 eprintln!("fpga-emulator: {}: {text:?} refused: {e}", write.path);
             }
         }
+        self.tree(Tree::closed)
+            .unwrap_or_default()
+            .into_iter()
+            .for_each(|node| kernel.closed(node));
     }
 
     pub(super) fn destroy(&self) -> Result<(), tree::Error> {

@@ -1,8 +1,9 @@
 //! The tree on disk: claimed, brought in line with the machine, watched for writes, removed.
 
+mod nodes;
 mod written;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{ErrorKind, Write};
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt, PermissionsExt, symlink};
@@ -20,14 +21,13 @@ use crate::card::mmio::Mmio;
 use crate::card::regs::{AFU_SIZE, DFH_AFU, Dfh};
 use crate::host::{Host, Node, Unit};
 
+pub use nodes::Found;
 pub use written::Written;
 
 /// File that says whose the directory is; locked while somebody serves it.
 const MARKER: &str = ".fpga-emulator";
 /// Where new attributes are written before they are renamed into place.
 const STAGE: &str = ".stage";
-/// Nodes of devices that went away whose inode is kept from being used again.
-const GRAVES: usize = 64;
 
 /// Makes a port's registers out of its node.
 pub type Mapper = fn(&File) -> std::io::Result<Arc<dyn Mmio>>;
@@ -49,10 +49,7 @@ pub struct Tree {
     /// somebody may be about to write to it.
     bus: BTreeMap<String, written::Bus>,
     cards: Vec<(u64, Sheet)>,
-    /// Devices by the inode of their node. While the tree is served the file is held, so that the inode of a device
-    /// that went away is not used again.
-    nodes: HashMap<Inode, (Option<Node>, Option<File>)>,
-    graves: VecDeque<Inode>,
+    nodes: nodes::Nodes,
     denied: HashMap<Inode, Errno>,
     mapper: Option<Mapper>,
     inotify: Option<Arc<Inotify>>,
@@ -96,8 +93,7 @@ impl Tree {
             machine: Sheet::default(),
             bus: BTreeMap::new(),
             cards: Vec::new(),
-            nodes: HashMap::new(),
-            graves: VecDeque::new(),
+            nodes: nodes::Nodes::default(),
             denied: HashMap::new(),
             mapper: None,
             inotify: None,
@@ -208,15 +204,7 @@ impl Tree {
         let Ok(m) = fs::symlink_metadata(file) else { return };
         let inode = (m.dev(), m.ino());
         self.denied.remove(&inode);
-        if let Some((node, _)) = self.nodes.get_mut(&inode) {
-            *node = None;
-            self.graves.push_back(inode);
-        }
-        while self.graves.len() > GRAVES {
-            if let Some(old) = self.graves.pop_front() {
-                self.nodes.remove(&old);
-            }
-        }
+        self.nodes.bury(inode, self.inotify.as_deref());
     }
 
     fn add_new(
@@ -281,16 +269,20 @@ impl Tree {
                     mapped.push((*node, mapper(&file_of_node).map_err(failed())?));
                 }
                 let held = self.mapper.is_some().then_some(file_of_node);
-                self.nodes.insert(inode, (Some(*node), held));
+                self.nodes.insert(inode, *node, held);
+                if let Some(inotify) = &self.inotify {
+                    let watched = self.nodes.watch(inotify, inode, &place);
+                    watched.map_err(|e| failed()(e.into()))?;
+                }
             }
         }
         if self.fresh { Ok(()) } else { fs::rename(&place, &file).map_err(failed()) }
     }
 
-    /// The device behind a file: `None` for a file that is not ours, `Some(None)` for a device that went away.
+    /// The device behind a file: `None` for a file that is not ours.
     #[must_use]
-    pub fn node(&self, inode: (u64, u64)) -> Option<Option<Node>> {
-        self.nodes.get(&inode).map(|(node, _)| *node)
+    pub fn node(&self, inode: (u64, u64)) -> Option<Found> {
+        self.nodes.find(inode)
     }
 
     /// The attribute at `path` (from the root, or absolute; links are followed in its directory): its card and its
@@ -312,7 +304,7 @@ impl Tree {
 
     /// The files of a node that is there.
     pub fn inodes(&self, node: Node) -> impl Iterator<Item = (u64, u64)> + '_ {
-        self.nodes.iter().filter(move |(_, (n, _))| *n == Some(node)).map(|(inode, _)| *inode)
+        self.nodes.inodes(node)
     }
 
     /// The error that reading this file has to answer.

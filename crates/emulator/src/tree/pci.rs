@@ -13,10 +13,12 @@ pub(super) fn dir(address: PciAddress) -> String {
 pub(super) fn physical(sheet: &mut Sheet, slot: &Slot) {
     let dir = dir(slot.spec.pci);
     function(sheet, slot, slot.spec.pci, slot.spec.ids.device, slot.bound.is_some());
-    let total = if slot.spec.ids.vf_device == 0 { 0 } else { slot.ports.len() };
-    sheet.attribute(&format!("{dir}/sriov_totalvfs"), total);
-    let enabled = slot.bound.as_ref().map_or(0, |b| b.vfs.len());
-    sheet.writable(&format!("{dir}/sriov_numvfs"), enabled, Store::NumVfs);
+    // Functions without the capability have no such attributes.
+    if slot.total_vfs() > 0 {
+        sheet.attribute(&format!("{dir}/sriov_totalvfs"), slot.total_vfs());
+        let enabled = slot.bound.as_ref().map_or(0, |b| b.vfs.len());
+        sheet.writable(&format!("{dir}/sriov_numvfs"), enabled, Store::NumVfs);
+    }
     sheet.removal(&format!("{dir}/remove"));
     for (n, vf) in slot.bound.iter().flat_map(|b| &b.vfs).enumerate() {
         sheet.link(&format!("{dir}/virtfn{n}"), &self::dir(vf.address));

@@ -71,6 +71,11 @@ fn require_supervision() {
     );
 }
 
+/// Makes a directory readable to whoever runs the emulator.
+pub(crate) fn make_readable(directory: &Path) {
+    std::fs::set_permissions(directory, std::fs::Permissions::from_mode(0o755)).unwrap();
+}
+
 /// A running emulator.
 pub(crate) struct Emulator {
     process: Child,
@@ -85,7 +90,7 @@ impl Emulator {
 
     pub(crate) fn with(who: Who, arguments: &[&str]) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        std::fs::set_permissions(directory.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+        make_readable(directory.path());
         if who == Who::Nobody {
             chown(directory.path(), Some(NOBODY), Some(NOBODY)).unwrap();
         }

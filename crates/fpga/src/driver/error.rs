@@ -181,7 +181,10 @@ fn words(operation: Operation, errno: Errno) -> &'static str {
         (_, Errno::EBUSY) => "busy",
         (_, Errno::ENOENT) => "no such device node",
         (Operation::Open, Errno::ENODEV | Errno::ENXIO) => "no driver is bound to the device",
-        (Operation::Release | Operation::Assign, Errno::ENODEV) => "the card has no such port",
+        // The in-tree driver turns its own ENODEV into EINVAL here.
+        (Operation::Release | Operation::Assign, Errno::ENODEV | Errno::EINVAL) => {
+            "the card has no such port"
+        }
         (_, Errno::ENODEV) => "the device is gone",
         (_, Errno::EACCES | Errno::EPERM) => "permission denied",
         (_, Errno::ENOTTY) => "the node is not an FPGA device",

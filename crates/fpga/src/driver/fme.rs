@@ -81,7 +81,7 @@ impl Fme {
     /// (`FME_PORT_RELEASE`).
     ///
     /// # Errors
-    /// EBUSY when the port is open or released already, ENODEV when there is no such port.
+    /// EBUSY when the port is open or released already; EINVAL (out-of-tree: ENODEV) when there is no such port.
     pub fn port_release(&self, port_id: u32) -> Result<(), Error> {
         match self.0.driver() {
             Driver::Dfl => dfl::port_release(&self.0, port_id),
@@ -92,7 +92,7 @@ impl Fme {
     /// Gives a released port back to the physical function (`FME_PORT_ASSIGN`).
     ///
     /// # Errors
-    /// EBUSY when the port is not released, ENODEV when there is no such port.
+    /// EBUSY when the port is not released; EINVAL (out-of-tree: ENODEV) when there is no such port.
     pub fn port_assign(&self, port_id: u32) -> Result<(), Error> {
         match self.0.driver() {
             Driver::Dfl => dfl::port_assign(&self.0, port_id),

@@ -83,9 +83,11 @@ impl Kernel {
     }
 
     fn set_error_event(&self, slot: usize, fd: i32, c: &dyn Caller) -> nix::Result<i64> {
-        let event = sink(c, fd)?;
-        self.host().slots.get_mut(slot).ok_or(Errno::ENODEV)?.error_event = event;
-        Ok(0)
+        let event = sink(c, fd);
+        let result = event.as_ref().map(|_| 0).map_err(|e| *e);
+        // A wrong descriptor takes away what was there, too.
+        self.host().slots.get_mut(slot).ok_or(Errno::ENODEV)?.error_event = event.ok().flatten();
+        result
     }
 }
 

@@ -15,6 +15,8 @@ use crate::machine::DmaRule;
 const PAGE: u64 = 4096;
 /// End of the user address space on x86-64 and on arm64 with 48 bits, less one page.
 const USER_END: u64 = (1 << 47) - PAGE;
+/// The kernel allocates 4 MiB at once at most; the driver keeps a list of page pointers.
+const MOST_PAGES: u64 = (4 << 20) / 8;
 /// Direction flags that the out-of-tree driver takes.
 const OPAE_DMA_FLAGS: u32 = 1 | 2;
 /// User interrupts, as a count.
@@ -115,7 +117,7 @@ impl Kernel {
         {
             return Err(Errno::EINVAL);
         }
-        user.checked_add(length).filter(|end| *end <= USER_END).ok_or(Errno::EINVAL)?;
+        let end = user.checked_add(length).ok_or(Errno::EINVAL)?;
         let rule = self.host().slots.get(slot).ok_or(Errno::ENODEV)?.spec.dma;
         let memory = c.memory()?;
         let locked: u64 = self
@@ -127,6 +129,12 @@ impl Kernel {
             .sum();
         if c.lock_limit().is_some_and(|limit| locked.saturating_add(length) > limit) {
             return Err(Errno::ENOMEM);
+        }
+        if length / PAGE > MOST_PAGES {
+            return Err(Errno::ENOMEM);
+        }
+        if end > USER_END {
+            return Err(Errno::EFAULT);
         }
         c.pinnable(user, length, rule == DmaRule::Contiguous)?;
         let iova = self.on_port(slot, port, |p| p.dma.map(memory, user, length))??;
@@ -187,14 +195,19 @@ impl Kernel {
         fds: &[i32],
         c: &dyn Caller,
     ) -> nix::Result<i64> {
-        let sinks = fds.iter().map(|fd| sink(c, *fd)).collect::<nix::Result<Vec<_>>>()?;
+        // The first wrong descriptor ends it, and those before it are taken away again, as `dfl_fpga_set_irq_triggers`
+        // does; its own place has lost what it had by then.
+        let sinks: Vec<_> = fds.iter().map(|fd| sink(c, *fd)).collect();
+        let wrong = sinks.iter().position(Result::is_err);
+        let result = wrong.map_or(Ok(0), |at| sinks[at].as_ref().map(|_| 0).map_err(|e| *e));
+        let touched = wrong.map_or(sinks.len(), |at| at + 1);
         self.on_port(slot, port, |p| {
-            let first = feature.first + start as usize;
-            for (event, sink) in p.events.iter_mut().skip(first).zip(sinks) {
-                *event = sink;
+            let events = p.events.iter_mut().skip(feature.first + start as usize);
+            for (event, sink) in events.zip(sinks).take(touched) {
+                *event = sink.ok().flatten().filter(|_| wrong.is_none());
             }
         })?;
-        Ok(0)
+        result
     }
 
     fn on_port<T>(

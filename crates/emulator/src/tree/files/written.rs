@@ -11,7 +11,7 @@ use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 use super::super::Error;
 use super::super::sheet::{Entry, Sheet};
 use super::{Inode, Tree};
-use crate::host::{BusFile, Target};
+use crate::host::{BusFile, Node, Target};
 
 /// Longest text that one write(2) gives to an attribute: a page (`fs/kernfs/file.c`).
 const PAGE: usize = 4096;
@@ -38,7 +38,8 @@ pub(super) struct Bus {
 }
 
 impl Tree {
-    /// Notices writes to attributes from now on; read them with [`Tree::written`] when the returned object is readable.
+    /// Notices writes to attributes and closing of nodes from now on; read them with [`Tree::written`] and
+    /// [`Tree::closed`] when the returned object is readable.
     ///
     /// # Errors
     /// When the kernel refuses an inotify instance or a watch.
@@ -53,6 +54,13 @@ impl Tree {
         let sheets: Vec<Sheet> = self.cards.iter().map(|(_, s)| s.clone()).collect();
         for sheet in &sheets {
             self.watch_directories(sheet.0.iter())?;
+            let nodes = sheet.0.iter().filter(|(_, entry)| matches!(entry, Entry::Node(_)));
+            for (path, _) in nodes {
+                let path = self.root.join(path);
+                let m = fs::metadata(&path).map_err(Error::io(&path))?;
+                let watched = self.nodes.watch(&inotify, (m.dev(), m.ino()), &path);
+                watched.map_err(|e| Error::io(&path)(e.into()))?;
+            }
         }
         Ok(inotify)
     }
@@ -87,8 +95,15 @@ impl Tree {
         let Some(inotify) = self.inotify.clone() else { return found };
         while let Ok(events) = inotify.read_events() {
             for event in events {
+                if event.mask.contains(AddWatchFlags::IN_Q_OVERFLOW) {
+                    self.nodes.assume_closed();
+                    continue;
+                }
                 if event.mask.contains(AddWatchFlags::IN_IGNORED) {
                     self.watched.remove(&event.wd);
+                    continue;
+                }
+                if self.nodes.take_event(event.wd) {
                     continue;
                 }
                 let Some((dir, name)) = self.watched.get(&event.wd).zip(event.name) else {
@@ -99,6 +114,11 @@ impl Tree {
             }
         }
         found
+    }
+
+    /// The nodes that somebody closed, as [`Tree::written`] met it; others may still have them open.
+    pub fn closed(&mut self) -> BTreeSet<Node> {
+        self.nodes.take_closed()
     }
 
     /// How many writes were taken from a file that belongs to no card; `None` for all others.
