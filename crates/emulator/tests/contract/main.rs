@@ -1,0 +1,89 @@
+//! What the FPGA drivers of Linux do, as one table: ioctls, opening and mapping nodes, attributes, binding.
+//!
+//! It is run against the emulator on this machine (`cargo test`), and against Linux itself on the same emulated card in
+//! a guest of the kernel lab (`lab/run`). Where the emulator's plain files cannot do as the driver does, the row says
+//! what they do and why, and that is checked, too.
+//!
+//!     contract                                             the emulator, as a test
+//!     contract run --face driver --root / --faults DIR     Linux in a guest; DIR is on the host
+//!     contract relay DIR SOCKET                            on the host: from DIR to the emulator's control socket
+#![allow(clippy::unwrap_used, clippy::expect_used)] // A panic in a test is the failure report.
+
+mod bench;
+mod cases;
+mod faults;
+mod raw;
+mod table;
+mod world;
+
+#[allow(dead_code)] // The other test needs more of it.
+#[path = "../ioctl/harness.rs"]
+mod harness;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use faults::Faults;
+use world::{Face, World};
+
+/// One card with two ports.
+const MACHINE: &str = include_str!("machine.toml");
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let result = match words.as_slice() {
+        ["run", flags @ ..] => run(flags),
+        ["relay", directory, socket] => faults::relay(Path::new(directory), Path::new(socket)),
+        _ => {
+            harness::run(TESTS, arguments.into_iter());
+            Ok(())
+        }
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(reason) => {
+            eprintln!("contract: {reason}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(flags: &[&str]) -> Result<(), String> {
+    let value = |name: &str| flags.iter().position(|f| *f == name).and_then(|at| flags.get(at + 1));
+    let required = |name: &str| value(name).ok_or_else(|| format!("{name} is missing"));
+    let face = match *required("--face")? {
+        "emulator" => Face::Emulator,
+        "driver" => Face::Driver,
+        other => return Err(format!("--face {other}: neither emulator nor driver")),
+    };
+    let faults = Faults::new(PathBuf::from(required("--faults")?));
+    // It lives as long as this process.
+    let world = World::new(face, PathBuf::from(required("--root")?), faults)?;
+    let world: &'static World = Box::leak(Box::new(world));
+    if let Some(name) = value("--case") {
+        return table::run_one(cases::ALL, world, name);
+    }
+    let failed = table::run(cases::ALL, world, value("--only").unwrap_or(&""));
+    if failed == 0 { Ok(()) } else { Err(format!("{failed} cases failed")) }
+}
+
+const TESTS: &[harness::Test] = &[("the_emulator_does_as_the_driver", |who| {
+    let directory = tempfile::tempdir().expect("a directory");
+    let machine = directory.path().join("machine.toml");
+    std::fs::write(&machine, MACHINE).expect("a description");
+    harness::make_readable(directory.path());
+    let machine = machine.to_str().expect("a path of ours");
+    let emulator = harness::Emulator::with(who, &["--machine", machine]);
+    let mut client = emulator.exec(&["--attribute-errors"]);
+    client.arg(std::env::current_exe().expect("this program")).args(["run", "--face", "emulator"]);
+    client
+        .arg("--root")
+        .arg(emulator.root())
+        .arg("--faults")
+        .arg(emulator.directory().join("socket"));
+    if let Ok(only) = std::env::var("CONTRACT_ONLY") {
+        client.args(["--only", &only]);
+    }
+    assert!(client.status().expect("a client").success());
+})];
