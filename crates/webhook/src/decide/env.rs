@@ -1,0 +1,123 @@
+//! The environment variables that tell the runtime hook what to program.
+
+use std::collections::BTreeMap;
+
+use fpga::bitstream::ImageId;
+use fpga::id::InterfaceId;
+use fpga::names::{ENV_AFU_PREFIX, ENV_REGION_PREFIX};
+
+use super::pod::{Container, Variable};
+use super::refusal::Fault;
+use crate::index::Namespace;
+
+/// Names that start so are the webhook's alone. The seed's `FPGA_REGION` and `FPGA_AFU` are among them.
+const RESERVED: [&str; 2] = ["FPGA_REGION", "FPGA_AFU"];
+
+/// A region to be programmed, and with what.
+pub(super) type Promise = (InterfaceId, ImageId);
+
+/// Finds what the environment of a container has been promised already.
+///
+/// What the author writes there is accepted only if the webhook could have written it for this very
+/// container: numbers from one on, each with a region and a function in the spelling of the webhook,
+/// granted to the namespace, and no more of them for an interface than the container asks for regions of it
+/// by their real name, `units`.
+pub(super) fn promises(
+    container: &Container<'_>,
+    namespace: Option<&Namespace>,
+    units: impl Fn(InterfaceId) -> u64,
+) -> Result<Vec<Promise>, Fault> {
+    prefixes(container)?;
+    let reserved: Vec<&Variable<'_>> =
+        container.env.iter().flatten().filter(|variable| is_reserved(&variable.name)).collect();
+    let Some(first) = reserved.first() else { return Ok(Vec::new()) };
+    let fault = |variable: &Variable<'_>, reason: &str| {
+        Err(Fault::Reserved { name: variable.name.to_string(), reason: reason.to_owned() })
+    };
+    let count = reserved.len().div_ceil(2);
+    let mut regions = vec![None; count];
+    let mut images = vec![None; count];
+    for variable in &reserved {
+        let Some(value) = literal(variable) else {
+            return fault(variable, "it has no literal value");
+        };
+        let is_new = if let Some(at) = number(&variable.name, ENV_REGION_PREFIX, count) {
+            put(&mut regions, at, canonical::<InterfaceId>(value))
+        } else if let Some(at) = number(&variable.name, ENV_AFU_PREFIX, count) {
+            put(&mut images, at, canonical::<ImageId>(value))
+        } else {
+            return fault(variable, "its number is none of those that it would have");
+        };
+        if !is_new {
+            return fault(variable, "it is there twice, or its value is no id in lower case");
+        }
+    }
+    let mut promises = Vec::with_capacity(count);
+    for pair in regions.into_iter().zip(images) {
+        let (Some(interface), Some(image)) = pair else {
+            return fault(first, "a region or function of the same number is missing");
+        };
+        if !namespace.is_some_and(|namespace| namespace.may_program(interface, image)) {
+            return fault(first, "the namespace has no AcceleratorFunction for it");
+        }
+        promises.push((interface, image));
+    }
+    let mut counts = BTreeMap::<_, u64>::new();
+    for (interface, _) in &promises {
+        *counts.entry(*interface).or_default() += 1;
+    }
+    if counts.iter().any(|(interface, count)| *count > units(*interface)) {
+        return fault(first, "this container asks for fewer regions than it has such variables");
+    }
+    Ok(promises)
+}
+
+fn is_reserved(name: &str) -> bool {
+    RESERVED.iter().any(|start| name.starts_with(start))
+}
+
+/// Variables that come from other objects are not seen here, save for the start of their names.
+fn prefixes(container: &Container<'_>) -> Result<(), Fault> {
+    let mut prefixes =
+        container.env_from.iter().flatten().filter_map(|source| source.prefix.as_deref());
+    match prefixes.find(|prefix| is_reserved(prefix)) {
+        None => Ok(()),
+        Some(prefix) => Err(Fault::ReservedPrefix(prefix.to_owned())),
+    }
+}
+
+/// A prefix of `envFrom` that some key would make a reserved name of.
+pub(super) fn doubtful_prefix<'a>(container: &'a Container<'_>) -> Option<&'a str> {
+    let prefixes =
+        container.env_from.iter().flatten().filter_map(|source| source.prefix.as_deref());
+    prefixes
+        .filter(|prefix| !prefix.is_empty())
+        .find(|prefix| RESERVED.iter().any(|reserved| reserved.starts_with(prefix)))
+}
+
+fn literal<'a>(variable: &'a Variable<'_>) -> Option<&'a str> {
+    variable.value.as_deref().filter(|_| variable.value_from.is_none())
+}
+
+/// The place of the variable `name` among `count`, when it is spelled as the webhook would.
+fn number(name: &str, prefix: &str, count: usize) -> Option<usize> {
+    let digits = name.strip_prefix(prefix)?;
+    let number: usize = digits.parse().ok()?;
+    let is_own = number.to_string() == digits && (1..=count).contains(&number);
+    is_own.then(|| number - 1)
+}
+
+fn canonical<T: std::str::FromStr + ToString>(text: &str) -> Option<T> {
+    text.parse().ok().filter(|id: &T| id.to_string() == text)
+}
+
+/// Fills a place; false when it is filled already or there is nothing to fill it with.
+fn put<T>(places: &mut [Option<T>], at: usize, value: Option<T>) -> bool {
+    match (places.get_mut(at), value) {
+        (Some(place @ None), Some(value)) => {
+            *place = Some(value);
+            true
+        }
+        _ => false,
+    }
+}
