@@ -18,6 +18,7 @@ pub mod grants;
 pub mod id;
 pub mod names;
 pub mod program;
+pub mod records;
 pub mod root;
 pub mod scan;
 pub mod store;

@@ -1,6 +1,7 @@
 //! In place of standard error: a check of what would be written to it.
 
 use std::fmt::Display;
+use std::time::Duration;
 
 use super::failure::{self, Code, Failure}; // `lines` looks for the module here.
 
@@ -24,6 +25,10 @@ impl Report {
 
     pub(super) fn done(&self, what: impl Display) {
         check_line(&what.to_string());
+    }
+
+    pub(super) fn worked(&mut self, what: impl Display, _: Option<Duration>) {
+        self.done(what);
     }
 
     pub(super) fn has_failures(&self) -> bool {

@@ -1,5 +1,6 @@
 //! In place of the work on a card: a record of it, and the function shown afterwards.
 
+use std::fmt::{self, Display};
 use std::fs;
 use std::time::Duration;
 
@@ -22,6 +23,18 @@ pub(super) struct Done {
     pub(super) image: Option<ImageId>,
 }
 
+/// As the hook's own.
+pub(super) struct Work {
+    words: &'static str,
+    pub(super) programmed: Option<Duration>,
+}
+
+impl Display for Work {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.words)
+    }
+}
+
 /// Whether to program what is loaded already: all the same here.
 pub(super) struct Reprogram;
 
@@ -31,9 +44,9 @@ impl Reprogram {
     }
 }
 
-pub(super) fn reset(target: &Target, _: Duration) -> Result<String, Failure> {
+pub(super) fn reset(target: &Target, _: Duration) -> Result<Work, Failure> {
     record(target, None);
-    Ok("reset".to_owned())
+    Ok(Work { words: "reset", programmed: None })
 }
 
 pub(super) fn program(
@@ -41,12 +54,12 @@ pub(super) fn program(
     bitstream: &Bitstream,
     _: Reprogram,
     _: Duration,
-) -> Result<String, Failure> {
+) -> Result<Work, Failure> {
     assert_eq!(bitstream.interface_id().ok(), target.interface_id, "{bitstream:?} into {target}");
     let shows = bitstream.afu_id().expect("it was looked up by its function");
     fs::write(target.port.dir.join("afu_id"), format!("{shows}\n")).expect("the tree is our own");
     record(target, Some(bitstream.image_id().expect("it was looked up by it")));
-    Ok("programmed".to_owned())
+    Ok(Work { words: "programmed", programmed: Some(Duration::ZERO) })
 }
 
 fn record(target: &Target, image: Option<ImageId>) {

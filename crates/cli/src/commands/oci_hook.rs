@@ -9,12 +9,12 @@
 use std::ffi::OsString;
 use std::io;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use clap::{Args as ClapArgs, Parser, ValueEnum};
-use fpga::grants;
 use fpga::root::Root;
 use fpga::store::{self, Store};
+use fpga::{grants, records};
 
 use crate::duration;
 use crate::trees::Trees;
@@ -39,6 +39,7 @@ mod object;
 mod permission;
 mod plan;
 mod promise;
+mod record;
 mod report;
 mod state;
 mod work;
@@ -80,6 +81,9 @@ pub(crate) struct Args {
     /// Bitstream that a region gets when its container has ended; one for each interface id
     #[arg(long, value_name = "INTERFACE=AFU")]
     blank: Vec<Blank>,
+    /// Where each run leaves its result for fpga-agent's metrics, if that listens there; none leaves none
+    #[arg(long, value_name = "DIR", default_value = records::DEFAULT_DIRECTORY)]
+    results: PathBuf,
     /// Say what was done, too
     #[arg(long)]
     verbose: bool,
@@ -133,6 +137,7 @@ pub(crate) fn alone(arguments: impl IntoIterator<Item = OsString>) -> Code {
 
 /// Does what the runtime asks, and says on stderr what went wrong.
 pub(crate) fn run(args: &Args, root: &Root) -> Code {
+    let started = Instant::now();
     let mut report = Report::new(args.verbose);
     let hook = Hook {
         root,
@@ -143,6 +148,7 @@ pub(crate) fn run(args: &Args, root: &Root) -> Code {
     if let Err(failure) = hook.run(&mut report) {
         report.failure(&failure);
     }
+    record::leave(args, &report, started.elapsed());
     report.code()
 }
 

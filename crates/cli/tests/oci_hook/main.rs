@@ -13,3 +13,4 @@ mod crowd;
 mod fuzz_corpus;
 mod node;
 mod reject;
+mod results;

@@ -170,6 +170,7 @@ impl Node {
             .chain(["--root".into(), path("root")])
             .chain(["--store".into(), path("store")])
             .chain(["--grants".into(), path("grants.json")])
+            .chain(["--results".into(), path("results")])
             .collect()
     }
 

@@ -1,6 +1,7 @@
 //! After a container ended: its ports are cleaned for the next one.
 
 use fpga::names::CONTAINER_MODE_REGION;
+use fpga::program::Target;
 
 use super::config::{Config, Unreadable};
 use super::failure::Failure;
@@ -8,7 +9,7 @@ use super::plan::{self, Slot, Wish};
 use super::promise;
 use super::report::Report;
 use super::state::State;
-use super::work::{self, Reprogram};
+use super::work::{self, Reprogram, Work};
 use super::{Hook, bitstream};
 
 pub(super) fn run(hook: &Hook<'_>, state: &State, report: &mut Report) -> Result<(), Failure> {
@@ -39,7 +40,7 @@ pub(super) fn ports(hook: &Hook<'_>, config: &Config, report: &mut Report) -> Re
     }
     for (index, slot) in slots.iter().enumerate() {
         match clean(hook, slot, slots.len() - index) {
-            Ok(done) => report.done(done),
+            Ok((target, work)) => report.worked(format_args!("{target}: {work}"), work.programmed),
             Err(failure) => report.failure(&failure),
         }
     }
@@ -71,7 +72,7 @@ fn has_regions(state: &State) -> bool {
 }
 
 /// Cleans one of the `left` ports that are still to be done.
-fn clean(hook: &Hook<'_>, slot: &Slot, left: usize) -> Result<String, Failure> {
+fn clean<'a>(hook: &Hook<'_>, slot: &'a Slot, left: usize) -> Result<(&'a Target, Work), Failure> {
     let target = slot.checked()?;
     let timeout = hook.deadline.share(left);
     let blank = hook.args.blank.iter().find(|blank| target.interface_id == Some(blank.interface));
@@ -92,5 +93,5 @@ fn clean(hook: &Hook<'_>, slot: &Slot, left: usize) -> Result<String, Failure> {
             }
         }
     };
-    Ok(format!("{target}: {done}"))
+    Ok((target, done))
 }

@@ -11,7 +11,7 @@ use super::plan::{self, Slot, Wish};
 use super::promise::{self, Promise};
 use super::report::Report;
 use super::state::State;
-use super::work::Reprogram;
+use super::work::{Reprogram, Work};
 use super::{Hook, bitstream, permission, work};
 
 pub(super) fn run(
@@ -34,7 +34,7 @@ pub(super) fn run(
     for (index, job) in jobs.iter().enumerate() {
         let what = job.name(index, jobs.len());
         let outcome = job.run(hook).map_err(|failure| failure.of(&what))?;
-        report.done(format_args!("{what}: {}: {outcome}", job.target));
+        report.worked(format_args!("{what}: {}: {outcome}", job.target), outcome.programmed);
     }
     verify(&jobs)
 }
@@ -95,8 +95,7 @@ impl Job<'_> {
         format!("{} ({} of {count})", self.promise.variable, index + 1)
     }
 
-    /// What was done, in words.
-    fn run(&self, hook: &Hook<'_>) -> Result<String, Failure> {
+    fn run(&self, hook: &Hook<'_>) -> Result<Work, Failure> {
         let timeout = hook.deadline.left();
         if self.is_loaded {
             return work::reset(self.target, timeout).map_err(|failure| self.explain(failure));

@@ -3,6 +3,8 @@
 use std::fmt::Display;
 use std::io::Write as _;
 
+use std::time::Duration;
+
 use super::failure::{Code, Failure};
 
 /// Longest line, in characters. Part of it may be the text of a tenant.
@@ -15,11 +17,20 @@ pub(super) struct Report {
     prefix: String,
     is_verbose: bool,
     code: Code,
+    /// Ports that something was done to.
+    worked: usize,
+    programmed: Vec<Duration>,
 }
 
 impl Report {
     pub(super) fn new(is_verbose: bool) -> Self {
-        Self { prefix: "fpgactl oci-hook: ".to_owned(), is_verbose, code: Code::Done }
+        Self {
+            prefix: "fpgactl oci-hook: ".to_owned(),
+            is_verbose,
+            code: Code::Done,
+            worked: 0,
+            programmed: Vec::new(),
+        }
     }
 
     /// Which container the lines from now on are about.
@@ -43,6 +54,23 @@ impl Report {
         if self.is_verbose {
             self.line(what);
         }
+    }
+
+    /// Something was done to a port; the time is how long the driver took to program it, if it was.
+    pub(super) fn worked(&mut self, what: impl Display, programmed: Option<Duration>) {
+        self.done(what);
+        self.worked += 1;
+        self.programmed.extend(programmed);
+    }
+
+    /// True when the run was not for nothing.
+    pub(super) fn has_news(&self) -> bool {
+        self.worked > 0 || self.code != Code::Done
+    }
+
+    /// How long the driver took for each region that was programmed.
+    pub(super) fn programmed(&self) -> &[Duration] {
+        &self.programmed
     }
 
     pub(super) fn code(&self) -> Code {

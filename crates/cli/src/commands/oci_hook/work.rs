@@ -1,5 +1,6 @@
 //! What is done to a port.
 
+use std::fmt::{self, Display};
 use std::time::Duration;
 
 use fpga::bitstream::{Bitstream, ImageId};
@@ -24,11 +25,25 @@ impl Reprogram {
     }
 }
 
+/// What was done to a port.
+#[derive(Debug)]
+pub(super) struct Work {
+    words: String,
+    /// How long the driver took to program it, if it was programmed.
+    pub(super) programmed: Option<Duration>,
+}
+
+impl Display for Work {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.words)
+    }
+}
+
 /// Cleans a port: clears its errors and resets what is in it.
-pub(super) fn reset(target: &Target, timeout: Duration) -> Result<String, Failure> {
+pub(super) fn reset(target: &Target, timeout: Duration) -> Result<Work, Failure> {
     let options = PortOptions { lock_timeout: timeout, ignore_users: false };
     let warnings = program::reset(target, &options, &mut ())?;
-    Ok(describe("reset".to_owned(), &warnings))
+    Ok(Work { words: describe("reset".to_owned(), &warnings), programmed: None })
 }
 
 /// Cleans a port and puts an image behind it.
@@ -37,7 +52,7 @@ pub(super) fn program(
     bitstream: &Bitstream,
     reprogram: Reprogram,
     timeout: Duration,
-) -> Result<String, Failure> {
+) -> Result<Work, Failure> {
     let fail = |error| Failure::new(Code::Bitstream, error).of(target);
     let payload = bitstream.payload().map_err(fail)?;
     let image = Image::new(bitstream, &payload).map_err(fail)?;
@@ -48,13 +63,16 @@ pub(super) fn program(
         ..Options::default()
     };
     let outcome = program::program(target, &image, &options, &mut ())?;
-    let what = match outcome.action {
+    let (what, programmed) = match outcome.action {
         Action::Programmed { time } => {
-            format!("programmed function {} in {:.3} s", outcome.after, time.as_secs_f64())
+            let seconds = time.as_secs_f64();
+            (format!("programmed function {} in {seconds:.3} s", outcome.after), Some(time))
         }
-        Action::AlreadyLoaded | Action::DryRun => format!("reset with function {}", outcome.after),
+        Action::AlreadyLoaded | Action::DryRun => {
+            (format!("reset with function {}", outcome.after), None)
+        }
     };
-    Ok(describe(what, &outcome.warnings))
+    Ok(Work { words: describe(what, &outcome.warnings), programmed })
 }
 
 fn describe(what: String, warnings: &[Warning]) -> String {
