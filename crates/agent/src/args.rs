@@ -66,7 +66,7 @@ pub struct Args {
     #[arg(long, default_value = "5m", value_parser = parse_interval, value_name = "TIME")]
     pub rescan_interval: Duration,
 
-    /// Where /healthz and /readyz are served; none switches them off.
+    /// Where /healthz, /readyz and /metrics are served; none switches them off.
     #[arg(long, default_value = "127.0.0.1:10270", value_parser = parse_health, value_name = "IP:PORT")]
     pub health_address: HealthAddress,
 

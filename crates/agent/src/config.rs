@@ -125,6 +125,12 @@ fn region(args: RegionArgs) -> Result<RegionConfig, ConfigError> {
     {
         arguments.extend(["--grants".to_owned(), text(path)?]);
     }
+    let hook_results = optional(&args.hook_results).map(absolute).transpose()?;
+    match &hook_results {
+        Some(path) if path == Path::new(fpga::records::DEFAULT_DIRECTORY) => {}
+        Some(path) => arguments.extend(["--results".to_owned(), text(path)?]),
+        None => arguments.extend(["--results".to_owned(), "none".to_owned()]),
+    }
     if let Some(store) = &args.store {
         arguments.extend(["--store".to_owned(), text(&absolute(store)?)?]);
     }
@@ -137,6 +143,7 @@ fn region(args: RegionArgs) -> Result<RegionConfig, ConfigError> {
         hook: Hook { path, arguments, timeout: args.hook_timeout },
         grants_file: grants_file.filter(|_| !args.allow_any),
         allow_any: args.allow_any,
+        hook_results,
         pod_resources: optional(&args.pod_resources_socket).map(absolute).transpose()?,
     })
 }
@@ -185,6 +192,8 @@ mod tests {
             "--grants /g --store /s --timeout 120000ms --verbose"
         );
         assert_eq!(arguments("--grants-file none"), "--timeout 30000ms");
+        assert_eq!(arguments("--hook-results none"), "--results none --timeout 30000ms");
+        assert_eq!(arguments("--hook-results /r"), "--results /r --timeout 30000ms");
         assert_eq!(arguments("--allow-any --grants-file /g"), "--allow-any --timeout 30000ms");
     }
 

@@ -7,13 +7,14 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use fpga::board::{Inventory, Problem};
+use fpga::board::{Board, Inventory, Problem};
 use fpga::root::Root;
 use fpga::scan::{Vitals, scan, vitals};
 use fpga::watch::Watcher;
 use tokio::sync::watch;
 
 use crate::health::{Condition, Judge};
+use crate::metrics::{Card, Metrics};
 use busy::Busy;
 
 mod busy;
@@ -59,13 +60,22 @@ pub fn follow(
     root: Root,
     looks: Looks,
     judge: Judge,
+    metrics: Metrics,
 ) -> io::Result<watch::Receiver<Option<Arc<Snapshot>>>> {
     let (sender, receiver) = watch::channel(None);
     thread::Builder::new().name("inventory".to_owned()).spawn(move || {
         // Set up before the first scan, so that nothing falls between the two.
         let watcher = Watcher::new(&root).map_err(|error| tell(&error, looks.rescan)).ok();
-        let follower =
-            Follower { root, looks, watcher, trouble: None, busy: Busy::default(), judge, sender };
+        let follower = Follower {
+            root,
+            looks,
+            watcher,
+            trouble: None,
+            busy: Busy::default(),
+            judge,
+            metrics,
+            sender,
+        };
         follower.run();
     })?;
     Ok(receiver)
@@ -78,13 +88,16 @@ struct Follower {
     trouble: Option<String>,
     busy: Busy,
     judge: Judge,
+    metrics: Metrics,
     sender: watch::Sender<Option<Arc<Snapshot>>>,
 }
 
 impl Follower {
     fn run(mut self) {
         while !self.sender.is_closed() {
+            let started = Instant::now();
             let inventory = scan(&self.root);
+            self.metrics.scanned(started.elapsed(), inventory.all_problems().count());
             self.busy.look(&self.root, &inventory, Instant::now());
             let mut found =
                 Snapshot { inventory, disabled: self.busy.disabled(), ..Snapshot::default() };
@@ -130,6 +143,13 @@ impl Follower {
         found.conditions = self.judge.look(boards.iter().zip(&all));
         found.problems = problems.concat();
         self.publish(found);
+        let card = |(board, vitals): (&Board, Vitals)| Card {
+            address: board.pci.address,
+            model: board.model,
+            driver: board.driver,
+            vitals,
+        };
+        self.metrics.looked(found.inventory.boards.iter().zip(all).map(card).collect());
     }
 
     fn publish(&self, found: &Snapshot) {

@@ -15,6 +15,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::Server;
 
 use crate::backoff::Backoff;
+use crate::metrics::Metrics;
 use crate::plugin::{Plugin, Streams, Target};
 use crate::region::Handout;
 use crate::socket_dir::{Seen, Sockets};
@@ -54,6 +55,8 @@ pub struct Resource {
     pub target: watch::Receiver<Target>,
     /// Where progress is told.
     pub status: Status,
+    /// Where it is counted.
+    pub metrics: Metrics,
 }
 
 /// Offers a resource until its target says otherwise.
@@ -62,6 +65,7 @@ pub async fn run(resource: Resource) {
     resource.status.set(&resource.name, Phase::Starting);
     let (name, status, mut target) =
         (resource.name.clone(), resource.status.clone(), resource.target.clone());
+    let metrics = resource.metrics.clone();
     let mut life = Life::start(resource);
     let ended = tokio::select! {
         // First, so that the streams that end by it are not taken for the kubelet's doing.
@@ -73,6 +77,7 @@ pub async fn run(resource: Resource) {
     };
     life.end(ended == Target::Retire).await;
     status.remove(&name);
+    metrics.withdrawn(&name);
 }
 
 struct Life {
@@ -113,6 +118,7 @@ impl Life {
             resource.handout.clone(),
             resource.target.clone(),
             streams,
+            resource.metrics.clone(),
         );
         let server = tokio::spawn(serve(plugin, ReceiverStream::new(incoming), closed));
         Self {
@@ -214,6 +220,7 @@ impl Life {
                 return Ok(());
             }
         }
+        self.resource.metrics.registered(&self.resource.name);
         self.registration = Some(Registration {
             at: Instant::now(),
             kubelet: seen.kubelet,

@@ -13,6 +13,7 @@ use crate::device::{Device, Health};
 use crate::health::Condition;
 use crate::inventory::Snapshot;
 use crate::lifecycle::{self, Resource};
+use crate::metrics::Metrics;
 use crate::plugin::Target;
 use crate::region::{Handout, Programming};
 use crate::resources::{Memory, Note, Offer, Plan, Rules, Settings, plan};
@@ -34,6 +35,7 @@ pub struct Manager {
     sockets: Sockets,
     seen: watch::Receiver<Seen>,
     status: Status,
+    metrics: Metrics,
     handout: Handout,
     memory: Memory,
     /// When to plan again though nothing happens.
@@ -68,6 +70,7 @@ impl Manager {
         sockets: Sockets,
         seen: watch::Receiver<Seen>,
         status: Status,
+        metrics: Metrics,
         handout: Handout,
     ) -> Self {
         Self {
@@ -75,6 +78,7 @@ impl Manager {
             sockets,
             seen,
             status,
+            metrics,
             handout,
             memory: Memory::default(),
             again_at: None,
@@ -134,6 +138,7 @@ impl Manager {
         let devices = offer.values().flatten().cloned().collect();
         self.handout.offer(mode, devices).await;
         self.reconcile(&offer, mode);
+        self.metrics.offered(offer, &found.conditions);
         self.status.scanned();
     }
 
@@ -165,6 +170,7 @@ impl Manager {
             seen: self.seen.clone(),
             target: target.subscribe(),
             status: self.status.clone(),
+            metrics: self.metrics.clone(),
         };
         let task = self.tasks.spawn(lifecycle::run(resource)).id();
         self.running.insert(name, Running { mode, target, task });

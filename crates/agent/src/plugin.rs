@@ -5,16 +5,17 @@ use std::sync::Arc;
 use fpga::names::{Mode, ResourceName};
 use kubelet_api::v1beta1::device_plugin_server::DevicePlugin;
 use kubelet_api::v1beta1::{
-    AllocateRequest, AllocateResponse, ContainerPreferredAllocationResponse, DevicePluginOptions,
-    Empty, PreStartContainerRequest, PreStartContainerResponse, PreferredAllocationRequest,
-    PreferredAllocationResponse,
+    AllocateRequest, AllocateResponse, ContainerAllocateRequest,
+    ContainerPreferredAllocationResponse, DevicePluginOptions, Empty, PreStartContainerRequest,
+    PreStartContainerResponse, PreferredAllocationRequest, PreferredAllocationResponse,
 };
 use tokio::sync::watch;
 use tonic::{Request, Response, Status};
 
 use crate::device::Device;
+use crate::metrics::{Metrics, Refusal};
 use crate::preferred::{self, prefer};
-use crate::region::Handout;
+use crate::region::{Handout, HandoutError};
 use crate::wire::{self, AllocateError};
 
 mod lists;
@@ -44,10 +45,12 @@ pub struct Plugin {
     handout: Handout,
     target: watch::Receiver<Target>,
     streams: watch::Sender<Streams>,
+    metrics: Metrics,
 }
 
 impl Plugin {
-    /// Offers what `target` says as resource `name` and counts its open lists in `streams`.
+    /// Offers what `target` says as resource `name`, counts its open lists in `streams`, and what it
+    /// gives in `metrics`.
     #[must_use]
     pub fn new(
         name: ResourceName,
@@ -55,8 +58,30 @@ impl Plugin {
         handout: Handout,
         target: watch::Receiver<Target>,
         streams: watch::Sender<Streams>,
+        metrics: Metrics,
     ) -> Self {
-        Self { name, mode, handout, target, streams }
+        Self { name, mode, handout, target, streams, metrics }
+    }
+
+    async fn give(&self, request: AllocateRequest) -> Result<AllocateResponse, (Refusal, Status)> {
+        let devices = self.devices().map_err(|status| (Refusal::Withdrawn, status))?;
+        let allocate = |container: &ContainerAllocateRequest| {
+            let programming = self.handout.programming();
+            wire::allocate(&devices, self.mode, programming, &container.device_ids)
+                .map_err(|error| refuse(&error))
+        };
+        let container_responses =
+            request.container_requests.iter().map(allocate).collect::<Result<_, _>>()?;
+        let containers = request.container_requests.into_iter();
+        let ids: Vec<_> = containers.flat_map(|container| container.device_ids).collect();
+        let given = ids.len();
+        if self.mode == Mode::Region {
+            let handed_out = self.handout.hand_out(&self.name, ids).await;
+            let failed = |error: HandoutError| Status::failed_precondition(error.to_string());
+            handed_out.map_err(|error| (Refusal::NoSpec, failed(error)))?;
+        }
+        self.metrics.allocated(&self.name, given);
+        Ok(AllocateResponse { container_responses })
     }
 
     fn devices(&self) -> Result<Arc<[Device]>, Status> {
@@ -113,21 +138,10 @@ impl DevicePlugin for Plugin {
         &self,
         request: Request<AllocateRequest>,
     ) -> Result<Response<AllocateResponse>, Status> {
-        let devices = self.devices()?;
-        let allocate = |container: &kubelet_api::v1beta1::ContainerAllocateRequest| {
-            let programming = self.handout.programming();
-            wire::allocate(&devices, self.mode, programming, &container.device_ids)
-                .map_err(|error| refuse(&error))
-        };
-        let container_responses =
-            request.get_ref().container_requests.iter().map(allocate).collect::<Result<_, _>>()?;
-        if self.mode == Mode::Region {
-            let containers = request.into_inner().container_requests.into_iter();
-            let ids = containers.flat_map(|container| container.device_ids).collect();
-            let handed_out = self.handout.hand_out(&self.name, ids).await;
-            handed_out.map_err(|error| Status::failed_precondition(error.to_string()))?;
-        }
-        Ok(Response::new(AllocateResponse { container_responses }))
+        self.give(request.into_inner()).await.map(Response::new).map_err(|(reason, status)| {
+            self.metrics.refused(&self.name, reason);
+            status
+        })
     }
 
     async fn pre_start_container(
@@ -140,11 +154,13 @@ impl DevicePlugin for Plugin {
     }
 }
 
-fn refuse(error: &AllocateError) -> Status {
+fn refuse(error: &AllocateError) -> (Refusal, Status) {
     let message = error.to_string();
     match error {
-        AllocateError::Unknown(_) => Status::invalid_argument(message),
-        AllocateError::Unhealthy { .. } => Status::failed_precondition(message),
+        AllocateError::Unknown(_) => (Refusal::Unknown, Status::invalid_argument(message)),
+        AllocateError::Unhealthy { .. } => {
+            (Refusal::Unhealthy, Status::failed_precondition(message))
+        }
     }
 }
 

@@ -24,6 +24,8 @@ pub struct RegionConfig {
     pub grants_file: Option<PathBuf>,
     /// Whether the hook is told to mind no grants.
     pub allow_any: bool,
+    /// Where the hook's results are, if they are to be counted.
+    pub hook_results: Option<PathBuf>,
     /// The kubelet's pod resources socket, if it is to be asked.
     pub pod_resources: Option<PathBuf>,
 }

@@ -20,6 +20,7 @@ use tokio::sync::{mpsc, watch};
 
 use crate::backoff::Backoff;
 use crate::inventory::Snapshot;
+use crate::metrics::{Cleaning, Metrics};
 use crate::mode::reached;
 use crate::resources::{Memory, Settings, plan};
 use crate::socket_dir::Seen;
@@ -60,6 +61,8 @@ pub struct Source {
     pub mode: watch::Receiver<Mode>,
     /// When a kubelet comes up.
     pub seen: watch::Receiver<Seen>,
+    /// Where cleanings are counted.
+    pub metrics: Metrics,
 }
 
 /// Cleans for ever.
@@ -225,6 +228,7 @@ impl Cleaner {
                 for warning in warnings {
                     tracing::info!(device = device.id, "{warning}");
                 }
+                self.source.metrics.cleaned(Cleaning::Done);
                 self.ledger.forget(device);
             }
             Ok(Outcome::Later(reason)) => {
@@ -234,10 +238,12 @@ impl Cleaner {
             }
             Ok(Outcome::Failed(reason)) => {
                 tracing::warn!(device = device.id, "region not cleaned: {reason}");
+                self.source.metrics.cleaned(Cleaning::Failed);
                 self.ledger.forget(device);
             }
             Err(error) => {
                 tracing::error!(device = device.id, "region not cleaned: {error}");
+                self.source.metrics.cleaned(Cleaning::Failed);
                 self.ledger.forget(device);
             }
         }

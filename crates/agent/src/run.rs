@@ -15,11 +15,13 @@ use crate::health::Judge;
 use crate::http::Endpoint;
 use crate::inventory::{self, Looks};
 use crate::manager::{InventoryEnded, Manager};
+use crate::metrics::Metrics;
 use crate::mode;
 use crate::region::Handout;
 use crate::release;
 use crate::resources::Rules;
-use crate::socket_dir;
+use crate::results;
+use crate::socket_dir::{self, Seen};
 use crate::status::Status;
 
 /// Why the agent cannot run.
@@ -72,18 +74,23 @@ pub async fn run(config: Config) -> Result<(), RunError> {
     std::fs::read_dir(sys).map_err(|error| RunError::Root { path: sys.to_owned(), error })?;
 
     let status = Status::default();
-    let endpoint = endpoint(config.health_address, status.clone()).await?;
+    let metrics = Metrics::default();
+    let endpoint = endpoint(config.health_address, status.clone(), metrics.clone()).await?;
     let watch_failed = |error| RunError::Watch { path: config.sockets.directory.clone(), error };
     let (seen, seen_no_more) = socket_dir::follow(config.sockets.clone()).map_err(watch_failed)?;
     let looks = Looks { rescan: config.rescan_interval, health: config.health.interval };
     let judge = Judge::new(config.health.policy.clone());
-    let inventory = inventory::follow(config.root.clone(), looks, judge)
+    let inventory = inventory::follow(config.root.clone(), looks, judge, metrics.clone())
         .map_err(|error| RunError::System { what: "thread", error })?;
 
     tracing::info!("FPGA device plugin started in {} mode", config.mode);
     let server = config.api.clone().map(Server::new);
     let mode = follow_mode(&config, server.as_ref());
     grants::keep(&config.region, mode.clone(), server);
+    if let Some(directory) = config.region.hook_results.clone() {
+        results::follow(directory, metrics.clone())
+            .map_err(|error| RunError::System { what: "thread", error })?;
+    }
     let (allocations, allocated) = mpsc::unbounded_channel();
     let handout = Handout::new(&config.region, allocations);
     if let Some(socket) = config.region.pod_resources {
@@ -94,10 +101,12 @@ pub async fn run(config: Config) -> Result<(), RunError> {
             inventory: inventory.clone(),
             mode: mode.clone(),
             seen: seen.clone(),
+            metrics: metrics.clone(),
         }));
     }
+    tokio::spawn(count_kubelets(seen.clone(), metrics.clone()));
     let rules = Rules { naming: config.naming, keep_vanished: config.health.keep_vanished };
-    let manager = Manager::new(rules, config.sockets.clone(), seen, status, handout);
+    let manager = Manager::new(rules, config.sockets.clone(), seen, status, metrics, handout);
     tokio::select! {
         ended = manager.run(inventory, mode, stop) => Ok(ended?),
         Ok(error) = seen_no_more => Err(watch_failed(error)),
@@ -119,10 +128,11 @@ fn signals() -> io::Result<impl Future<Output = ()>> {
 async fn endpoint(
     address: Option<SocketAddr>,
     status: Status,
+    metrics: Metrics,
 ) -> Result<impl Future<Output = std::convert::Infallible>, RunError> {
     let endpoint = match address {
         Some(address) => {
-            let bound = Endpoint::bind(address, status).await;
+            let bound = Endpoint::bind(address, status, metrics).await;
             Some(bound.map_err(|error| RunError::Health { address, error })?)
         }
         None => None,
@@ -133,6 +143,16 @@ async fn endpoint(
             None => std::future::pending().await,
         }
     })
+}
+
+/// Counts the kubelets that come up.
+async fn count_kubelets(mut seen: watch::Receiver<Seen>, metrics: Metrics) {
+    let mut counted = seen.borrow_and_update().kubelet;
+    while seen.changed().await.is_ok() {
+        let kubelet = seen.borrow_and_update().kubelet;
+        metrics.kubelet_started(kubelet.saturating_sub(counted));
+        counted = kubelet;
+    }
 }
 
 /// The configured mode, and the annotation's if there is a way to learn it.

@@ -42,6 +42,13 @@ impl Status {
         self.lock().resources.remove(resource);
     }
 
+    /// How far each resource is.
+    #[must_use]
+    pub fn phases(&self) -> Vec<(ResourceName, Phase)> {
+        let state = self.lock();
+        state.resources.iter().map(|(name, phase)| (name.clone(), phase.clone())).collect()
+    }
+
     /// What readiness lacks, a line for each thing; empty when the agent is ready.
     #[must_use]
     pub fn missing(&self) -> Vec<String> {

@@ -42,6 +42,11 @@ pub struct RegionArgs {
     #[arg(long)]
     pub allow_any: bool,
 
+    /// Directory in which the hook leaves the result of each run, which are counted and removed; none leaves
+    /// them uncounted.
+    #[arg(long, default_value = fpga::records::DEFAULT_DIRECTORY, value_name = "DIR")]
+    pub hook_results: PathBuf,
+
     /// The kubelet's socket that tells which pod holds which device; none switches off the cleaning of
     /// regions that a pod has left.
     #[arg(

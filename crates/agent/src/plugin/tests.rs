@@ -38,6 +38,7 @@ fn config(cdi: &Path) -> RegionConfig {
         hook: Hook { path, arguments: Vec::new(), timeout: Duration::from_secs(30) },
         grants_file: None,
         allow_any: false,
+        hook_results: None,
         pod_resources: None,
     }
 }
@@ -55,6 +56,7 @@ fn plugin_in(mode: Mode, cdi: &Path, target: Target) -> Fixture {
             Handout::new(&config(cdi), allocations),
             target.subscribe(),
             streams,
+            Metrics::default(),
         ),
         target,
         streams: watching,

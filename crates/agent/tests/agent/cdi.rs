@@ -69,6 +69,7 @@ async fn a_region_has_a_complete_spec_before_the_kubelet_hears_of_it() {
     assert_eq!(edits["deviceNodes"].as_array().unwrap().len(), 1);
     assert_eq!(edits["deviceNodes"][0]["path"], "/dev/dfl-port.2");
     assert_eq!(edits["deviceNodes"][0]["type"], "c");
+    let results = node.file("run/hook-results");
     let grants = node.file("run/grants.json");
     for (hook, stage) in [(0, "createRuntime"), (1, "poststop")] {
         let args = [
@@ -78,6 +79,8 @@ async fn a_region_has_a_complete_spec_before_the_kubelet_hears_of_it() {
             stage,
             "--grants",
             grants.to_str().unwrap(),
+            "--results",
+            results.to_str().unwrap(),
             "--store",
             "/srv/fpga",
             "--timeout",

@@ -85,6 +85,7 @@ impl Emulated {
         command.args(["--mode", "region", "--health-address", "none", "--rescan-interval", "1h"]);
         command.arg("--socket-dir").arg(self.file("sockets"));
         command.arg("--cdi-dir").arg(self.file("cdi"));
+        command.arg("--hook-results").arg(self.file("run/hook-results"));
         command.args(["--grants-file", "none", "--pod-resources-socket"]).arg(self.pod_resources());
         Process::start(command).unwrap()
     }

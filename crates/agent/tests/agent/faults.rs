@@ -102,7 +102,8 @@ async fn a_socket_path_that_is_too_long_is_named_and_harms_no_other() {
             "--naming",
             naming,
         ]);
-        command.args(["--health-address", "none"]).arg("--cdi-dir").arg(node.cdi());
+        command.args(["--health-address", "none", "--hook-results", "none"]);
+        command.arg("--cdi-dir").arg(node.cdi());
         command
     };
     let fits = fpga_demo::process::Process::start(command("plain")).unwrap();

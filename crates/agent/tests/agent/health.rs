@@ -1,12 +1,13 @@
 //! The health endpoint of the real binary. Fault 9: there is none.
 
+use fpga_demo::process::Process;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use crate::node::{AF_NLB3, LIMIT, Node, allocatable, one_card};
 
 /// Status code and body.
-async fn get(address: &str, path: &str) -> (u16, String) {
+pub(crate) async fn get(address: &str, path: &str) -> (u16, String) {
     let mut connection = TcpStream::connect(address).await.unwrap();
     let request = format!("GET {path} HTTP/1.1\r\nhost: agent\r\n\r\n");
     connection.write_all(request.as_bytes()).await.unwrap();
@@ -16,12 +17,17 @@ async fn get(address: &str, path: &str) -> (u16, String) {
     (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
 }
 
+/// Where the endpoint of an agent is that chose a port by itself.
+pub(crate) async fn address(agent: &mut Process) -> String {
+    let line = agent.wait_for_line("health endpoint at http://", LIMIT).await.unwrap();
+    line.rsplit("http://").next().unwrap().trim().to_owned()
+}
+
 #[tokio::test]
 async fn readiness_follows_the_registrations() {
     let node = Node::new(&one_card());
     let mut agent = node.agent(&["--health-address", "127.0.0.1:0"]);
-    let line = agent.wait_for_line("health endpoint at http://", LIMIT).await.unwrap();
-    let address = line.rsplit("http://").next().unwrap().trim().to_owned();
+    let address = address(&mut agent).await;
 
     agent.wait_for_line("No such file or directory", LIMIT).await.unwrap();
     assert_eq!(get(&address, "/healthz").await, (200, "ok\n".to_owned()));

@@ -38,6 +38,7 @@ pub(super) fn tell_agent(
         format!("--socket-dir={}", machine.file("device-plugins").display()),
         format!("--cdi-dir={}", machine.file("cdi").display()),
         format!("--grants-file={}", machine.file("grants.json").display()),
+        format!("--hook-results={}", machine.file("hook-results").display()),
         "--pod-resources-socket=none".to_owned(),
         "--health-address=none".to_owned(),
     ]);

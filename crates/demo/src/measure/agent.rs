@@ -53,6 +53,7 @@ impl Node {
             .arg("--socket-dir")
             .arg(self.path("device-plugins"));
         command.arg("--cdi-dir").arg(self.path("cdi")).args(["--health-address", "127.0.0.1:0"]);
+        command.arg("--hook-results").arg(self.path("hook-results"));
         command.env_remove("KUBECONFIG").env_remove("KUBERNETES_SERVICE_HOST");
         Ok(Process::start(command)?)
     }

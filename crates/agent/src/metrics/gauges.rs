@@ -1,0 +1,163 @@
+//! States as gauges, made when somebody asks for them.
+
+use std::fmt::Display;
+use std::sync::atomic::AtomicU64;
+
+use fpga::board::ErrorRegister;
+use fpga::errors::Register;
+use fpga::scan::PowerState;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::{Registry, Unit};
+
+use super::{Card, Labels, State};
+use crate::device::{Device, Health};
+use crate::status::{Phase, Status};
+
+type Gauges = Family<Labels, Gauge<f64, AtomicU64>>;
+
+pub(super) fn register(r: &mut Registry, state: &State, status: &Status) {
+    let build = one(&[("version", &env!("CARGO_PKG_VERSION"))]);
+    r.register("build_info", "1, with the version of the agent", build);
+    devices(r, state);
+    registrations(r, status);
+    cards(r, &state.cards);
+    ports(r, &state.cards);
+    let conditions = Gauges::default();
+    for condition in &state.conditions {
+        let port = condition.port.as_deref().unwrap_or_default();
+        let labels: [(_, &dyn Display); 4] = [
+            ("card", &condition.board),
+            ("port", &port),
+            ("reason", &condition.reason),
+            ("unhealthy", &condition.unhealthy),
+        ];
+        set(&conditions, &labels, 1.0);
+    }
+    let help = "1 for each thing that is wrong with a card or, with its name, a port";
+    r.register("conditions", help, conditions);
+    let problems = Gauges::default();
+    set(&problems, &[], count(state.problems));
+    let help = "Objects of the node that the newest scan could not read";
+    r.register("scan_problems", help, problems);
+}
+
+fn devices(r: &mut Registry, state: &State) {
+    let (devices, unhealthy) = (Gauges::default(), Gauges::default());
+    for (resource, all) in &state.offer {
+        let healthy = all.iter().filter(|device| device.is_healthy()).count();
+        for (state, number) in [("healthy", healthy), ("unhealthy", all.len() - healthy)] {
+            set(&devices, &[("resource", resource), ("state", &state)], count(number));
+        }
+        for Device { id, board, health, .. } in all {
+            let Health::Unhealthy { reason, .. } = health else { continue };
+            let labels: [(_, &dyn Display); 4] =
+                [("resource", resource), ("device", id), ("card", board), ("reason", reason)];
+            set(&unhealthy, &labels, 1.0);
+        }
+    }
+    r.register("devices", "Devices that the kubelet is told of, by their state", devices);
+    let help = "1 for each device that is unhealthy, with the worst of why";
+    r.register("device_unhealthy", help, unhealthy);
+}
+
+fn registrations(r: &mut Registry, status: &Status) {
+    let registered = Gauges::default();
+    for (resource, phase) in status.phases() {
+        let is_registered = phase == Phase::Registered;
+        set(&registered, &[("resource", &resource)], count(usize::from(is_registered)));
+    }
+    let help = "Whether the kubelet has the resource registered: 1, or 0";
+    r.register("registered", help, registered);
+}
+
+fn cards(r: &mut Registry, cards: &[Card]) {
+    let (info, temperature, limit, power) =
+        (Gauges::default(), Gauges::default(), Gauges::default(), Gauges::default());
+    for Card { address, model, driver, vitals } in cards {
+        let model = model.unwrap_or("unknown");
+        set(&info, &[("card", address), ("model", &model), ("driver", driver)], 1.0);
+        if let Some(known) = vitals.temperature {
+            set(&temperature, &[("card", address)], f64::from(known.now) / 1000.0);
+            for (name, value) in [("max", known.max), ("critical", known.critical)] {
+                if let Some(value) = value {
+                    let labels: [(_, &dyn Display); 2] = [("card", address), ("threshold", &name)];
+                    set(&limit, &labels, f64::from(value) / 1000.0);
+                }
+            }
+        }
+        if let Some(microwatts) = vitals.power {
+            set(&power, &[("card", address)], watts(microwatts));
+        }
+    }
+    r.register("card_info", "1 for each card, with what it is", info);
+    let celsius = || Unit::Other("celsius".to_owned());
+    let help = "Temperature of a card when it was last looked at";
+    r.register_with_unit("card_temperature", help, celsius(), temperature);
+    let help = "Temperatures from which on a card throttles its functions: to half, and to a tenth";
+    r.register_with_unit("card_temperature_threshold", help, celsius(), limit);
+    let help = "Power that a card took when it was last looked at";
+    r.register_with_unit("card_power", help, Unit::Other("watts".to_owned()), power);
+}
+
+fn ports(r: &mut Registry, cards: &[Card]) {
+    let (power_state, errors) = (Gauges::default(), Gauges::default());
+    for Card { address, vitals, .. } in cards {
+        let card = |registers: &[ErrorRegister], port: &str, of: fn(&str) -> Option<Register>| {
+            for register in registers {
+                for error in of(&register.name).into_iter().flat_map(|r| r.decode(register.value)) {
+                    let bit = format!("bit_{}", error.bit);
+                    let name = error.name.unwrap_or(&bit);
+                    let labels: [(_, &dyn Display); 4] = [
+                        ("card", address),
+                        ("port", &port),
+                        ("register", &register.name),
+                        ("error", &name),
+                    ];
+                    set(&errors, &labels, 1.0);
+                }
+            }
+        };
+        card(&vitals.errors, "", Register::of_fme);
+        for port in &vitals.ports {
+            card(&port.errors, &port.name, Register::of_port);
+            if let Some(state) = port.power_state {
+                set(&power_state, &[("card", address), ("port", &port.name)], throttle(state));
+            }
+        }
+    }
+    let help = "Power state of a port: 0 normal, 1 (AP1) half speed, 2 (AP2) a tenth, 6 (AP6) off";
+    r.register("port_power_state", help, power_state);
+    let help = "1 for each error that a card or, with its name, a port has latched";
+    r.register("latched_error", help, errors);
+}
+
+fn throttle(state: PowerState) -> f64 {
+    f64::from(match state {
+        PowerState::Normal => 0,
+        PowerState::Half => 1,
+        PowerState::Tenth => 2,
+        PowerState::Off => 6,
+        PowerState::Unknown(other) => other,
+    })
+}
+
+fn one(labels: &[(&'static str, &dyn Display)]) -> Gauges {
+    let gauges = Gauges::default();
+    set(&gauges, labels, 1.0);
+    gauges
+}
+
+fn set(gauges: &Gauges, labels: &[(&'static str, &dyn Display)], value: f64) {
+    let labels: Labels = labels.iter().map(|(name, value)| (*name, value.to_string())).collect();
+    gauges.get_or_create(&labels).set(value);
+}
+
+fn count(number: usize) -> f64 {
+    u32::try_from(number).map_or(f64::INFINITY, f64::from)
+}
+
+/// Whole milliwatts are exact enough, and fit.
+fn watts(microwatts: u64) -> f64 {
+    u32::try_from(microwatts / 1000).map_or(f64::INFINITY, |milli| f64::from(milli) / 1000.0)
+}

@@ -1,0 +1,162 @@
+use std::fmt::Write as _;
+use std::path::Path;
+
+use fpga::board::ErrorRegister;
+use fpga::names::{Mode, Naming};
+use fpga::records::{RunResult, Stage};
+use fpga::scan::{PortVitals, PowerState, Temperature};
+
+use super::*;
+use crate::health::Reason;
+use crate::resources::{Memory, Settings, plan};
+use crate::status::Phase;
+use crate::testing::{NLB0, NLB3, board, inventory, loaded};
+use exposition::Metric;
+
+#[path = "../../tests/agent/exposition.rs"]
+mod exposition;
+
+const A10: &str = "fpga.intel.com/region-69528db6eb31577a8c3668f9faa081f6";
+
+fn resource() -> ResourceName {
+    A10.parse().unwrap()
+}
+
+/// Everything that can happen has happened.
+fn eventful() -> (Metrics, Status) {
+    let (metrics, status) = (Metrics::default(), Status::default());
+    let card = board(Driver::Dfl, 0x10, 0, &[loaded(NLB0), loaded(NLB3)]);
+    let register = |name: &str, value| ErrorRegister { name: name.to_owned(), value };
+    let vitals = Vitals {
+        temperature: Some(Temperature { now: 95_500, max: Some(90_000), critical: Some(93_000) }),
+        power: Some(27_250_000),
+        errors: vec![register("catfatal_errors", 1 << 9)],
+        ports: vec![PortVitals {
+            name: "dfl-port.0".to_owned(),
+            power_state: Some(PowerState::Tenth),
+            errors: vec![register("errors", 1 << 63 | 1 << 48)],
+        }],
+    };
+    let condition = Condition {
+        board: card.pci.address,
+        port: Some("dfl-port.0".to_owned()),
+        reason: Reason::PortError,
+        unhealthy: true,
+        message: "page fault".to_owned(),
+    };
+    let address = card.pci.address;
+    let mut snapshot = inventory(vec![card]);
+    snapshot.conditions = vec![condition];
+    let settings = Settings { mode: Mode::Region, naming: Naming::Plain };
+    let offer = plan(&snapshot, settings, &Memory::default()).offer;
+    metrics.offered(offer, &snapshot.conditions);
+    metrics.scanned(Duration::from_millis(2), 3);
+    let model = Some("a model");
+    metrics.looked(vec![Card { address, model, driver: Driver::Dfl, vitals }]);
+    metrics.allocated(&resource(), 2);
+    metrics.refused(&resource(), Refusal::Unhealthy);
+    metrics.registered(&resource());
+    metrics.kubelet_started(1);
+    let record = Record {
+        stage: Stage::Create,
+        result: RunResult::Done,
+        milliseconds: 1200,
+        programmed: vec![700, 300],
+    };
+    metrics.hook_ran(&Taken { records: vec![record], malformed: 1 });
+    metrics.cleaned(Cleaning::Done);
+    metrics.event(Sending::Sent);
+    status.set(&resource(), Phase::Registered);
+    (metrics, status)
+}
+
+fn value(metrics: &[Metric], sample: &str) -> Option<f64> {
+    metrics.iter().find_map(|metric| metric.samples.get(sample).copied())
+}
+
+#[test]
+fn the_text_is_what_prometheus_wants() {
+    let (metrics, status) = eventful();
+    let text = metrics.text(&status).unwrap();
+    let metrics = exposition::parse(&text);
+    exposition::lint(&metrics);
+    for (sample, expected) in [
+        (format!("devices{{resource=\"{A10}\",state=\"healthy\"}}"), 1.0),
+        (format!("devices{{resource=\"{A10}\",state=\"unhealthy\"}}"), 1.0),
+        (
+            format!(
+                "device_unhealthy{{resource=\"{A10}\",device=\"dfl-fme.0-port0\",card=\"0000:10:00.0\",reason=\"port_error\"}}"
+            ),
+            1.0,
+        ),
+        ("card_temperature_celsius{card=\"0000:10:00.0\"}".to_owned(), 95.5),
+        ("card_power_watts{card=\"0000:10:00.0\"}".to_owned(), 27.25),
+        ("port_power_state{card=\"0000:10:00.0\",port=\"dfl-port.0\"}".to_owned(), 2.0),
+        (
+            "latched_error{card=\"0000:10:00.0\",port=\"\",register=\"catfatal_errors\",error=\"CrcCatastErr\"}".to_owned(),
+            1.0,
+        ),
+        (
+            "latched_error{card=\"0000:10:00.0\",port=\"dfl-port.0\",register=\"errors\",error=\"bit_63\"}".to_owned(),
+            1.0,
+        ),
+        (format!("allocations_total{{resource=\"{A10}\"}}"), 2.0),
+        (format!("registered{{resource=\"{A10}\"}}"), 1.0),
+        ("programmings_total".to_owned(), 2.0),
+        ("programming_duration_seconds_sum".to_owned(), 1.0),
+        ("programming_duration_seconds_bucket{le=\"0.5\"}".to_owned(), 1.0),
+        ("hook_runs_total{stage=\"create\",result=\"done\"}".to_owned(), 1.0),
+        ("hook_malformed_results_total".to_owned(), 1.0),
+    ] {
+        let found = value(&metrics, &format!("{PREFIX}_{sample}"));
+        assert_eq!(found, Some(expected), "{sample} in:\n{text}");
+    }
+}
+
+#[test]
+fn what_is_gone_is_not_shown() {
+    let (metrics, status) = eventful();
+    metrics.offered(Offer::default(), &[]);
+    metrics.looked(Vec::new());
+    metrics.withdrawn(&resource());
+    status.remove(&resource());
+    let text = metrics.text(&status).unwrap();
+    for trace in [A10, "dfl-port", "0000:10"] {
+        assert!(!text.contains(trace), "{trace} in:\n{text}");
+    }
+    exposition::lint(&exposition::parse(&text));
+}
+
+/// The reference is made of what is shown.
+#[test]
+fn the_reference_is_up_to_date() {
+    let (metrics, status) = eventful();
+    let metrics = exposition::parse(&metrics.text(&status).unwrap());
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/metrics.md");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let (begin, end) = ("<!-- generated: agent -->\n", "<!-- end -->\n");
+    let (head, rest) = text.split_once(begin).unwrap();
+    let (_, tail) = rest.split_once(end).unwrap();
+    let expected = format!("{head}{begin}{}{end}{tail}", table(&metrics));
+    if std::env::var_os("UPDATE_GENERATED").is_some() {
+        std::fs::write(&path, expected).unwrap();
+    } else {
+        assert!(
+            text == expected,
+            "{}: run UPDATE_GENERATED=1 cargo test -p fpga-agent",
+            path.display()
+        );
+    }
+}
+
+fn table(metrics: &[Metric]) -> String {
+    let mut table = "| metric | type | labels | meaning |\n|---|---|---|---|\n".to_owned();
+    for Metric { name, kind, labels, help, .. } in metrics {
+        let labels: Vec<_> = labels.iter().map(|label| format!("`{label}`")).collect();
+        let labels = if labels.is_empty() { "-".to_owned() } else { labels.join(", ") };
+        writeln!(table, "| `{name}` | {kind} | {labels} | {help} |").unwrap();
+    }
+    let reasons: Vec<_> = Reason::ALL.iter().map(|reason| format!("`{reason}`")).collect();
+    writeln!(table, "\nA `reason` of a device or card is one of {}.", reasons.join(", ")).unwrap();
+    table
+}
