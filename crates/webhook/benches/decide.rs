@@ -1,1 +1,3 @@
+//! How fast a review is decided on.
+
 fn main() {}
