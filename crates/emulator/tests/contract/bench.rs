@@ -243,7 +243,7 @@ impl Bench {
         if self.way == Way::Control {
             let path = self.world.fill(template).into();
             let command = Command::Write { path, text: text.into() };
-            return match self.world.faults.send(&command) {
+            return match self.world.ask(&command) {
                 Ok(()) => Ok("written".into()),
                 Err(reason) => Err(named(&reason)),
             };
@@ -270,7 +270,7 @@ impl Bench {
     }
 
     fn ask(&self, command: &Command) {
-        self.world.faults.send(command).unwrap_or_else(|e| panic!("{command:?}: {e}"));
+        self.world.ask(command).unwrap_or_else(|e| panic!("{command:?}: {e}"));
     }
 
     /// Latches errors of the first port.
@@ -356,7 +356,7 @@ impl Bench {
 }
 
 fn card() -> String {
-    "0".into()
+    "card".into()
 }
 
 pub(crate) fn errno(e: std::io::Error) -> Errno {

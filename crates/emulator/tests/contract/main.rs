@@ -4,14 +4,14 @@
 //! a guest of the kernel lab (`lab/run`). Where the emulator's plain files cannot do as the driver does, the row says
 //! what they do and why, and that is checked, too.
 //!
-//!     contract                                             the emulator, as a test
-//!     contract run --face driver --root / --faults DIR     Linux in a guest; DIR is on the host
-//!     contract relay DIR SOCKET                            on the host: from DIR to the emulator's control socket
+//!     contract                                                the emulator, as a test
+//!     contract run --face driver --root / --control SOCKET    Linux in a guest
+//!
+//! The control socket is the way to the card itself: errors, temperatures and the like.
 #![allow(clippy::unwrap_used, clippy::expect_used)] // A panic in a test is the failure report.
 
 mod bench;
 mod cases;
-mod faults;
 mod raw;
 mod table;
 mod world;
@@ -20,10 +20,10 @@ mod world;
 #[path = "../ioctl/harness.rs"]
 mod harness;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-use faults::Faults;
+use fpga_emulator::ctl::Command;
 use world::{Face, World};
 
 /// One card with two ports.
@@ -34,7 +34,6 @@ fn main() -> ExitCode {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let result = match words.as_slice() {
         ["run", flags @ ..] => run(flags),
-        ["relay", directory, socket] => faults::relay(Path::new(directory), Path::new(socket)),
         _ => {
             harness::run(TESTS, arguments.into_iter());
             Ok(())
@@ -57,9 +56,9 @@ fn run(flags: &[&str]) -> Result<(), String> {
         "driver" => Face::Driver,
         other => return Err(format!("--face {other}: neither emulator nor driver")),
     };
-    let faults = Faults::new(PathBuf::from(required("--faults")?));
+    let path = |name| required(name).map(PathBuf::from);
     // It lives as long as this process.
-    let world = World::new(face, PathBuf::from(required("--root")?), faults)?;
+    let world = World::new(face, path("--root")?, path("--control")?)?;
     let world: &'static World = Box::leak(Box::new(world));
     if let Some(name) = value("--case") {
         return table::run_one(cases::ALL, world, name);
@@ -75,12 +74,17 @@ const TESTS: &[harness::Test] = &[("the_emulator_does_as_the_driver", |who| {
     harness::make_readable(directory.path());
     let machine = machine.to_str().expect("a path of ours");
     let emulator = harness::Emulator::with(who, &["--machine", machine]);
+    let mut control = emulator.control();
+    // A guest starts without virtual functions, and so does this.
+    let path = "sys/bus/pci/devices/0000:3b:00.0/sriov_numvfs".into();
+    control.run(&Command::Write { path, text: "0".into() }).expect("no virtual functions");
+    control.rebind("card").expect("all ports");
     let mut client = emulator.exec(&["--attribute-errors"]);
     client.arg(std::env::current_exe().expect("this program")).args(["run", "--face", "emulator"]);
     client
         .arg("--root")
         .arg(emulator.root())
-        .arg("--faults")
+        .arg("--control")
         .arg(emulator.directory().join("socket"));
     if let Ok(only) = std::env::var("CONTRACT_ONLY") {
         client.args(["--only", &only]);

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use crate::faults::Faults;
+use fpga_emulator::ctl::{Answer, Client, Command};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -20,14 +20,14 @@ pub(crate) enum Face {
 pub(crate) struct World {
     pub(crate) face: Face,
     pub(crate) root: PathBuf,
-    pub(crate) faults: Faults,
+    control: PathBuf,
     names: Vec<(&'static str, String)>,
 }
 
 impl World {
     /// Finds a card with two ports. Its devices keep their names through all that the cases do.
-    pub(crate) fn new(face: Face, root: PathBuf, faults: Faults) -> Result<Self, String> {
-        let mut world = Self { face, root, faults, names: Vec::new() };
+    pub(crate) fn new(face: Face, root: PathBuf, control: PathBuf) -> Result<Self, String> {
+        let mut world = Self { face, root, control, names: Vec::new() };
         let start = Instant::now();
         loop {
             world.names = world.find_card()?;
@@ -42,6 +42,15 @@ impl World {
                 ));
             }
             std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// Asks the emulator: why not, if it does not do it.
+    pub(crate) fn ask(&self, command: &Command) -> Result<(), String> {
+        let answer = Client::connect(&self.control).and_then(|mut client| client.call(command));
+        match answer.map_err(|e| e.to_string())? {
+            Answer::Error(reason) => Err(reason),
+            Answer::Done | Answer::Status(_) => Ok(()),
         }
     }
 
@@ -126,8 +135,8 @@ impl World {
         let face = if self.face == Face::Emulator { "emulator" } else { "driver" };
         let path = |p: &Path| p.to_string_lossy().into_owned();
         let words = ["--face".into(), face.into(), "--root".into(), path(&self.root)];
-        let faults = ["--faults".into(), path(self.faults.path())];
-        [["run".to_owned()].as_slice(), &words, &faults].concat()
+        let control = ["--control".into(), path(&self.control)];
+        [["run".to_owned()].as_slice(), &words, &control].concat()
     }
 }
 

@@ -273,7 +273,7 @@ fn binding_by_files(who: Who) {
     assert!(!of_card.iter().any(|path| there(path)));
     assert!(there(&format!("{CARD}/vendor")) && there("dev/dfl-port.1"));
     client.stdin.as_mut().unwrap().write_all(b"\n").unwrap();
-    assert!(client.wait().unwrap().success(), "who has a node open gets ENODEV");
+    assert!(client.wait().unwrap().success(), "who has a node open is refused");
     write(&format!("{DRIVER}/bind"), &format!("{NEAR}\n"));
     wait_until("the node is back", || there("dev/dfl-port.0"));
     assert!(of_card.iter().all(|path| there(path)), "the node is the last");

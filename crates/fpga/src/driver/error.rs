@@ -34,6 +34,14 @@ pub enum Operation {
     FmeInfo,
 }
 
+impl Operation {
+    /// The in-tree driver answers EINVAL for what nobody handles. As these requests are made here there is no other
+    /// reason: the driver was taken away while the node was open.
+    fn needs_only_a_driver(self) -> bool {
+        matches!(self, Self::Reset | Self::PortInfo | Self::FmeInfo)
+    }
+}
+
 impl fmt::Display for Operation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -160,6 +168,11 @@ impl Error {
             Self::Refused { errno: Errno::ENODEV | Errno::ENXIO | Errno::ENOENT, .. } => {
                 Cause::Gone
             }
+            Self::Refused { operation, errno: Errno::EINVAL, .. }
+                if operation.needs_only_a_driver() =>
+            {
+                Cause::Gone
+            }
             Self::Refused { errno: Errno::EACCES | Errno::EPERM, .. } => Cause::Denied,
             Self::LockedMemory { .. } => Cause::LockedMemory,
             _ => Cause::Other,
@@ -186,6 +199,7 @@ fn words(operation: Operation, errno: Errno) -> &'static str {
             "the card has no such port"
         }
         (_, Errno::ENODEV) => "the device is gone",
+        (operation, Errno::EINVAL) if operation.needs_only_a_driver() => "the device is gone",
         (_, Errno::EACCES | Errno::EPERM) => "permission denied",
         (_, Errno::ENOTTY) => "the node is not an FPGA device",
         (Operation::RegionInfo, Errno::EINVAL) => "no region has this index",

@@ -3,7 +3,8 @@
 use nix::errno::Errno::{EBUSY, EINVAL, ENODEV, ENOENT};
 
 use crate::bench::{Bench, PROGRAM, RELEASE};
-use crate::table::{Case, Got, case, fails, is};
+use crate::table::{Case, Got, Need, case, fails, is};
+use crate::world::Face;
 
 const BIND: &str = "sys/bus/pci/drivers/dfl-pci/bind";
 const UNBIND: &str = "sys/bus/pci/drivers/dfl-pci/unbind";
@@ -18,6 +19,17 @@ fn nodes(b: &mut Bench) -> Got {
 
 fn card(b: &Bench) -> String {
     b.world.fill("{address}")
+}
+
+/// The real driver reaches for what is freed when the port is closed.
+const NO_CRASH: Need = Need {
+    is_met: |world| world.face == Face::Emulator,
+    what: "Linux 6.1 crashes when the port is closed",
+};
+
+fn port_open_and_unbound(b: &mut Bench) {
+    b.fd("port0");
+    b.unbind();
 }
 
 fn open_and_unbound(b: &mut Bench) {
@@ -165,6 +177,22 @@ pub(super) const ALL: &[Case] = &[
         fails(EINVAL),
     )
     .after(open_and_unbound)
+    .wears(),
+    case("an open port without a driver", |b| b.call("port0", 0xb600, 0), is("0"))
+        .after(port_open_and_unbound)
+        .needs(NO_CRASH)
+        .wears(),
+    case("an open port without a driver: reset", |b| b.call("port0", 0xb640, 0), fails(EINVAL))
+        .after(port_open_and_unbound)
+        .needs(NO_CRASH)
+        .wears(),
+    case(
+        "an open port without a driver: interrupts",
+        |b| b.with("port0", 0x8004_b645, &[9]),
+        fails(EINVAL),
+    )
+    .after(port_open_and_unbound)
+    .needs(NO_CRASH)
     .wears(),
     case("remove 0", |b| b.store(REMOVE, "0"), is("written"))
         .writes()
