@@ -5,6 +5,7 @@
 //! over real unix sockets, [`apiserver`] one for the API server, [`machine`] an emulated machine and its containers, [`act`] the scenario.
 
 pub mod act;
+pub mod admission;
 pub mod apiserver;
 pub mod binaries;
 pub mod bundle;

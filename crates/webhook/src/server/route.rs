@@ -10,7 +10,8 @@ use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
 use tokio::sync::Semaphore;
 
-use crate::metrics::{Metrics, Outcome};
+use crate::decide::Outcome;
+use crate::metrics::Metrics;
 use crate::readiness::Readiness;
 
 /// The largest review: an API server takes objects of 3 MiB at most, and sends the old one and the new one.
@@ -72,7 +73,7 @@ impl Routes {
         Ok(match self.body(request).await {
             Ok(body) => self.review(&body),
             Err((status, reason)) => {
-                self.metrics.reviewed(Outcome::bad_request, Duration::ZERO);
+                self.metrics.reviewed(Outcome::BadRequest, Duration::ZERO);
                 text(status, reason)
             }
         })

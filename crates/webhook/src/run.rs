@@ -1,0 +1,158 @@
+//! Puts the parts together and runs them until a signal.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{oneshot, watch};
+
+use crate::config::Config;
+use crate::control::{self, Control, ControlError};
+use crate::events::Events;
+use crate::follow::Known;
+use crate::index::{Index, Rules};
+use crate::metrics::Metrics;
+use crate::readiness::Readiness;
+use crate::review::review;
+use crate::server::{self, Listen, Routes, plain};
+use crate::tls::{self, Serving};
+
+/// For the requests that are under way at the end, and then for the lease to be given back.
+const DRAIN: Duration = Duration::from_secs(15);
+const GIVE_BACK: Duration = Duration::from_secs(3);
+
+/// Why the webhook cannot run.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// An address is not to be had.
+    #[error("{flag} {address}: {error}")]
+    Address {
+        /// Which flag named it.
+        flag: &'static str,
+        /// The address.
+        address: Listen,
+        /// Why.
+        error: io::Error,
+    },
+    /// The TLS library refuses its configuration.
+    #[error("TLS: {0}")]
+    Tls(#[from] rustls::Error),
+    /// The system refuses a thread or a signal handler.
+    #[error("{what}: {error}")]
+    System {
+        /// What was asked for.
+        what: &'static str,
+        /// Why it was refused.
+        error: io::Error,
+    },
+    /// What goes on with the API server ended.
+    #[error(transparent)]
+    Control(#[from] ControlError),
+}
+
+/// Runs until SIGTERM or SIGINT, and then until every request that is under way has its answer.
+///
+/// # Errors
+/// [`RunError`], in one line.
+pub fn run(config: Config) -> Result<(), RunError> {
+    let failed = |error| RunError::System { what: "async runtime", error };
+    // Reviews take microseconds, and are taken by one thread.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.map_err(failed)?.block_on(serve(config))
+}
+
+async fn serve(config: Config) -> Result<(), RunError> {
+    let signalled =
+        signals().map_err(|error| RunError::System { what: "signal handler", error })?;
+    let listener = bind("--address", config.address).await?;
+    let plain_listener = match config.health {
+        Some(address) => Some(bind("--health-address", address).await?),
+        None => None,
+    };
+    let (metrics, serving) = (Metrics::default(), Serving::default());
+    let readiness = Readiness::new(serving.clone());
+    let rules = Rules { default_mode: config.mode, naming: config.naming };
+    let known = Arc::new(Known::new(Index::new(rules)));
+    let (events, notices) = Events::new(metrics.clone());
+    let (stop, stopped) = watch::channel(false);
+    let tls = tls::config(tls::provider(), serving.clone())?;
+    let routes = Arc::new(Routes::new(
+        config.path,
+        review(Arc::clone(&known), events.clone()),
+        readiness.clone(),
+        metrics.clone(),
+    ));
+    let control = control::start(Control {
+        source: config.source,
+        certificates: config.certificates,
+        terms: config.terms,
+        known,
+        serving,
+        readiness: readiness.clone(),
+        metrics,
+        events,
+        notices,
+        stop: stopped.clone(),
+    });
+    let control = control.map_err(|error| RunError::System { what: "API thread", error })?;
+    if let Some(listener) = plain_listener {
+        tokio::spawn(plain::serve(listener, Arc::clone(&routes)));
+    }
+    let stop = async move {
+        signalled.await;
+        readiness.stopping();
+        tokio::time::sleep(config.shutdown_delay).await;
+        stop.send_replace(true);
+    };
+    let drained = async {
+        tokio::join!(server::serve(listener, tls, routes, stopped, DRAIN), stop);
+    };
+    let (mut control, mut drained) = (control, std::pin::pin!(drained));
+    tokio::select! {
+        ended = &mut control => {
+            of_control(ended)?;
+            // It was told to end, and so will be the server.
+            drained.await;
+            Ok(())
+        }
+        () = &mut drained => match tokio::time::timeout(GIVE_BACK, control).await {
+            Ok(ended) => of_control(ended),
+            Err(_) => Ok(()),
+        },
+    }
+}
+
+/// It ended by itself, or its thread is gone.
+fn of_control(
+    ended: Result<Result<(), ControlError>, oneshot::error::RecvError>,
+) -> Result<(), RunError> {
+    match ended {
+        Ok(ended) => Ok(ended?),
+        Err(_) => {
+            let error = io::Error::other("it ended without a word");
+            Err(RunError::System { what: "API thread", error })
+        }
+    }
+}
+
+async fn bind(flag: &'static str, address: Listen) -> Result<TcpListener, RunError> {
+    let bound = address.bind().await;
+    let listener = bound.map_err(|error| RunError::Address { flag, address, error })?;
+    if let Ok(bound) = listener.local_addr() {
+        tracing::info!("{flag} {bound}");
+    }
+    Ok(listener)
+}
+
+fn signals() -> io::Result<impl Future<Output = ()>> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => tracing::info!("stopping: SIGTERM"),
+            _ = interrupt.recv() => tracing::info!("stopping: SIGINT"),
+        }
+    })
+}
