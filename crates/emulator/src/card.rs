@@ -12,12 +12,14 @@ pub mod port;
 pub mod pr;
 pub mod regs;
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 pub use fme::Fme;
 pub use port::Port;
 
 use crate::id::Guid;
+use crate::machine::CardSpec;
 
 /// What a card is built with.
 #[derive(Debug, Clone)]
@@ -32,6 +34,20 @@ pub struct Build {
     pub static_region: (u64, u64),
     /// Time that the reconfiguration engine works after the last word.
     pub pr_time: Duration,
+}
+
+impl Build {
+    /// The card of a machine description.
+    #[must_use]
+    pub fn of(spec: &CardSpec) -> Self {
+        Self {
+            functions: spec.ports.iter().map(|p| p.afu_id).collect(),
+            interface_id: spec.interface_id,
+            socket_id: spec.socket_id,
+            static_region: spec.kind.static_region(),
+            pr_time: spec.pr_time,
+        }
+    }
 }
 
 /// A reason to interrupt the host.
@@ -57,8 +73,42 @@ impl Card {
     /// A card as it is after power-up: every port in reset, no error.
     #[must_use]
     pub fn new(build: &Build) -> Self {
-        let ports = build.functions.iter().enumerate().map(|(n, id)| Port::new(n, *id)).collect();
+        let count = build.functions.len();
+        let ports =
+            build.functions.iter().enumerate().map(|(n, id)| Port::new(n, count, *id)).collect();
         Self { fme: Fme::new(build), ports, interrupts: Vec::new(), revision: 0 }
+    }
+
+    /// Power off and on: all is as [`Card::new`] makes it, but the functions that are loaded stay, as from flash
+    /// memory, and so do the places where clients see their registers.
+    pub fn power_cycle(&mut self, build: &Build) {
+        let functions = self.ports.iter().map(Port::function).collect();
+        let fresh = Self::new(&Build { functions, ..build.clone() });
+        let old = std::mem::replace(self, fresh);
+        self.revision = old.revision + 1;
+        for (port, before) in self.ports.iter_mut().zip(&old.ports) {
+            port.share(Arc::clone(before.mmio()));
+        }
+    }
+
+    /// The bus's reset, as when the host starts again: the ports are the physical function's and in reset, the
+    /// reconfiguration engine is idle. Latched errors and what sensors measure stay.
+    pub fn bus_reset(&mut self) {
+        for n in 0..self.ports.len() as u64 {
+            let access = regs::FME_PORT_OFST + 8 * n;
+            let value = self.fme.peek(access) & !regs::PORT_OFST_VF;
+            self.fme_write(access, value);
+            let control = regs::PORT_SFTRST;
+            self.port_write(n * regs::PORT_SPAN + regs::PORT_CTRL, control);
+        }
+        self.fme_write(regs::PR_CTRL, regs::PR_RST);
+        self.fme_write(regs::PR_CTRL, 0);
+    }
+
+    /// True when the port is reached through a virtual function.
+    #[must_use]
+    pub fn is_virtual(&self, port: usize) -> bool {
+        self.fme.peek(regs::FME_PORT_OFST + 8 * port as u64) & regs::PORT_OFST_VF != 0
     }
 
     /// Reads a register of the management engine.

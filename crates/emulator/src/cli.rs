@@ -3,6 +3,7 @@
 mod ctl;
 mod exec;
 mod gbs;
+mod pci;
 mod serve;
 
 use std::path::PathBuf;
@@ -35,6 +36,8 @@ pub(crate) struct Cli {
 enum Command {
     /// Keep a machine running until SIGTERM or SIGINT.
     Serve(serve::Arguments),
+    /// Be the PCI devices of a User Mode Linux guest with the real drivers until SIGTERM or SIGINT.
+    Pci(pci::Arguments),
     /// Run a command whose ioctls on the emulated devices are answered.
     Exec(exec::Arguments),
     /// Change the running machine: errors, faults, cards that come and go.
@@ -95,6 +98,7 @@ impl Cli {
     pub(crate) fn run(self) -> Result<()> {
         match self.command {
             Command::Serve(arguments) => serve::run(&arguments),
+            Command::Pci(arguments) => pci::run(&arguments),
             Command::Exec(arguments) => exec::run(arguments),
             Command::Gbs(arguments) => gbs::run(arguments),
             Command::Ctl(arguments) => ctl::run(arguments),

@@ -1,5 +1,8 @@
 //! Control of a running emulator over its socket: one JSON object a line, one answer a line.
 
+mod registers;
+pub(crate) mod socket;
+
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -134,7 +137,7 @@ pub enum Answer {
 /// What an emulator serves.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Status {
-    /// Root of the tree.
+    /// Root of the tree; the directory of the cards' sockets where a guest is served.
     pub root: PathBuf,
     /// Its cards.
     pub cards: Vec<CardStatus>,
@@ -149,7 +152,7 @@ pub struct CardStatus {
     pub pci: String,
     /// On the bus.
     pub present: bool,
-    /// Management node below `/dev`; none while the card is gone.
+    /// Management node below `/dev`; none while the card is gone, and where only the guest knows.
     pub fme: Option<String>,
     /// Ports.
     pub ports: Vec<PortStatus>,
@@ -158,13 +161,13 @@ pub struct CardStatus {
 /// One port.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PortStatus {
-    /// Node below `/dev`; none while there is none.
+    /// Node below `/dev`; none while there is none, and where only the guest knows.
     pub node: Option<String>,
     /// The function that is loaded, 32 digits.
     pub afu_id: String,
     /// Disabled: being reconfigured, or left so by a failure.
     pub disabled: bool,
-    /// Memory of a client is mapped.
+    /// Memory of a client is mapped; false where only the guest knows.
     pub mapped: bool,
 }
 

@@ -22,6 +22,7 @@ pub use bus::{BusFile, Target};
 pub use numbers::{Bound, Numbers, Vf};
 pub use slot::{EventSink, Link, ManagerState, PortState, Slot};
 
+use crate::card::Build;
 use crate::machine::Machine;
 
 /// How long the drivers wait for the reconfiguration engine (`PR_WAIT_TIMEOUT` in `dfl-fme-mgr.c`).
@@ -68,9 +69,7 @@ impl Host {
     /// Index of the card called `name`, by its name, number or PCI address.
     #[must_use]
     pub fn find(&self, name: &str) -> Option<usize> {
-        let by_name =
-            self.slots.iter().position(|s| s.spec.name == name || s.spec.pci.to_string() == name);
-        by_name.or_else(|| name.parse().ok().filter(|i| *i < self.slots.len()))
+        crate::machine::find(self.slots.iter().map(|s| &s.spec), name)
     }
 
     /// Binds the card's driver.
@@ -94,7 +93,7 @@ impl Host {
         match slot.link {
             Link::Up => return,
             Link::Removed => {}
-            Link::Gone => slot.power_up(),
+            Link::Gone => slot.card.power_cycle(&Build::of(&slot.spec)),
         }
         slot.link = Link::Up;
         self.probe(index);

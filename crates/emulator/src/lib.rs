@@ -22,6 +22,7 @@ pub mod gbs;
 pub mod host;
 pub mod id;
 pub mod machine;
+pub mod pci;
 pub mod serve;
 pub mod sys;
 pub mod tree;

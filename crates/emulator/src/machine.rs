@@ -184,6 +184,15 @@ impl Machine {
     }
 }
 
+/// Index of the card called `name`, by its name, PCI address or number.
+pub(crate) fn find<'a>(
+    cards: impl ExactSizeIterator<Item = &'a CardSpec> + Clone,
+    name: &str,
+) -> Option<usize> {
+    let by_name = cards.clone().position(|c| c.name == name || c.pci.to_string() == name);
+    by_name.or_else(|| name.parse().ok().filter(|i| *i < cards.len()))
+}
+
 /// Card `index` of a uniform machine: every second bus, half of the cards on each of two NUMA nodes.
 fn numbered(index: usize, ports: usize) -> Option<CardSpec> {
     const PER_DOMAIN: usize = 100;

@@ -11,8 +11,7 @@ mod writers;
 use std::fs;
 use std::io::ErrorKind;
 use std::os::fd::AsFd;
-use std::os::unix::fs::PermissionsExt;
-use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -21,6 +20,7 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 
+use crate::ctl::socket;
 use crate::host::{Host, Kernel};
 use crate::machine::Machine;
 use crate::tree::{self, Tree};
@@ -96,7 +96,8 @@ impl Server {
         shown::share(&mut host, mapped);
         let inotify = tree.watch()?;
         let root = tree.root().to_owned();
-        let listener = bind(&options.socket)?;
+        let listener = socket::bind(&options.socket)
+            .map_err(|reason| Error::Socket { path: options.socket.clone(), reason })?;
         let stop = EventFd::from_flags(EfdFlags::EFD_CLOEXEC)
             .map_err(|reason| Error::System { what: "eventfd", reason })?;
         let shown = Arc::new(Shown::new(tree));
@@ -174,26 +175,6 @@ impl Drop for Server {
             eprintln!("fpga-emulator: {e}");
         }
     }
-}
-
-/// Binds the socket. One that nobody listens on is a left-over and replaced.
-fn bind(path: &Path) -> Result<UnixListener, Error> {
-    let failed = |reason| Error::Socket { path: path.to_owned(), reason };
-    match UnixStream::connect(path) {
-        Ok(_) => {
-            return Err(failed(std::io::Error::new(
-                ErrorKind::AddrInUse,
-                "another emulator listens there",
-            )));
-        }
-        Err(e) if e.kind() == ErrorKind::ConnectionRefused => {
-            fs::remove_file(path).map_err(failed)?
-        }
-        Err(_) => {}
-    }
-    let listener = UnixListener::bind(path).map_err(failed)?;
-    fs::set_permissions(path, fs::Permissions::from_mode(0o666)).map_err(failed)?;
-    Ok(listener)
 }
 
 fn accept(shared: &Arc<Shared>, listener: &UnixListener) {

@@ -53,7 +53,7 @@ pub enum Fault {
 pub(super) enum Afu {
     Nlb(Box<nlb::Nlb>),
     Hello,
-    /// An id without behaviour: plain registers.
+    /// An id without behaviour: plain registers, of which a reset clears those that NLB has.
     Other,
 }
 
@@ -76,8 +76,13 @@ impl Afu {
         match self {
             Self::Nlb(nlb) => nlb.reset(mmio),
             Self::Hello => hello::reset(mmio),
-            Self::Other => {}
+            Self::Other => nlb::clear(mmio),
         }
+    }
+
+    /// True for a function that does something by itself.
+    pub(super) fn acts(&self) -> bool {
+        matches!(self, Self::Nlb(_))
     }
 
     pub(super) fn step(&mut self, mmio: &dyn Mmio, memory: &dyn Dma, fault: Fault) -> Activity {

@@ -20,7 +20,8 @@ pub struct Port {
 }
 
 impl Port {
-    pub(super) fn new(number: usize, function: Guid) -> Self {
+    /// Port `number` of `ports` on a card.
+    pub(super) fn new(number: usize, ports: usize, function: Guid) -> Self {
         let feature = |id, revision, next| Dfh { kind: DFH_PRIVATE, id, revision, next }.value();
         let plain = BTreeMap::from([
             (0, Dfh { kind: DFH_FIU, id: 1, revision: 0, next: 0x1000 }.value()),
@@ -30,9 +31,9 @@ impl Port {
             (PORT_CAP, number as u64 | (AFU_SIZE >> 10) << 8 | (USER_INTERRUPTS as u64) << 32),
             (PORT_CTRL, PORT_SFTRST | PORT_SFTRST_ACK),
             (PORT_ERR, feature(0x10, 1, 0x1000)),
-            (PORT_ERR_CAP, 1 | VECTOR_PORT_ERROR << 1),
+            (PORT_ERR_CAP, 1 | vector_port_error(number) << 1),
             (PORT_UINT, feature(0x12, 0, 0)),
-            (PORT_UINT_CAP, USER_INTERRUPTS as u64 | VECTOR_USER << 12),
+            (PORT_UINT_CAP, USER_INTERRUPTS as u64 | vector_user(ports) << 12),
         ]);
         Self {
             plain,
@@ -59,6 +60,12 @@ impl Port {
     #[must_use]
     pub fn function(&self) -> Guid {
         self.function
+    }
+
+    /// True when the function may act on what software writes into its registers, so that somebody must look at them.
+    #[must_use]
+    pub fn may_work(&self) -> bool {
+        !self.in_reset() && self.fault != Fault::Hang && self.afu.acts()
     }
 
     /// Replaces the function: its header appears, its registers start from zero.

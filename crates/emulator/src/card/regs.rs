@@ -156,12 +156,26 @@ pub const PORT_UINT_CAP: u64 = PORT_UINT + 0x08;
 
 /// Interrupt vector of the management engine's errors.
 pub const VECTOR_FME_ERROR: u64 = 0;
-/// Interrupt vector of port errors.
-pub const VECTOR_PORT_ERROR: u64 = 1;
-/// First interrupt vector of the functions.
-pub const VECTOR_USER: u64 = 2;
 /// User interrupts of a port.
 pub const USER_INTERRUPTS: u8 = 4;
+
+/// Interrupt vector of a port's errors.
+#[must_use]
+pub const fn vector_port_error(port: usize) -> u64 {
+    1 + port as u64
+}
+
+/// First interrupt vector of the functions, which the ports of a card share.
+#[must_use]
+pub const fn vector_user(ports: usize) -> u64 {
+    1 + ports as u64
+}
+
+/// Interrupt vectors of a card.
+#[must_use]
+pub const fn vectors(ports: usize) -> u64 {
+    vector_user(ports) + USER_INTERRUPTS as u64
+}
 
 /// Id of a management engine.
 pub const FME_GUID: (u64, u64) = (0xbfaf_2ae9_4a52_46e3, 0x82fe_38f0_f9e1_7764);

@@ -7,10 +7,8 @@ use nix::errno::Errno;
 
 use super::dma::DmaSpace;
 use super::numbers::{Bound, Numbers, Vf};
-use crate::card::mmio::Mmio;
 use crate::card::regs::*;
 use crate::card::{Build, Card};
-use crate::id::Guid;
 use crate::machine::{CardSpec, Driver};
 
 /// Whether the card is on the bus.
@@ -78,7 +76,7 @@ pub trait EventSink: Send + Sync {
 impl Slot {
     pub(super) fn new(spec: &CardSpec) -> Self {
         Self {
-            card: Card::new(&build(spec, spec.ports.iter().map(|p| p.afu_id).collect())),
+            card: Card::new(&Build::of(spec)),
             ports: spec.ports.iter().map(|_| PortState::default()).collect(),
             spec: spec.clone(),
             link: Link::Up,
@@ -117,19 +115,6 @@ impl Slot {
 
     pub(super) fn is_opae(&self) -> bool {
         self.spec.driver == Driver::Opae
-    }
-
-    /// Registers after power-on, with the functions that were loaded; shared registers stay where clients see them.
-    pub(super) fn power_up(&mut self) {
-        let functions = self.card.ports.iter().map(crate::card::Port::function).collect();
-        let registers: Vec<Arc<dyn Mmio>> =
-            self.card.ports.iter().map(|p| Arc::clone(p.mmio())).collect();
-        let before = self.card.revision();
-        self.revision += before + 1;
-        self.card = Card::new(&build(&self.spec, functions));
-        for (port, mmio) in self.card.ports.iter_mut().zip(registers) {
-            port.share(mmio);
-        }
     }
 
     pub(super) fn probe(&mut self, numbers: &mut Numbers) {
@@ -233,14 +218,4 @@ impl Slot {
 impl ManagerState {
     /// After probing.
     pub const NEW: Self = Self { state: "unknown", error: 0 };
-}
-
-fn build(spec: &CardSpec, functions: Vec<Guid>) -> Build {
-    Build {
-        functions,
-        interface_id: spec.interface_id,
-        socket_id: spec.socket_id,
-        static_region: spec.kind.static_region(),
-        pr_time: spec.pr_time,
-    }
 }

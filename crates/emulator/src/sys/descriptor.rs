@@ -8,13 +8,24 @@ use nix::cmsg_space;
 use nix::errno::Errno;
 use nix::sys::socket::{ControlMessage, ControlMessageOwned, MsgFlags, recvmsg, sendmsg};
 
-/// Receives up to `buffer.len()` bytes and the descriptor that came with them, if any.
+/// Receives up to `buffer.len()` bytes and the descriptor that came with them, if any; of several, the last.
 pub(crate) fn receive(
     stream: &UnixStream,
     buffer: &mut [u8],
 ) -> nix::Result<(usize, Option<OwnedFd>)> {
+    receive_all(stream, buffer).map(|(count, mut fds)| (count, fds.pop()))
+}
+
+/// Descriptors that come with one message at most.
+pub(crate) const MOST: usize = 8;
+
+/// As [`receive`], with up to [`MOST`] descriptors.
+pub(crate) fn receive_all(
+    stream: &UnixStream,
+    buffer: &mut [u8],
+) -> nix::Result<(usize, Vec<OwnedFd>)> {
     let mut slices = [IoSliceMut::new(buffer)];
-    let mut space = cmsg_space!([RawFd; 1]);
+    let mut space = cmsg_space!([RawFd; MOST]);
     let message = recvmsg::<()>(
         stream.as_raw_fd(),
         &mut slices,
@@ -28,7 +39,7 @@ pub(crate) fn receive(
             received.extend(fds.into_iter().map(|fd| unsafe { OwnedFd::from_raw_fd(fd) }));
         }
     }
-    Ok((message.bytes, received.pop()))
+    Ok((message.bytes, received))
 }
 
 /// Sends bytes with a descriptor.

@@ -23,22 +23,30 @@ unsafe impl Sync for Shared {}
 
 /// Maps the file, which must be at least [`AFU_SIZE`] long and never become shorter.
 pub(crate) fn map(file: &File) -> std::io::Result<Arc<dyn Mmio>> {
-    if file.metadata()?.len() < AFU_SIZE {
+    map_at(file, 0)
+}
+
+/// Maps [`AFU_SIZE`] bytes from `start`, a multiple of the page size, of a file that never becomes shorter.
+pub(crate) fn map_at(file: &File, start: u64) -> std::io::Result<Arc<dyn Mmio>> {
+    let end = start.checked_add(AFU_SIZE).filter(|end| *end <= i64::MAX.cast_unsigned());
+    let length = file.metadata()?.len();
+    let offset = i64::try_from(start).map_err(std::io::Error::other)?;
+    if end.is_none_or(|end| length < end) {
         return Err(std::io::Error::other("too short for a port's registers"));
     }
     // SAFETY: a new shared mapping of a file: it aliases no Rust object of ours. Other processes write to it, which
     // is why it is only seen as atomics.
-    let start = unsafe {
+    let mapped = unsafe {
         mmap(
             None,
             LENGTH,
             ProtFlags::PROT_READ | ProtFlags::PROT_WRITE,
             MapFlags::MAP_SHARED,
             file,
-            0,
+            offset,
         )?
     };
-    Ok(Arc::new(Shared(start.cast())))
+    Ok(Arc::new(Shared(mapped.cast())))
 }
 
 impl Mmio for Shared {

@@ -65,7 +65,7 @@ pub(in crate::card) struct Nlb {
 
 impl Nlb {
     pub(super) fn reset(&mut self, mmio: &dyn Mmio) {
-        (FIRST..LAST).step_by(8).for_each(|o| mmio.set(o, 0));
+        clear(mmio);
         *self = Self { buffer: std::mem::take(&mut self.buffer), ..Self::default() };
     }
 
@@ -189,6 +189,11 @@ impl Nlb {
             .and_then(|()| memory.write(job.dsm.wrapping_add(0x40), &flag.to_le_bytes()));
         if written.is_err() { Activity::Failed } else { Activity::Working }
     }
+}
+
+/// Clears the registers that a reset clears.
+pub(super) fn clear(mmio: &dyn Mmio) {
+    (FIRST..LAST).step_by(8).for_each(|o| mmio.set(o, 0));
 }
 
 fn low(register: u64) -> u32 {
