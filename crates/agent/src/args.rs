@@ -58,6 +58,10 @@ pub struct Args {
     #[arg(long, value_name = "FILE")]
     pub kubelet_socket: Option<PathBuf>,
 
+    /// Leave resources that are no longer offered on the Node, where the kubelet sets them to 0.
+    #[arg(long)]
+    pub keep_stale_resources: bool,
+
     /// How functions are called: plain (`af-AFUID`) or encoded (`af-III.AAA.BASE64URL`).
     #[arg(long, default_value = "plain")]
     pub naming: String,

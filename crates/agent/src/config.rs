@@ -40,6 +40,8 @@ pub struct Config {
     pub node_name: Option<String>,
     /// The API server, if there is one.
     pub api: Option<Source>,
+    /// Whether resources that are no longer offered stay on the Node.
+    pub keep_stale: bool,
     /// What only region mode needs.
     pub region: RegionConfig,
 }
@@ -97,6 +99,7 @@ impl Config {
             health_address: args.health_address.0,
             node_name: args.node_name.filter(|name| !name.is_empty()),
             api: source(args.kubeconfig, args.master),
+            keep_stale: args.keep_stale_resources,
             region: region(args.region)?,
         })
     }

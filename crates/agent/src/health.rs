@@ -258,6 +258,24 @@ impl Reason {
         Self::NonfatalError,
     ];
 
+    /// The word for it as the reason of a Kubernetes Event.
+    #[must_use]
+    pub const fn event(self) -> &'static str {
+        match self {
+            Self::Vanished => "FpgaVanished",
+            Self::FirmwareCrashed => "FpgaFirmwareCrashed",
+            Self::ProgrammingFailed => "FpgaProgrammingFailed",
+            Self::Unreadable => "FpgaUnreadable",
+            Self::Reconfiguring => "FpgaReconfiguring",
+            Self::FatalError => "FpgaFatalError",
+            Self::PowerOff => "FpgaPowerOff",
+            Self::Temperature => "FpgaTemperature",
+            Self::PortError => "FpgaPortError",
+            Self::Throttled => "FpgaThrottled",
+            Self::NonfatalError => "FpgaNonfatalError",
+        }
+    }
+
     /// The word for it in metrics and logs.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

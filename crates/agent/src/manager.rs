@@ -4,21 +4,22 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use fpga::board::Problem;
 use fpga::names::{Mode, ResourceName};
 use tokio::sync::watch;
 use tokio::task::{Id, JoinError, JoinSet};
 
-use crate::device::{Device, Health};
-use crate::health::Condition;
+use crate::events::Reporter;
 use crate::inventory::Snapshot;
 use crate::lifecycle::{self, Resource};
 use crate::metrics::Metrics;
 use crate::plugin::Target;
-use crate::region::{Handout, Programming};
-use crate::resources::{Memory, Note, Offer, Plan, Rules, Settings, plan};
+use crate::region::Handout;
+use crate::resources::{Memory, Offer, Plan, Rules, Settings, plan};
 use crate::socket_dir::{Seen, Sockets};
 use crate::status::Status;
+use told::{Told, tell_health};
+
+mod told;
 
 /// How long the resources may take to remove their sockets at the end.
 const STOP_LIMIT: Duration = Duration::from_secs(5);
@@ -36,6 +37,8 @@ pub struct Manager {
     seen: watch::Receiver<Seen>,
     status: Status,
     metrics: Metrics,
+    reporter: Reporter,
+    offered: watch::Sender<Option<BTreeSet<ResourceName>>>,
     handout: Handout,
     memory: Memory,
     /// When to plan again though nothing happens.
@@ -52,16 +55,6 @@ struct Running {
     task: Id,
 }
 
-/// What has been logged about the node.
-#[derive(Debug, Default)]
-struct Told {
-    mode: Option<Mode>,
-    drivers: Option<bool>,
-    notes: BTreeSet<Note>,
-    problems: BTreeSet<(String, String)>,
-    conditions: BTreeSet<Condition>,
-}
-
 impl Manager {
     /// Nothing runs yet.
     #[must_use]
@@ -71,6 +64,7 @@ impl Manager {
         seen: watch::Receiver<Seen>,
         status: Status,
         metrics: Metrics,
+        reporter: Reporter,
         handout: Handout,
     ) -> Self {
         Self {
@@ -79,6 +73,8 @@ impl Manager {
             seen,
             status,
             metrics,
+            reporter,
+            offered: watch::Sender::new(None),
             handout,
             memory: Memory::default(),
             again_at: None,
@@ -86,6 +82,11 @@ impl Manager {
             running: BTreeMap::new(),
             tasks: JoinSet::new(),
         }
+    }
+
+    /// What is offered, once that is known.
+    pub fn offered(&self) -> watch::Receiver<Option<BTreeSet<ResourceName>>> {
+        self.offered.subscribe()
     }
 
     /// Follows the inventory and the mode until `stop`, then removes every socket.
@@ -134,10 +135,16 @@ impl Manager {
         .with_vanished(found, &self.memory, keep_vanished, Instant::now());
         self.memory = memory;
         self.again_at = again_at;
-        self.told.tell(found, notes);
+        self.told.tell(found, notes, &self.reporter);
         let devices = offer.values().flatten().cloned().collect();
         self.handout.offer(mode, devices).await;
         self.reconcile(&offer, mode);
+        self.offered.send_if_modified(|offered| {
+            let names: BTreeSet<_> = offer.keys().cloned().collect();
+            let changed = offered.as_ref() != Some(&names);
+            *offered = Some(names);
+            changed
+        });
         self.metrics.offered(offer, &found.conditions);
         self.status.scanned();
     }
@@ -152,10 +159,10 @@ impl Manager {
             let target = Target::Serve(devices.as_slice().into());
             match self.running.get(name) {
                 None => {
-                    tell_health(name, &[], devices);
+                    tell_health(name, &[], devices, &self.reporter);
                     self.start(name.clone(), mode, target);
                 }
-                Some(running) => update(name, running, target),
+                Some(running) => update(name, running, target, &self.reporter),
             }
         }
     }
@@ -221,95 +228,15 @@ fn withdraw(name: &ResourceName, target: &watch::Sender<Target>) {
 }
 
 /// Changes what a resource offers, unless it is being withdrawn: then it has to end first.
-fn update(name: &ResourceName, running: &Running, new: Target) {
+fn update(name: &ResourceName, running: &Running, new: Target, reporter: &Reporter) {
     running.target.send_if_modified(|target| {
         if !matches!(target, Target::Serve(_)) || *target == new {
             return false;
         }
         if let (Target::Serve(old), Target::Serve(new)) = (&*target, &new) {
-            tell_health(name, old, new);
+            tell_health(name, old, new, reporter);
         }
         *target = new;
         true
     });
-}
-
-/// Logs what an operator would otherwise have to ask the kubelet about.
-fn tell_health(name: &ResourceName, old: &[Device], new: &[Device]) {
-    for device in new {
-        let before = old.iter().find(|d| d.id == device.id).map(|d| &d.health);
-        match (&device.health, before) {
-            (now, Some(before)) if now == before => {}
-            (Health::Unhealthy { reason, message }, _) => {
-                tracing::warn!(resource = %name, device = device.id, %reason, "device is unhealthy: {message}");
-            }
-            (Health::Healthy, Some(_)) => {
-                tracing::info!(resource = %name, device = device.id, "device is healthy again")
-            }
-            (Health::Healthy, None) => {
-                tracing::info!(resource = %name, device = device.id, "device found")
-            }
-        }
-    }
-    for device in old.iter().filter(|d| new.iter().all(|n| n.id != d.id)) {
-        tracing::info!(resource = %name, device = device.id, "device is gone");
-    }
-}
-
-impl Told {
-    /// Logs a mode when it comes into force, and returns true then.
-    fn enter(&mut self, mode: Mode, programming: Programming) -> bool {
-        let before = self.mode.replace(mode);
-        if before == Some(mode) {
-            return false;
-        }
-        if before.is_some() {
-            tracing::info!("FPGA device plugin switched to {mode} mode");
-        }
-        if mode == Mode::Region && programming == Programming::None {
-            tracing::warn!(
-                "regions are handed out with the function that is in them (--programming none)"
-            );
-        }
-        true
-    }
-
-    /// Logs what is new about the node, once.
-    fn tell(&mut self, found: &Snapshot, notes: BTreeSet<Note>) {
-        let inventory = &found.inventory;
-        let loaded = !inventory.drivers.is_empty();
-        match self.drivers.replace(loaded) {
-            before if before == Some(loaded) => {}
-            None if loaded => {}
-            _ if loaded => tracing::info!("an FPGA driver has been loaded"),
-            _ => tracing::warn!("no FPGA driver is loaded; waiting for one"),
-        }
-        for note in notes.difference(&self.notes) {
-            tracing::warn!("{}: {}", note.object, note.message);
-        }
-        self.notes = notes;
-        let all = inventory.all_problems().chain(&found.problems);
-        let problems =
-            all.map(|Problem { object, message }| (object.clone(), message.clone())).collect();
-        for (object, message) in BTreeSet::difference(&problems, &self.problems) {
-            tracing::warn!("{object}: {message}");
-        }
-        self.problems = problems;
-        self.tell_conditions(found);
-    }
-
-    /// Logs what is wrong with cards and makes no device unhealthy; of the rest the devices' lines tell.
-    fn tell_conditions(&mut self, found: &Snapshot) {
-        let told = found.conditions.iter().filter(|condition| !condition.unhealthy);
-        let conditions: BTreeSet<Condition> = told.cloned().collect();
-        for condition in conditions.difference(&self.conditions) {
-            let Condition { board, reason, message, .. } = condition;
-            tracing::warn!(%board, port = condition.port, %reason, "{message}");
-        }
-        for condition in self.conditions.difference(&conditions) {
-            let Condition { board, reason, message, .. } = condition;
-            tracing::info!(%board, port = condition.port, %reason, "no longer: {message}");
-        }
-        self.conditions = conditions;
-    }
 }

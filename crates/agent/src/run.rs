@@ -10,6 +10,7 @@ use tokio::sync::{mpsc, watch};
 
 use crate::api::Server;
 use crate::config::Config;
+use crate::events::Reporter;
 use crate::grants;
 use crate::health::Judge;
 use crate::http::Endpoint;
@@ -17,6 +18,7 @@ use crate::inventory::{self, Looks};
 use crate::manager::{InventoryEnded, Manager};
 use crate::metrics::Metrics;
 use crate::mode;
+use crate::node_status::{self, Source};
 use crate::region::Handout;
 use crate::release;
 use crate::resources::Rules;
@@ -86,11 +88,13 @@ pub async fn run(config: Config) -> Result<(), RunError> {
     tracing::info!("FPGA device plugin started in {} mode", config.mode);
     let server = config.api.clone().map(Server::new);
     let mode = follow_mode(&config, server.as_ref());
-    grants::keep(&config.region, mode.clone(), server);
+    grants::keep(&config.region, mode.clone(), server.clone());
     if let Some(directory) = config.region.hook_results.clone() {
         results::follow(directory, metrics.clone())
             .map_err(|error| RunError::System { what: "thread", error })?;
     }
+    let reporter = Reporter::start(server.as_ref(), config.node_name.as_ref(), metrics.clone());
+    let tidied = server.clone().zip(config.node_name.clone()).filter(|_| !config.keep_stale);
     let (allocations, allocated) = mpsc::unbounded_channel();
     let handout = Handout::new(&config.region, allocations);
     if let Some(socket) = config.region.pod_resources {
@@ -106,7 +110,13 @@ pub async fn run(config: Config) -> Result<(), RunError> {
     }
     tokio::spawn(count_kubelets(seen.clone(), metrics.clone()));
     let rules = Rules { naming: config.naming, keep_vanished: config.health.keep_vanished };
-    let manager = Manager::new(rules, config.sockets.clone(), seen, status, metrics, handout);
+    let manager =
+        Manager::new(rules, config.sockets.clone(), seen, status, metrics, reporter, handout);
+    if let Some((server, node)) = tidied {
+        let sockets = config.sockets.directory.clone();
+        let offered = manager.offered();
+        tokio::spawn(node_status::tidy(Source { server, node, sockets, offered }));
+    }
     tokio::select! {
         ended = manager.run(inventory, mode, stop) => Ok(ended?),
         Ok(error) = seen_no_more => Err(watch_failed(error)),

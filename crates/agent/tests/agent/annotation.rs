@@ -5,7 +5,8 @@ use fpga_demo::process::Process;
 use crate::api::{Api, NODE, write_kubeconfig};
 use crate::node::{AF_NLB3, LIMIT, Node, REGION, allocatable, devices, eventually, one_card};
 
-fn agent(node: &Node, arguments: &[&str]) -> Process {
+/// An agent of the node `worker-1` that knows the API server.
+pub(crate) fn agent(node: &Node, arguments: &[&str]) -> Process {
     let kubeconfig = node.file("kubeconfig");
     let mut command = node.command(&["-kubeconfig", kubeconfig.to_str().unwrap()]);
     command.args(arguments).env("NODE_NAME", NODE);

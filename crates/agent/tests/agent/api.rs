@@ -41,6 +41,42 @@ impl Api {
         self.0.put("nodes", node).unwrap();
     }
 
+    /// Gives the agent the rights to tell of the node and to tidy it.
+    pub(crate) fn allow_writing(&self) {
+        self.0.allow(|asked| {
+            let is_own = asked.name.as_deref() == Some(NODE);
+            may(asked)
+                || match (asked.resource.plural.as_str(), asked.verb) {
+                    ("events", Verb::Create) => asked.namespace == "default",
+                    ("nodes", Verb::Get) => is_own,
+                    ("nodes", Verb::Patch) => {
+                        is_own && asked.subresource.as_deref() == Some("status")
+                    }
+                    _ => false,
+                }
+        });
+    }
+
+    /// Sets the numbers of resources in the node's status, as a kubelet does.
+    pub(crate) fn set_capacity(&self, capacity: Value) {
+        let status = json!({ "capacity": capacity.clone(), "allocatable": capacity });
+        self.0.put("nodes", json!({ "metadata": { "name": NODE }, "status": status })).unwrap();
+    }
+
+    pub(crate) fn status(&self) -> Value {
+        self.0.get("nodes", "", NODE).unwrap()["status"].clone()
+    }
+
+    /// `type reason: note` of each Event of the node.
+    pub(crate) fn events(&self) -> Vec<String> {
+        let text = |event: &Value| {
+            assert_eq!(event["regarding"]["name"], NODE);
+            let field = |name: &str| event[name].as_str().unwrap().to_owned();
+            format!("{} {}: {}", field("type"), field("reason"), field("note"))
+        };
+        self.0.objects("events").iter().map(text).collect()
+    }
+
     /// Ends every watch, as the real one does after some minutes.
     pub(crate) fn end_watches(&self) {
         self.0.end_watches();

@@ -1,0 +1,114 @@
+//! What an operator is told of: in the log, and as Events of the node.
+
+use std::collections::BTreeSet;
+
+use fpga::board::Problem;
+use fpga::names::{Mode, ResourceName};
+
+use crate::device::{Device, Health};
+use crate::events::{Notice, Reporter};
+use crate::health::Condition;
+use crate::inventory::Snapshot;
+use crate::region::Programming;
+use crate::resources::Note;
+
+/// What has been logged about the node.
+#[derive(Debug, Default)]
+pub(super) struct Told {
+    mode: Option<Mode>,
+    drivers: Option<bool>,
+    notes: BTreeSet<Note>,
+    problems: BTreeSet<(String, String)>,
+    conditions: BTreeSet<Condition>,
+}
+
+impl Told {
+    /// Logs a mode when it comes into force, and returns true then.
+    pub(super) fn enter(&mut self, mode: Mode, programming: Programming) -> bool {
+        let before = self.mode.replace(mode);
+        if before == Some(mode) {
+            return false;
+        }
+        if before.is_some() {
+            tracing::info!("FPGA device plugin switched to {mode} mode");
+        }
+        if mode == Mode::Region && programming == Programming::None {
+            tracing::warn!(
+                "regions are handed out with the function that is in them (--programming none)"
+            );
+        }
+        true
+    }
+
+    /// Logs what is new about the node, once.
+    pub(super) fn tell(&mut self, found: &Snapshot, notes: BTreeSet<Note>, reporter: &Reporter) {
+        let inventory = &found.inventory;
+        let loaded = !inventory.drivers.is_empty();
+        match self.drivers.replace(loaded) {
+            before if before == Some(loaded) => {}
+            None if loaded => {}
+            _ if loaded => tracing::info!("an FPGA driver has been loaded"),
+            _ => tracing::warn!("no FPGA driver is loaded; waiting for one"),
+        }
+        for note in notes.difference(&self.notes) {
+            tracing::warn!("{}: {}", note.object, note.message);
+        }
+        self.notes = notes;
+        let all = inventory.all_problems().chain(&found.problems);
+        let problems =
+            all.map(|Problem { object, message }| (object.clone(), message.clone())).collect();
+        for (object, message) in BTreeSet::difference(&problems, &self.problems) {
+            tracing::warn!("{object}: {message}");
+        }
+        self.problems = problems;
+        self.tell_conditions(found, reporter);
+    }
+
+    /// Logs what is wrong with cards and makes no device unhealthy; of the rest the devices' lines tell.
+    fn tell_conditions(&mut self, found: &Snapshot, reporter: &Reporter) {
+        let told = found.conditions.iter().filter(|condition| !condition.unhealthy);
+        let conditions: BTreeSet<Condition> = told.cloned().collect();
+        for condition in conditions.difference(&self.conditions) {
+            let Condition { board, reason, message, .. } = condition;
+            tracing::warn!(%board, port = condition.port, %reason, "{message}");
+            let port = condition.port.as_ref().map(|port| format!(", {port}")).unwrap_or_default();
+            let note = format!("card {board}{port}: {message}");
+            reporter.tell(Notice { reason: reason.event(), note, is_warning: true });
+        }
+        for condition in self.conditions.difference(&conditions) {
+            let Condition { board, reason, message, .. } = condition;
+            tracing::info!(%board, port = condition.port, %reason, "no longer: {message}");
+        }
+        self.conditions = conditions;
+    }
+}
+/// Logs what an operator would otherwise have to ask the kubelet about.
+pub(super) fn tell_health(
+    name: &ResourceName,
+    old: &[Device],
+    new: &[Device],
+    reporter: &Reporter,
+) {
+    for device in new {
+        let before = old.iter().find(|d| d.id == device.id).map(|d| &d.health);
+        match (&device.health, before) {
+            (now, Some(before)) if now == before => {}
+            (Health::Unhealthy { reason, message }, _) => {
+                tracing::warn!(resource = %name, device = device.id, %reason, "device is unhealthy: {message}");
+                let note = format!("device {} of {name} is unhealthy: {message}", device.id);
+                reporter.tell(Notice { reason: reason.event(), note, is_warning: true });
+            }
+            (Health::Healthy, Some(_)) => {
+                tracing::info!(resource = %name, device = device.id, "device is healthy again");
+                let note = format!("device {} of {name} is healthy again", device.id);
+                reporter.tell(Notice { reason: "FpgaHealthy", note, is_warning: false });
+            }
+            (Health::Healthy, None) => {
+                tracing::info!(resource = %name, device = device.id, "device found")
+            }
+        }
+    }
+    for device in old.iter().filter(|d| new.iter().all(|n| n.id != d.id)) {
+        tracing::info!(resource = %name, device = device.id, "device is gone");
+    }
+}
