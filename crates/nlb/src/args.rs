@@ -23,6 +23,7 @@ Examples:
   nlb --mode 0 --lines 16384         copies 1 MiB
   nlb --mode 3 --continuous 5        five seconds of traffic
   nlb --mode 3 -o json | jq .clocks  for scripts
+  nlb --mode 3 --absent 0            what a pod that was given nlb3 alone must see
 
 Exit codes:
   0    the data and the counters are right
@@ -31,7 +32,8 @@ Exit codes:
   3    not found, but a port is in use by another process and was not looked into
   4    not found, but a port was not looked into for lack of permission
   5    the limit on locked memory (RLIMIT_MEMLOCK) is too small
-  102  not found: no port holds the function";
+  102  not found: no port holds the function
+  103  a port holds the function of --absent";
 
 /// Runs the native loopback function (NLB) of a card and checks what it did.
 #[derive(Debug, Parser)]
@@ -52,6 +54,11 @@ pub(crate) struct Args {
     /// How long to wait for the function to finish, in seconds
     #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds)]
     pub(crate) timeout: Duration,
+
+    /// Afterwards, require that no port here holds this mode's function, as of a pod that asked for the
+    /// other one; then print SUCCESS
+    #[arg(long, value_name = "MODE")]
+    pub(crate) absent: Option<Mode>,
 
     /// The directory that holds dev/
     #[arg(long, value_name = "DIR", default_value = "/")]

@@ -36,6 +36,14 @@ pub(crate) enum Failure {
         /// What each port holds, a line each.
         ports: Vec<String>,
     },
+    /// A port holds the function that must not be there.
+    #[error("{} holds AFU id {}, which must not be here", node.display(), afu_id.to_uuid().to_uppercase())]
+    Present {
+        /// The function.
+        afu_id: AfuId,
+        /// The port.
+        node: PathBuf,
+    },
     /// The driver refused something.
     #[error(transparent)]
     Driver(#[from] Error),
@@ -64,6 +72,7 @@ impl Failure {
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
             Self::NotFound { .. } => 102,
+            Self::Present { .. } => 103,
             Self::Unavailable { cause: Unavailable::Busy, .. } => 3,
             Self::Unavailable { cause: Unavailable::Denied, .. } => 4,
             Self::Driver(error) | Self::Run { problem: Problem::Driver(error), .. } => {

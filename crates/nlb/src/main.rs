@@ -26,7 +26,8 @@ use clap::Parser;
 use args::Args;
 use failure::Failure;
 use memory::Buffers;
-use report::Report;
+use mode::Mode;
+use report::{Format, Report};
 use run::Job;
 
 fn main() -> ExitCode {
@@ -53,10 +54,30 @@ fn execute(args: &Args) -> Result<(), Failure> {
         timeout: args.timeout,
     };
     let report = run_on_port(&found, &buffers, &job)?;
-    std::io::stdout()
-        .lock()
-        .write_all(report.print(args.output).as_bytes())
-        .map_err(Failure::Output)
+    print(&report.print(args.output))?;
+    // The port is free again: the search looks into it too.
+    drop((buffers, found));
+    args.absent.map_or(Ok(()), |mode| require_absence(args, mode))
+}
+
+fn print(text: &str) -> Result<(), Failure> {
+    std::io::stdout().lock().write_all(text.as_bytes()).map_err(Failure::Output)
+}
+
+/// Every port must have been looked into: one that could not be may hold the function.
+fn require_absence(args: &Args, mode: Mode) -> Result<(), Failure> {
+    match search::find(&args.devfs(), mode) {
+        Err(Failure::NotFound { .. }) => {}
+        Err(other) => return Err(other),
+        Ok(found) => {
+            let node = found.port.path().to_owned();
+            return Err(Failure::Present { afu_id: mode.afu_id(), node });
+        }
+    }
+    match args.output {
+        Format::Table => print("SUCCESS\n"),
+        Format::Json => Ok(()),
+    }
 }
 
 /// The run itself. The port is reset before, to clear what an earlier user left in it, and after,

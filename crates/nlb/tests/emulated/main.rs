@@ -44,6 +44,24 @@ fn mode_3_succeeds_and_mode_0_is_not_there() {
     assert_eq!((mode0.stdout.as_str(), mode0.stderr), ("", format!("{NOT_FOUND_0}{held}")));
 }
 
+/// The same in one command, for an image without a shell.
+#[test]
+fn the_other_function_is_required_to_be_absent() {
+    let emulator = Emulator::with(&["nlb3", "hello"]);
+    let alone = emulator.nlb(&["--mode", "3", "--absent", "0"]);
+    assert_eq!((alone.code, alone.stderr.as_str()), (Some(0), ""), "{alone:?}");
+    assert!(alone.stdout.ends_with("\nSUCCESS\n"), "{}", alone.stdout);
+
+    let emulator = Emulator::with(&["nlb3", "nlb0"]);
+    let both = emulator.nlb(&["--mode", "3", "--absent", "0"]);
+    let message = format!(
+        "Error: {} holds AFU id D8424DC4-A4A3-C413-F89E-433683F9040B, which must not be here\n",
+        emulator.node("card1").display()
+    );
+    assert_eq!((both.code, both.stderr), (Some(103), message));
+    assert!(!both.stdout.contains("SUCCESS"), "{}", both.stdout);
+}
+
 #[test]
 fn mode_0_says_where_it_found_the_function() {
     let outcome = Emulator::with(&["nlb0"]).nlb(&["--mode", "0", "--lines", "64"]);
