@@ -3,6 +3,7 @@
 mod ctl;
 mod exec;
 mod gbs;
+mod install;
 mod pci;
 mod serve;
 
@@ -66,6 +67,8 @@ enum Command {
         /// Which one.
         name: Option<String>,
     },
+    /// Put this program on a node, with a runtime hook that works on the emulated cards, and their bitstreams.
+    Install(install::Arguments),
     /// Find out whether `exec --namespace` works here.
     Probe,
 }
@@ -102,6 +105,7 @@ impl Cli {
             Command::Exec(arguments) => exec::run(arguments),
             Command::Gbs(arguments) => gbs::run(arguments),
             Command::Ctl(arguments) => ctl::run(arguments),
+            Command::Install(arguments) => install::run(&arguments),
             Command::Tree { root, machine } => {
                 Ok(fpga_emulator::tree::create(&machine.load()?, &root)?)
             }
