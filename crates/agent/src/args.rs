@@ -50,6 +50,11 @@ pub struct Args {
     #[arg(long, value_name = "DIR")]
     pub devfs: Option<PathBuf>,
 
+    /// Give containers their nodes as bind mounts of the files in ROOT/dev, for a root that is not the
+    /// machine's own, such as an emulator's. ROOT must be the same on the host.
+    #[arg(long)]
+    pub bind_nodes: bool,
+
     /// Directory of the device plugins' sockets.
     #[arg(long, default_value = "/var/lib/kubelet/device-plugins", value_name = "DIR")]
     pub socket_dir: PathBuf,

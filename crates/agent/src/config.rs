@@ -84,6 +84,7 @@ impl Config {
     /// [`ConfigError`] names the word.
     pub fn new(args: Args) -> Result<Self, ConfigError> {
         let root = args.trees();
+        let bound_nodes = args.bind_nodes.then(|| text(&absolute(root.dev())?)).transpose()?;
         let directory = absolute(&args.socket_dir)?;
         let kubelet = match &args.kubelet_socket {
             Some(path) => absolute(path)?,
@@ -100,7 +101,7 @@ impl Config {
             node_name: args.node_name.filter(|name| !name.is_empty()),
             api: source(args.kubeconfig, args.master),
             keep_stale: args.keep_stale_resources,
-            region: region(args.region)?,
+            region: RegionConfig { bound_nodes, ..region(args.region)? },
         })
     }
 }
@@ -147,6 +148,7 @@ fn region(args: RegionArgs) -> Result<RegionConfig, ConfigError> {
         grants_file: grants_file.filter(|_| !args.allow_any),
         allow_any: args.allow_any,
         hook_results,
+        bound_nodes: None,
         pod_resources: optional(&args.pod_resources_socket).map(absolute).transpose()?,
     })
 }

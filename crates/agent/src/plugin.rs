@@ -67,11 +67,18 @@ impl Plugin {
         let devices = self.devices().map_err(|status| (Refusal::Withdrawn, status))?;
         let allocate = |container: &ContainerAllocateRequest| {
             let programming = self.handout.programming();
-            wire::allocate(&devices, self.mode, programming, &container.device_ids)
-                .map_err(|error| refuse(&error))
+            let given = wire::allocate(&devices, self.mode, programming, &container.device_ids)
+                .map_err(|error| refuse(&error))?;
+            Ok(match self.handout.bound_nodes() {
+                Some(directory) => wire::bind(given, directory),
+                None => given,
+            })
         };
-        let container_responses =
-            request.container_requests.iter().map(allocate).collect::<Result<_, _>>()?;
+        let container_responses = request
+            .container_requests
+            .iter()
+            .map(allocate)
+            .collect::<Result<_, (Refusal, Status)>>()?;
         let containers = request.container_requests.into_iter();
         let ids: Vec<_> = containers.flat_map(|container| container.device_ids).collect();
         let given = ids.len();

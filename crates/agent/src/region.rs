@@ -26,6 +26,8 @@ pub struct RegionConfig {
     pub allow_any: bool,
     /// Where the hook's results are, if they are to be counted.
     pub hook_results: Option<PathBuf>,
+    /// The directory on the host whose files containers get as their nodes, instead of devices.
+    pub bound_nodes: Option<String>,
     /// The kubelet's pod resources socket, if it is to be asked.
     pub pod_resources: Option<PathBuf>,
 }
@@ -34,6 +36,7 @@ pub struct RegionConfig {
 #[derive(Debug, Clone)]
 pub struct Handout {
     programming: Programming,
+    bound_nodes: Option<Arc<str>>,
     specs: Specs,
     allocations: mpsc::UnboundedSender<Vec<Held>>,
 }
@@ -54,13 +57,20 @@ impl Handout {
     #[must_use]
     pub fn new(config: &RegionConfig, allocations: mpsc::UnboundedSender<Vec<Held>>) -> Self {
         let specs = Specs::new(config.cdi_dir.clone(), config.hook.clone());
-        Self { programming: config.programming, specs, allocations }
+        let bound_nodes = config.bound_nodes.as_deref().map(Arc::from);
+        Self { programming: config.programming, bound_nodes, specs, allocations }
     }
 
     /// What has a region programmed before a container starts.
     #[must_use]
     pub fn programming(&self) -> Programming {
         self.programming
+    }
+
+    /// The directory on the host whose files containers get as their nodes, instead of devices.
+    #[must_use]
+    pub fn bound_nodes(&self) -> Option<&str> {
+        self.bound_nodes.as_deref()
     }
 
     /// There are these devices now. To be awaited before the kubelet is told of them.

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use fpga::names::{CONTAINER_MODE_ANNOTATION, CONTAINER_MODE_REGION, Mode};
 use fpga::root::host_node;
 use kubelet_api::v1beta1::{
-    self as api, CdiDevice, ContainerAllocateResponse, DeviceSpec, NumaNode, TopologyInfo,
+    self as api, CdiDevice, ContainerAllocateResponse, DeviceSpec, Mount, NumaNode, TopologyInfo,
 };
 use kubelet_api::{HEALTHY, UNHEALTHY};
 
@@ -77,6 +77,18 @@ pub fn allocate(
         cdi_devices: cdi_devices(mode, programming, ids),
         ..Default::default()
     })
+}
+
+/// The same nodes as files of `directory` on the host, which is how a root that no driver serves has them.
+#[must_use]
+pub fn bind(given: ContainerAllocateResponse, directory: &str) -> ContainerAllocateResponse {
+    let mount = |spec: DeviceSpec| {
+        let name = spec.host_path.rsplit('/').next().unwrap_or_default();
+        let host_path = format!("{directory}/{name}");
+        Mount { host_path, container_path: spec.container_path, read_only: false }
+    };
+    let mounts = given.devices.into_iter().map(mount).collect();
+    ContainerAllocateResponse { devices: Vec::new(), mounts, ..given }
 }
 
 fn spec(node: &str) -> DeviceSpec {

@@ -39,6 +39,7 @@ fn config(cdi: &Path) -> RegionConfig {
         grants_file: None,
         allow_any: false,
         hook_results: None,
+        bound_nodes: None,
         pod_resources: None,
     }
 }

@@ -67,6 +67,21 @@ fn a_node_is_given_once() {
     assert_eq!(paths(&response), ["/dev/a", "/dev/b"]);
 }
 
+#[test]
+fn nodes_of_another_root_are_mounted() {
+    let mut card = device("dfl-fme.0", 0, None);
+    card.nodes = nodes(&["dfl-port.0"]);
+    let given = allocate(&[card], Mode::Region, Programming::Cdi, &ids(&["dfl-fme.0"])).unwrap();
+    let bound = bind(given.clone(), "/run/node/dev");
+    let mount = Mount {
+        host_path: "/run/node/dev/dfl-port.0".to_owned(),
+        container_path: "/dev/dfl-port.0".to_owned(),
+        read_only: false,
+    };
+    assert_eq!((bound.devices, bound.mounts), (vec![], vec![mount]));
+    assert_eq!((bound.annotations, bound.cdi_devices), (given.annotations, given.cdi_devices));
+}
+
 /// Upstream: TestPostAllocate.
 #[test]
 fn region_mode_marks_the_container() {
