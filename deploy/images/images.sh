@@ -1,0 +1,30 @@
+# shellcheck shell=bash disable=SC2034
+# What the images are; read by the scripts beside it.
+target=x86_64-unknown-linux-gnu
+all_images="agent webhook host nlb emulator"
+
+# The first one is the entrypoint.
+declare -A image_binaries=(
+    [agent]="fpga-agent"
+    [webhook]="fpga-webhook"
+    [host]="fpgactl fpga-hook"
+    [nlb]="nlb"
+    [emulator]="fpga-emulator"
+)
+declare -A binary_package=(
+    [fpga-agent]=fpga-agent
+    [fpga-webhook]=fpga-webhook
+    [fpgactl]=fpgactl
+    [fpga-hook]=fpgactl
+    [nlb]=nlb
+    [fpga-emulator]=fpga-emulator
+)
+# uid:gid. Root (without capabilities) where files of root's on the host are written: the kubelet's sockets
+# (agent), /opt (host), the emulated tree (emulator); and where device nodes are opened, which belong to root (nlb).
+declare -A image_user=(
+    [agent]=0:0
+    [webhook]=65532:65532
+    [host]=0:0
+    [nlb]=0:0
+    [emulator]=0:0
+)
