@@ -79,7 +79,8 @@ that the hook reads. Kubernetes evaluates this in the API server. */}}
 - name: asks-for-an-fpga
   expression: >-
     (object.spec.containers
-    + (has(object.spec.initContainers) ? object.spec.initContainers : []))
+    + (has(object.spec.initContainers) ? object.spec.initContainers : [])
+    + (has(object.spec.ephemeralContainers) ? object.spec.ephemeralContainers : []))
     .exists(c,
     (has(c.resources) && has(c.resources.limits) && c.resources.limits.exists(r, r.startsWith('fpga.intel.com/')))
     || (has(c.resources) && has(c.resources.requests) && c.resources.requests.exists(r, r.startsWith('fpga.intel.com/')))
