@@ -44,6 +44,10 @@ use crate::status::Status;
     {
         "rule": "size(self.afuId) != 40 || has(self.interfaceId)",
         "message": "an afuId of 40 digits is the hash of an OpenCL image, which needs interfaceId: the kind of region that it is programmed into"
+    },
+    {
+        "rule": "self.afuId != 'ffffffffffffffffffffffffffffffff' && (!has(self.interfaceId) || self.interfaceId != 'ffffffffffffffffffffffffffffffff')",
+        "message": "all ones is what a device without firmware or link shows"
     }
 ]))]
 pub struct AcceleratorFunctionSpec {

@@ -28,6 +28,12 @@ use crate::status::Status;
     crates(kube_core = "::kube_core")
 )]
 #[serde(rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-validations" = [
+    {
+        "rule": "self.interfaceId != 'ffffffffffffffffffffffffffffffff'",
+        "message": "all ones is what a device without firmware or link shows"
+    }
+]))]
 pub struct FpgaRegionSpec {
     /// The interface id of the regions, 32 lower-case hexadecimal digits.
     #[schemars(regex(pattern = "^[0-9a-f]{32}$"), length(max = 32))]

@@ -33,11 +33,11 @@ pub struct Status {
     pub conditions: Vec<Condition>,
 }
 
-/// A condition as `metav1.Condition` has it.
+/// A condition, as Kubernetes has them everywhere.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Condition {
-    /// Which condition, such as [`READY`].
+    /// Which condition, such as `Ready`.
     #[serde(rename = "type")]
     #[schemars(length(max = 316))]
     pub type_: String,
