@@ -26,4 +26,7 @@ mod vhost;
 mod window;
 mod worker;
 
+#[cfg(test)]
+mod tests;
+
 pub use server::{Error, Options, Server};

@@ -126,17 +126,17 @@ impl Config {
 
     /// Fills `out` from `offset`; all ones past the end.
     pub(super) fn read(&self, offset: u64, out: &mut [u8]) {
-        for (at, byte) in (offset..).zip(out) {
-            *byte =
-                usize::try_from(at).ok().and_then(|i| self.bytes.get(i)).copied().unwrap_or(0xff);
-        }
+        out.fill(0xff);
+        let from = start(offset).and_then(|o| self.bytes.get(o..)).unwrap_or_default();
+        out.iter_mut().zip(from).for_each(|(to, byte)| *to = *byte);
     }
 
     /// Writes those bits that a host may write.
     pub(super) fn write(&mut self, offset: u64, data: &[u8]) {
-        for (at, byte) in (offset..).zip(data) {
-            let Some(i) = usize::try_from(at).ok().filter(|i| *i < SIZE) else { return };
-            self.bytes[i] = self.bytes[i] & !self.writable[i] | byte & self.writable[i];
+        let Some(offset) = start(offset) else { return };
+        let bytes = self.bytes.iter_mut().zip(self.writable.iter()).skip(offset);
+        for ((byte, mask), new) in bytes.zip(data) {
+            *byte = *byte & !mask | new & mask;
         }
     }
 
@@ -175,6 +175,10 @@ impl Config {
     pub(super) fn interrupts(&self) -> bool {
         self.u16(MSIX_FLAGS) & (MSIX_ENABLE | MSIX_MASK_ALL) == MSIX_ENABLE
     }
+}
+
+fn start(offset: u64) -> Option<usize> {
+    usize::try_from(offset).ok().filter(|o| *o < SIZE)
 }
 
 /// Size of BAR 2 for a number of ports.
