@@ -1,11 +1,12 @@
 //! Emulated FPGA cards, for programs that expect Intel's FPGA drivers and for people without a card.
 //!
-//! Three layers, each usable alone:
+//! Layers, each usable alone:
 //!
 //! - [`card`] is the hardware at register level, without any notion of files or processes;
 //! - [`host`] is the kernel on top of it: what probing, sysfs and the ioctls of the two drivers do;
 //! - [`tree`] shows that as a directory of plain files, and [`serve`] keeps the directory true and answers
 //!   ioctls of programs started by [`exec`] through seccomp user notification.
+//! - [`pci`] shows the cards to a User Mode Linux guest instead, whose real drivers then take the place of [`host`].
 //!
 //! ```
 //! let machine = fpga_emulator::machine::Machine::preset("r740")?;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use nix::sys::eventfd::{EfdFlags, EventFd};
 
-use super::config::{self, Config};
+use super::config::{self, Config, Slot};
 use super::memory::{Guest, Memory};
 use super::message::Request;
 use super::msix::{Message, Msix};
@@ -39,7 +39,7 @@ pub(super) enum Progress {
 pub(super) struct Board {
     /// What it was built from.
     pub(super) spec: CardSpec,
-    virtual_functions: u16,
+    slot: Slot,
     window: Arc<Window>,
     state: Mutex<State>,
     /// Told when a function of the card may have got work.
@@ -63,18 +63,17 @@ pub(super) struct State {
 }
 
 impl Board {
-    /// A card with its power on. `virtual_functions` have sockets of their own.
-    pub(super) fn new(
-        spec: CardSpec,
-        virtual_functions: u16,
-        window: Arc<Window>,
-    ) -> nix::Result<Self> {
+    /// A card with its power on. Its virtual functions have sockets of their own.
+    pub(super) fn new(spec: CardSpec, slot: Slot, window: Arc<Window>) -> nix::Result<Self> {
         let ports = spec.ports.len();
         let vectors = vector_count(ports);
         let state = State {
             card: Card::new(&Build::of(&spec)),
-            physical: Config::physical(&spec.ids, ports as u64, vectors, virtual_functions),
-            virtuals: vec![Config::virtual_function(&spec.ids); usize::from(virtual_functions)],
+            physical: Config::physical(&spec.ids, ports as u64, vectors, slot),
+            virtuals: vec![
+                Config::virtual_function(&spec.ids);
+                usize::from(slot.virtual_functions)
+            ],
             msix: Msix::new(vectors),
             memory: None,
             placed: vec![None; ports],
@@ -82,7 +81,7 @@ impl Board {
         };
         Ok(Self {
             spec,
-            virtual_functions,
+            slot,
             window,
             state: Mutex::new(state),
             changed: Condvar::new(),
@@ -151,8 +150,7 @@ impl Board {
         let vectors = vector_count(ports);
         state.memory = None;
         state.msix = Msix::new(vectors);
-        state.physical =
-            Config::physical(&self.spec.ids, ports as u64, vectors, self.virtual_functions);
+        state.physical = Config::physical(&self.spec.ids, ports as u64, vectors, self.slot);
         state.virtuals.fill(Config::virtual_function(&self.spec.ids));
     }
 

@@ -39,6 +39,15 @@ const SRIOV_ARI: u16 = 1 << 4;
 const SRIOV_NUM_VFS: usize = SRIOV + 0x10;
 const SRIOV_BAR0: usize = SRIOV + 0x24;
 
+/// Where a card is in the guest.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Slot {
+    /// Device number of the physical function.
+    pub(super) number: u8,
+    /// How many virtual functions follow it.
+    pub(super) virtual_functions: u16,
+}
+
 /// Configuration space of a function, with what a host may write there.
 #[derive(Clone)]
 pub(super) struct Config {
@@ -47,8 +56,8 @@ pub(super) struct Config {
 }
 
 impl Config {
-    /// Of a physical function with that many ports and interrupt vectors. `virtual_functions` is how many it has.
-    pub(super) fn physical(ids: &PciIds, ports: u64, vectors: u16, virtual_functions: u16) -> Self {
+    /// Of a physical function with that many ports and interrupt vectors. `slot` is its device number.
+    pub(super) fn physical(ids: &PciIds, ports: u64, vectors: u16, slot: Slot) -> Self {
         let mut c = Self::common(ids, ids.vendor, ids.device);
         c.put(0x3d, &[1]);
         c.bar(BAR0, FME_BAR);
@@ -62,8 +71,8 @@ impl Config {
         // Table and pending bits are in BAR 4, at 0 and at MSIX_PENDING.
         c.put(MSIX + 4, &4_u32.to_le_bytes());
         c.put(MSIX + 8, &(MSIX_PENDING | 4).to_le_bytes());
-        if virtual_functions > 0 {
-            c.sriov(ids.vf_device, virtual_functions);
+        if slot.virtual_functions > 0 {
+            c.sriov(ids.vf_device, slot);
         }
         c
     }
@@ -95,12 +104,15 @@ impl Config {
         c
     }
 
-    fn sriov(&mut self, device: u16, count: u16) {
+    fn sriov(&mut self, device: u16, slot: Slot) {
+        let count = slot.virtual_functions;
         self.put(SRIOV, &0x0001_0010_u32.to_le_bytes());
         self.allow(SRIOV_CTRL, &(SRIOV_ENABLE | SRIOV_MEMORY | SRIOV_ARI).to_le_bytes());
         self.put(SRIOV + 0x0c, &count.to_le_bytes());
         self.put(SRIOV + 0x0e, &count.to_le_bytes());
         self.allow(SRIOV_NUM_VFS, &0xffff_u16.to_le_bytes());
+        // It depends on no other function: the number of its own, which Linux takes as of the whole bus.
+        self.put(SRIOV + 0x12, &[slot.number << 3]);
         self.put(SRIOV + 0x14, &VF_DISTANCE.to_le_bytes());
         self.put(SRIOV + 0x16, &VF_DISTANCE.to_le_bytes());
         self.put(SRIOV + 0x1a, &device.to_le_bytes());

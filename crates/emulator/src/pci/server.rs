@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::board::{Board, Unit};
 use super::function::Function;
 use super::window::{self, Window};
-use super::{control, worker};
+use super::{config, control, worker};
 use crate::ctl::socket;
 use crate::machine;
 
@@ -124,8 +124,11 @@ impl Server {
         let (mut slots, mut listeners, mut paths) = (Vec::new(), Vec::new(), Vec::new());
         for (index, spec) in options.machine.cards.iter().enumerate() {
             let count = virtual_functions(spec);
+            // Checked to be few.
+            let number = u8::try_from(paths.len()).unwrap_or(u8::MAX);
+            let place = config::Slot { number, virtual_functions: count };
             let board =
-                Board::new(spec.clone(), count, Arc::clone(&window)).map_err(Error::Event)?;
+                Board::new(spec.clone(), place, Arc::clone(&window)).map_err(Error::Event)?;
             let board = Arc::new(board);
             let units = std::iter::once(Unit::Physical).chain((0..count.into()).map(Unit::Virtual));
             let mut functions = Vec::new();

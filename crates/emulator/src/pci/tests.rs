@@ -80,6 +80,7 @@ fn a_kernel_finds_the_ids_the_bars_and_the_capabilities() {
     assert_eq!(d.config(0x80) >> 16 & 0x7ff, 7 - 1);
     assert_eq!(d.config(0x100) & 0xffff, 0x10);
     assert_eq!(d.config(0x10c), 2 << 16 | 2);
+    assert_eq!(d.config(0x110) >> 16, 0);
     assert_eq!(d.config(0x114), 8 << 16 | 8);
     assert_eq!(d.config(0x118) >> 16, 0x09c5);
     // Past the end, and what nobody may write.
@@ -390,6 +391,8 @@ fn the_kernel_arguments_name_every_function_in_order() {
         .map(|a| a.rsplit('/').next().unwrap().trim_end_matches(".sock:1234"))
         .collect();
     assert_eq!(sockets, ["0", "1", "2", "3", "3.0", "3.1", "4"]);
+    // The function that a physical one depends on is itself: fourth card, third device number.
+    assert_eq!(scene.driver("3.sock").config(0x110) >> 16, 3 << 3);
     assert_eq!(arguments[0], "mem=3932156K");
     assert!(arguments[2].starts_with("iomem=fpga,/") && arguments[2].ends_with("/mmio"));
 }

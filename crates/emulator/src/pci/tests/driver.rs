@@ -61,7 +61,8 @@ impl Driver {
     pub(super) fn connect(socket: &Path) -> Self {
         let file = memory_file(socket.parent().unwrap());
         let shared = file.try_clone().unwrap();
-        let mapped = (GuestAddress(0), MEMORY as usize, Some(FileOffset::new(shared, 0)));
+        let size = usize::try_from(MEMORY).unwrap();
+        let mapped = (GuestAddress(0), size, Some(FileOffset::new(shared, 0)));
         let memory = Arc::new(GuestMemoryMmap::from_ranges_with_files([mapped]).unwrap());
         let mut front = Frontend::connect(socket, 2).unwrap();
         front.set_owner().unwrap();
