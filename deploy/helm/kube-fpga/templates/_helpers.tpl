@@ -72,17 +72,3 @@ seccompProfile:
 {{- $follow := ternary "orchestrated" "preprogrammed" (eq .Values.agent.mode "region") -}}
 {{ default $follow .Values.webhook.defaultMode }}
 {{- end }}
-
-{{/* Pods without FPGAs never depend on the webhook: not one container asks for a resource of ours or sets a variable
-that the hook reads. Kubernetes evaluates this in the API server. */}}
-{{- define "kube-fpga.matchConditions" -}}
-- name: asks-for-an-fpga
-  expression: >-
-    (object.spec.containers
-    + (has(object.spec.initContainers) ? object.spec.initContainers : [])
-    + (has(object.spec.ephemeralContainers) ? object.spec.ephemeralContainers : []))
-    .exists(c,
-    (has(c.resources) && has(c.resources.limits) && c.resources.limits.exists(r, r.startsWith('fpga.intel.com/')))
-    || (has(c.resources) && has(c.resources.requests) && c.resources.requests.exists(r, r.startsWith('fpga.intel.com/')))
-    || (has(c.env) && c.env.exists(e, e.name.startsWith('FPGA_REGION') || e.name.startsWith('FPGA_AFU'))))
-{{- end }}
