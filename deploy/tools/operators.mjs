@@ -1,5 +1,6 @@
 // Validates objects of the Prometheus operator and of cert-manager, which no Kubernetes schema knows:
-// node operators.mjs TOOLS-DIR < objects.json (a JSON array). Unknown kinds are refused, not passed.
+// node operators.mjs < objects.json (a JSON array), in a
+// directory with the packages. Unknown kinds are refused, not passed.
 import {readFileSync} from "node:fs";
 
 const prefixes = {
@@ -15,7 +16,7 @@ for (const object of objects) {
     wrong.push(`${name}: no schema for ${object.apiVersion}`);
     continue;
   }
-  const {validate} = await import(`${process.argv[2]}/operators/${operator}/_schemas/${prefix}${object.kind}.js`);
+  const {validate} = await import(import.meta.resolve(`./node_modules/@kubernetes-models/${operator}/_schemas/${prefix}${object.kind}.js`));
   if (!validate(object)) {
     for (const error of validate.errors) wrong.push(`${name}${error.instancePath}: ${error.message ?? error.keyword} ${JSON.stringify(error.params)}`);
   }

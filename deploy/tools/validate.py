@@ -72,8 +72,8 @@ def main():
     else:
         print(f"schemas of Kubernetes {' and '.join(VERSIONS)} and of our CRDs: {count - len(foreign)} objects of {len(files)} files")
     code = bool(wrong)
-    if foreign and (tools / "operators").is_dir() and shutil.which("node"):
-        command = ["node", str(HERE / "operators.mjs"), str(tools.resolve())]
+    if foreign and (tools / "operators/node_modules").is_dir() and shutil.which("node"):
+        command = ["node", str(tools / "operators/operators.mjs")]
         code |= subprocess.run(command, input=json.dumps(foreign), text=True).returncode != 0
     elif foreign:
         print(f"=== skipped: {len(foreign)} objects of other operators: no node here")
