@@ -195,8 +195,7 @@ impl Judge {
     ) -> impl Iterator<Item = Condition> {
         let mut words = [Vec::new(), Vec::new()];
         for set in registers {
-            // What came first and second is in the registers that hold everything, too.
-            let Some(known) = register(&set.name).filter(|_| is_whole(&set.name)) else { continue };
+            let Some(known) = register(&set.name) else { continue };
             for error in known.decode(set.value) {
                 words[usize::from(error.severity == Severity::Nonfatal)].push(error.to_string());
             }
@@ -217,11 +216,6 @@ impl Judge {
             },
         )
     }
-}
-
-/// False of the registers that repeat one error of another.
-fn is_whole(register: &str) -> bool {
-    !register.ends_with("first_error") && !register.ends_with("next_error")
 }
 
 impl Policy {

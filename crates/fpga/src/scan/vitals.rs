@@ -29,7 +29,8 @@ pub struct Vitals {
     pub temperature: Option<Temperature>,
     /// Power that the FPGA takes, in microwatts.
     pub power: Option<u64>,
-    /// Error registers of the management engine that are not zero, by attribute name.
+    /// Error registers of the management engine that are not zero, by attribute name, without those that
+    /// repeat the first or the next error of another.
     pub errors: Vec<ErrorRegister>,
     /// Its ports, as far as they can be read, in the board's order.
     pub ports: Vec<PortVitals>,
@@ -53,7 +54,7 @@ pub struct PortVitals {
     pub name: String,
     /// Its power state.
     pub power_state: Option<PowerState>,
-    /// Error registers that are not zero, by attribute name.
+    /// Error registers that are not zero, as those of the management engine.
     pub errors: Vec<ErrorRegister>,
 }
 
@@ -84,7 +85,7 @@ pub fn vitals(root: &Root, board: &Board) -> (Vitals, Vec<Problem>) {
     let mut vitals = Vitals::default();
     let name = &board.fme.node.name;
     if let Some(mut fme) = Object::open(name, &root.platform_device(name), &mut problems) {
-        vitals.errors = fme.errors(flavour.fme_errors);
+        vitals.errors = fme.errors(&whole(flavour.fme_errors));
         match board.driver {
             Driver::Dfl => hwmon(&mut fme, &mut vitals),
             Driver::Opae => management(&mut fme, &mut vitals),
@@ -105,8 +106,13 @@ fn port(
     Some(PortVitals {
         name: name.to_owned(),
         power_state: port.number::<u8>("power_state").map(PowerState::from),
-        errors: port.errors(flavour.port_errors),
+        errors: port.errors(&whole(flavour.port_errors)),
     })
+}
+
+fn whole(registers: &[&'static str]) -> Vec<&'static str> {
+    let repeats = |name: &str| name.ends_with("first_error") || name.ends_with("next_error");
+    registers.iter().copied().filter(|name| !repeats(name)).collect()
 }
 
 fn hwmon(fme: &mut Object<'_>, vitals: &mut Vitals) {

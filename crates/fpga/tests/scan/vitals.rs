@@ -49,6 +49,8 @@ fn what_changes_is_read_anew() {
     write("dfl-port.0/power_state", "0x6\n");
     write("dfl-port.0/errors/errors", "0x1000000000000\n");
     write("dfl-fme.0/errors/catfatal_errors", "0x200\n");
+    // It repeats what is elsewhere.
+    write("dfl-fme.0/errors/first_error", "0x1\n");
     write("dfl-fme.0/hwmon/hwmon0/temp1_input", "95000\n");
     let found = all(&node, &inventory);
     let [vitals] = found.as_slice() else { panic!("{found:?}") };
