@@ -24,6 +24,9 @@ use nix::fcntl::OFlag;
 
 use super::holder::{self, Holder};
 
+/// How often it is looked whether others have closed a node: nothing tells.
+const POLL: Duration = Duration::from_millis(20);
+
 /// The exclusive right to program a card, until it is dropped.
 #[derive(Debug)]
 pub struct CardLock {
@@ -95,6 +98,47 @@ impl CardLock {
             }
         }
     }
+
+    /// As [`CardLock::acquire`], and nobody else has the node open, be it to wait for the lock. The
+    /// kernel vouches for it: it opens a node exclusively for its only user
+    /// (`dfl_feature_dev_use_begin`). A plain file, as in a fake tree, has no such guard.
+    ///
+    /// # Errors
+    /// [`LockError::Timeout`] names one who has the node open.
+    pub fn acquire_alone(
+        node: &Path,
+        timeout: Duration,
+        waiting: &mut dyn FnMut(Option<&Holder>),
+    ) -> Result<Self, LockError> {
+        let start = Instant::now();
+        let fail = |cause| LockError::Io { path: node.to_owned(), cause };
+        loop {
+            // Who waits in the queue gets the lock when it is dropped here, and is waited for again.
+            drop(Self::acquire(node, timeout.saturating_sub(start.elapsed()), waiting)?);
+            let alone = open_with(node, OFlag::O_EXCL);
+            match alone
+                .and_then(|file| file.try_lock().map(|()| Self { file }).map_err(io::Error::from))
+            {
+                Ok(lock) => return Ok(lock),
+                Err(e)
+                    if matches!(
+                        e.kind(),
+                        io::ErrorKind::ResourceBusy | io::ErrorKind::WouldBlock
+                    ) => {}
+                Err(cause) => return Err(fail(cause)),
+            }
+            if start.elapsed() >= timeout {
+                let others = holder::users(node).unwrap_or_default();
+                let holder = others.into_iter().find(|other| other.pid != std::process::id());
+                return Err(LockError::Timeout {
+                    path: node.to_owned(),
+                    holder,
+                    waited: start.elapsed(),
+                });
+            }
+            std::thread::sleep(POLL);
+        }
+    }
 }
 
 impl Drop for CardLock {
@@ -106,8 +150,12 @@ impl Drop for CardLock {
 }
 
 fn open(node: &Path) -> io::Result<File> {
+    open_with(node, OFlag::empty())
+}
+
+fn open_with(node: &Path, flags: OFlag) -> io::Result<File> {
     // The standard library adds O_CLOEXEC, so no child inherits the lock. A fifo would block.
-    OpenOptions::new().read(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(node)
+    OpenOptions::new().read(true).custom_flags((flags | OFlag::O_NONBLOCK).bits()).open(node)
 }
 
 fn is_same(file: &File, node: &Path) -> io::Result<bool> {

@@ -98,7 +98,7 @@ impl Recovery<'_> {
         board: Option<&Board>,
         progress: &mut dyn Progress,
     ) -> Result<Recovered, Problem> {
-        let old = board.map(|board| self.lock(board, progress)).transpose()?;
+        let alone = board.map(|board| self.lock_alone(board, progress)).transpose()?;
         let mut warnings = Vec::new();
         if let Some(board) = board {
             progress.step(Step::Verifying);
@@ -107,14 +107,17 @@ impl Recovery<'_> {
         // Before anything changes, so that no change is missed.
         let mut watcher = Watcher::new(self.root)
             .map_err(|error| Problem::System { what: "cannot watch for the card".into(), error })?;
+        // A node that is open when the driver goes and closed later has the kernel use freed memory:
+        // `fme_release` and `afu_release` look into interrupts that went with the PCI function's driver
+        // (`irq_ctx`, seen in Linux 6.1). So the lock ends here, a moment too early; who comes
+        // now waits for nothing but finds the card gone.
+        drop(alone);
         match self.options.method {
             Method::Rebind => self.rebind(progress)?,
             Method::Rescan => self.rescan(progress)?,
         }
         let expected = board.map(physical_ports).unwrap_or_default();
         let board = self.wait(&expected, &mut watcher)?;
-        // The old lock is on a node that is gone; whoever comes now takes the new one.
-        drop(old);
         let _lock = self.lock(&board, progress)?;
         let board = board_at(self.root, self.address).unwrap_or(board);
         if board.ports.iter().any(|port| port.function == Function::Busy) {
@@ -129,6 +132,14 @@ impl Recovery<'_> {
         let node = self.root.node(&board.fme.node.name);
         let waiting = &mut |holder: Option<&_>| progress.step(Step::Waiting(holder));
         Ok(CardLock::acquire(&node, self.options.lock_timeout, waiting)?)
+    }
+
+    /// The lock, with nobody else at the card's management node.
+    fn lock_alone(&self, board: &Board, progress: &mut dyn Progress) -> Result<CardLock, Problem> {
+        progress.step(Step::Locking);
+        let node = self.root.node(&board.fme.node.name);
+        let waiting = &mut |holder: Option<&_>| progress.step(Step::Waiting(holder));
+        Ok(CardLock::acquire_alone(&node, self.options.lock_timeout, waiting)?)
     }
 
     /// Every port of the card goes away.

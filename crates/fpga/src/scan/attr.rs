@@ -5,9 +5,9 @@ use std::path::Path;
 
 use nix::dir::Dir as Stream;
 use nix::errno::Errno;
-use nix::fcntl::{AT_FDCWD, OFlag, openat};
+use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, openat};
 use nix::sys::stat::Mode;
-use nix::unistd::read;
+use nix::unistd::{AccessFlags, faccessat, read};
 
 /// An attribute is made in one page (`Documentation/filesystems/sysfs.rst`).
 const LIMIT: usize = 4096;
@@ -42,6 +42,11 @@ impl Dir {
             Err(Errno::ENOENT) => Ok(None),
             Err(error) => Err(error),
         }
+    }
+
+    /// Whether there is an entry `name`.
+    pub(super) fn has(&self, name: &str) -> bool {
+        faccessat(&self.0, name, AccessFlags::F_OK, AtFlags::empty()) != Err(Errno::ENOENT)
     }
 
     /// The attribute without the white space around it; `None` when there is none.

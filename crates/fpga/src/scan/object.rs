@@ -38,6 +38,11 @@ impl<'p> Object<'p> {
         &self.dir
     }
 
+    /// Whether there is an attribute of this name, readable or not.
+    pub(super) fn has(&self, attr: &str) -> bool {
+        self.dir.has(attr)
+    }
+
     /// Notes a problem of the attribute or child `what`.
     pub(super) fn problem(&mut self, what: &str, message: impl Display) {
         self.problems.push(Problem::new(&self.name, format_args!("{what}: {message}")));

@@ -27,8 +27,12 @@ pub(super) fn read(
     problems: &mut Vec<Problem>,
 ) -> Option<Port> {
     let mut object = Object::open(name, path, problems)?;
+    let id = object.number("id");
+    if id.is_none() && !object.has("id") {
+        object.problem("id", why_unnumbered(&object, place));
+    }
     Some(Port {
-        id: object.required("id")?,
+        id: id?,
         node: object.node(),
         pci: place.function,
         is_virtual: place.is_virtual,
@@ -36,6 +40,20 @@ pub(super) fn read(
         function: function(&mut object),
         errors: object.errors(flavour.port_errors),
     })
+}
+
+/// Why a port has no attribute `id`. Attributes are the driver's: Linux 6.1 leaves a port without one when it was
+/// released and assigned again, and then it has none of them.
+fn why_unnumbered(object: &Object<'_>, place: Place) -> String {
+    if object.has("afu_id") {
+        return Errno::ENOENT.desc().to_owned();
+    }
+    match place.is_virtual {
+        true => "no driver is bound to the port".to_owned(),
+        false => {
+            format!("no driver is bound to the port: run `fpgactl recover {}`", place.function)
+        }
+    }
 }
 
 /// `afu_id_show` (dfl-afu-main.c) answers EBUSY while the port is disabled, as it is during a

@@ -145,6 +145,17 @@ fn a_port_without_a_number_is_left_out_and_its_neighbour_stands() {
     assert_eq!((left.id, left.region), (0, Some(0)));
 }
 
+/// As Linux 6.1 leaves a port that was released and assigned: registered, without a driver and so without attributes.
+#[test]
+fn a_port_without_a_driver_is_left_out_and_its_cure_named() {
+    let node = Node::preset("mixed");
+    std::fs::remove_file(node.device("dfl-port.2").join("afu_id")).unwrap();
+    let inventory = scan_with(&node, &node.device("dfl-port.2").join("id"), Damage::Gone);
+    let cure = "dfl-port.2: id: no driver is bound to the port: run `fpgactl recover 0000:5e:00.0`";
+    assert_eq!(problems(&inventory), [cure]);
+    assert_eq!(board(&inventory, "0000:5e:00.0").ports.len(), 1);
+}
+
 #[test]
 fn a_region_without_an_interface_is_said_to_have_none() {
     let node = Node::preset("pac-a10");
