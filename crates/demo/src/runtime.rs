@@ -7,6 +7,7 @@ use std::process::{ExitStatus, Output, Stdio};
 use anyhow::{Context, bail};
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
+use tokio::process::Command;
 
 use crate::bundle::{Bundle, Container, PROGRAMS};
 use crate::machine::Machine;
@@ -116,7 +117,12 @@ async fn run_runc(runc: &Path, machine: &Machine, bundle: &Bundle) -> anyhow::Re
 }
 
 async fn run_ourselves(machine: &Machine, bundle: &Bundle) -> anyhow::Result<Outcome> {
-    if let Err(error) = run_hooks(machine, bundle, "createRuntime", "creating").await {
+    let command = |path: &Path, arguments: &[&str]| {
+        let mut command = machine.host_command(path);
+        command.args(arguments).args(machine.root_arguments());
+        command
+    };
+    if let Err(error) = run_hooks(bundle, "createRuntime", "creating", &command).await {
         return Ok(Outcome { status: None, words: format!("{error:#}") });
     }
     let script = bundle.config["process"]["args"][2].as_str().unwrap_or_default();
@@ -125,24 +131,29 @@ async fn run_ourselves(machine: &Machine, bundle: &Bundle) -> anyhow::Result<Out
         .await?;
     let mut words = words(&output);
     // A runtime logs what a poststop hook says and goes on (OCI runtime specification, lifecycle).
-    if let Err(error) = run_hooks(machine, bundle, "poststop", "stopped").await {
+    if let Err(error) = run_hooks(bundle, "poststop", "stopped", &command).await {
         words.push_str(&format!("\n{error:#}"));
     }
     Ok(Outcome { status: Some(output.status), words })
 }
 
-async fn run_hooks(
-    machine: &Machine,
+/// Runs a bundle's hooks of a stage one after the other, as a runtime does, with the container's state on
+/// standard input. `command` makes a command of a hook's program and arguments.
+///
+/// # Errors
+/// When a hook cannot be run or fails, with what it said on standard error.
+pub async fn run_hooks(
     bundle: &Bundle,
     stage: &str,
     status: &str,
+    command: &dyn Fn(&Path, &[&str]) -> Command,
 ) -> anyhow::Result<()> {
     let state = json!({
         "ociVersion": "1.0.2", "id": bundle.id, "status": status, "pid": std::process::id(),
         "bundle": bundle.path, "annotations": bundle.config["annotations"],
     });
     for hook in bundle.hooks(stage) {
-        let output = run_hook(machine, bundle, hook, &state).await?;
+        let output = run_hook(bundle, hook, &state, command).await?;
         if !output.status.success() {
             let code = output.status.code().or(output.status.signal()).unwrap_or_default();
             bail!(
@@ -155,15 +166,15 @@ async fn run_hooks(
 }
 
 async fn run_hook(
-    machine: &Machine,
     bundle: &Bundle,
     hook: &Value,
     state: &Value,
+    command: &dyn Fn(&Path, &[&str]) -> Command,
 ) -> anyhow::Result<Output> {
     let path = hook["path"].as_str().context("a hook without a path")?;
     let arguments = hook["args"].as_array().into_iter().flatten().skip(1);
-    let mut command = machine.host_command(Path::new(path));
-    command.args(arguments.filter_map(Value::as_str)).args(machine.root_arguments());
+    let arguments: Vec<&str> = arguments.filter_map(Value::as_str).collect();
+    let mut command = command(Path::new(path), &arguments);
     command.current_dir(&bundle.path).kill_on_drop(true);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().with_context(|| format!("cannot run {path}"))?;
