@@ -126,6 +126,8 @@ impl<'p> Object<'p> {
         for name in registers {
             match object.number(name) {
                 None | Some(0) => {}
+                // What the bus answers for a card that was torn out, until the kernel knows of it.
+                Some(u64::MAX) => object.problem(name, "all ones: the card does not answer"),
                 Some(value) => set.push(ErrorRegister { name: (*name).to_owned(), value }),
             }
         }

@@ -72,6 +72,19 @@ fn what_changes_is_read_anew() {
     assert_eq!(problems, ["dfl-fme.0: hwmon/hwmon1/power1_input: \"lots\" is not a number"]);
 }
 
+/// As the bus answers for a card that was torn out, before the kernel knows: 64 errors at once are none.
+#[test]
+fn all_ones_are_no_errors() {
+    let node = Node::preset("pac-a10");
+    let inventory = node.scan();
+    let file = node.device("dfl-port.0").join("errors/errors");
+    std::fs::remove_file(&file).unwrap();
+    std::fs::write(file, "0xffffffffffffffff\n").unwrap();
+    let (vitals, problems) = first(&inventory, &node);
+    assert_eq!(errors(&vitals.ports[0].errors), []);
+    assert_eq!(problems, ["dfl-port.0/errors: errors: all ones: the card does not answer"]);
+}
+
 fn first(inventory: &Inventory, node: &Node) -> (Vitals, Vec<String>) {
     let (vitals, problems) = fpga::scan::vitals(&node.root(), &inventory.boards[0]);
     (vitals, problems.iter().map(ToString::to_string).collect())
