@@ -64,12 +64,13 @@ impl Engine {
     fn control(&mut self, value: u64) {
         self.control = value & !PR_RSTACK;
         if value & PR_RST != 0 {
-            self.control |= PR_RSTACK;
+            // What was under way is over, also one that never completes. The driver writes back what it read,
+            // the old request to complete included.
+            self.control = (self.control | PR_RSTACK) & !(PR_START | PR_COMPLETE);
             self.head.clear();
             self.done = None;
             self.error = 0;
-        }
-        if value & PR_COMPLETE != 0 && !self.stalled {
+        } else if value & PR_COMPLETE != 0 && !self.stalled {
             self.done = Some(Instant::now() + self.time);
         }
     }

@@ -177,6 +177,23 @@ fn reconfiguration_errors_leave_the_function() {
     assert_eq!(c.ports[0].function(), NLB3);
 }
 
+/// The driver resets the engine with what it read from the control register, the old request included.
+#[test]
+fn a_reset_ends_a_reconfiguration_that_never_completes() {
+    let mut c = card(&[HELLO]);
+    freeze(&mut c, 0);
+    c.fme.stall_pr(true);
+    c.fme_write(PR_CTRL, PR_START | PR_COMPLETE);
+    assert_ne!(c.fme_read(PR_CTRL) & PR_COMPLETE, 0);
+    c.fme.stall_pr(false);
+    let control = c.fme_read(PR_CTRL);
+    c.fme_write(PR_CTRL, control | PR_RST);
+    assert_eq!(c.fme_read(PR_CTRL) & (PR_START | PR_COMPLETE), 0);
+    assert_eq!((c.fme_read(PR_STS) & PR_STS_FAILED, c.fme_read(PR_ERR)), (0, 0));
+    assert_eq!(program(&mut c, 0, &pr::payload_head(INTERFACE, NLB3)), 0);
+    assert_eq!(c.ports[0].function(), NLB3);
+}
+
 #[test]
 fn data_without_a_start_violates_the_protocol() {
     let mut c = card(&[HELLO]);
