@@ -33,7 +33,7 @@ pub(crate) struct Args {
     /// Remove the card from the PCI bus and scan the bus again, instead of binding its driver again
     #[arg(long)]
     rescan: bool,
-    /// Recover though a port is in use or virtual functions are enabled
+    /// Recover though a port is in use or virtual functions are enabled. Linux may crash when the port's user ends
     #[arg(long)]
     force: bool,
     /// How long to wait for others that program the card

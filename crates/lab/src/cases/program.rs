@@ -1,0 +1,156 @@
+//! `fpgactl program`: what the real fme-mgr makes of it.
+
+use anyhow::ensure;
+
+use super::Case;
+use super::machines::{self, INTERFACE, NLB0, NLB3};
+use crate::guest::Node;
+
+pub(super) const CASES: &[Case] = &[
+    Case {
+        name: "program/loads",
+        about: "a function is replaced by another, and back",
+        machine: machines::one,
+        play: loads,
+    },
+    Case {
+        name: "program/large",
+        about: "1 MiB goes through the card's 128 credits",
+        machine: machines::one,
+        play: large,
+    },
+    Case {
+        name: "program/right-card",
+        about: "of two cards only the one that is named gets the function",
+        machine: machines::two,
+        play: right_card,
+    },
+    Case {
+        name: "program/refusals",
+        about: "each error of the card in its words, recovered each time",
+        machine: machines::one,
+        play: refusals,
+    },
+    Case {
+        name: "program/broken-payload",
+        about: "a payload that the card does not take",
+        machine: machines::one,
+        play: broken_payload,
+    },
+    Case {
+        name: "program/wrong-interface",
+        about: "an image for another region is refused before anything is touched",
+        machine: machines::one,
+        play: wrong_interface,
+    },
+    Case {
+        name: "program/in-use",
+        about: "a port that somebody has open is left alone",
+        machine: machines::one,
+        play: in_use,
+    },
+];
+
+/// What a port shows, as the driver says it.
+pub(super) fn function(node: &Node, card: usize) -> anyhow::Result<String> {
+    let board = node.board(card)?;
+    let ports: Vec<_> = board
+        .ports
+        .iter()
+        .map(|port| format!("{:?}", port.afu_id().map(|id| id.to_string())))
+        .collect();
+    Ok(ports.join(", "))
+}
+
+fn shows(node: &Node, card: usize, afu: &str) -> anyhow::Result<()> {
+    let found = function(node, card)?;
+    ensure!(found == format!("Some({afu:?})"), "card {card} shows {found}, expected {afu}");
+    Ok(())
+}
+
+fn loads(node: &Node) -> anyhow::Result<()> {
+    let nlb0 = node.gbs("nlb0", INTERFACE, NLB0, 64 << 10)?;
+    let nlb3 = node.gbs("nlb3", INTERFACE, NLB3, 64 << 10)?;
+    for (file, afu) in [(&nlb0, NLB0), (&nlb3, NLB3)] {
+        let finished = node.fpgactl(&["program", file, "dfl-port.0", "-o", "json"])?.ended(0)?;
+        ensure!(
+            finished.json()?["after"]["afuId"] == afu || finished.stdout.contains(afu),
+            "{}",
+            finished.stdout
+        );
+        shows(node, 0, afu)?;
+    }
+    Ok(())
+}
+
+fn large(node: &Node) -> anyhow::Result<()> {
+    let file = node.gbs("large", INTERFACE, NLB0, 1 << 20)?;
+    let start = std::time::Instant::now();
+    node.fpgactl(&["program", &file, "dfl-port.0"])?.ended(0)?;
+    node.note(format!("1 MiB in {:.2} s", start.elapsed().as_secs_f64()))?;
+    shows(node, 0, NLB0)
+}
+
+fn right_card(node: &Node) -> anyhow::Result<()> {
+    let file = node.gbs("nlb0", INTERFACE, NLB0, 64 << 10)?;
+    let address = node.board(1)?.pci.address.to_string();
+    node.fpgactl(&["program", &file, &address])?.ended(0)?;
+    shows(node, 0, NLB3)?;
+    shows(node, 1, NLB0)
+}
+
+/// Bits of `FME_PR_ERR` and the driver's words for them (`drivers/fpga/fpga-mgr.c`, `status_show`).
+const REFUSALS: [(u64, &str); 5] = [
+    (1, "reconfig operation error"),
+    (2, "reconfig CRC error"),
+    (4, "reconfig incompatible image"),
+    (8, "reconfig IP protocol error"),
+    (16, "reconfig fifo overflow error"),
+];
+
+fn refusals(node: &Node) -> anyhow::Result<()> {
+    let file = node.gbs("nlb0", INTERFACE, NLB0, 4096)?;
+    let address = node.board(0)?.pci.address.to_string();
+    for (bits, words) in REFUSALS {
+        node.emulator()?.pr_error("card0", bits)?;
+        let refused = node.fpgactl(&["program", "--reprogram", &file, "dfl-port.0"])?.ended(8)?;
+        refused.said(words)?.said("(EIO)")?.said("fpgactl recover")?;
+        node.emulator()?.pr_error("card0", 0)?;
+        node.fpgactl(&["recover", &address])?.ended(0)?;
+    }
+    // All at once, each is named.
+    node.emulator()?.pr_error("card0", 0x1f)?;
+    let mut refused = node.fpgactl(&["program", "--reprogram", &file, "dfl-port.0"])?.ended(8)?;
+    for (_, words) in REFUSALS {
+        refused = refused.said(words)?;
+    }
+    Ok(())
+}
+
+fn broken_payload(node: &Node) -> anyhow::Result<()> {
+    let file = node.gbs("broken", INTERFACE, NLB0, 4096)?;
+    let mut bytes = std::fs::read(&file)?;
+    let payload = bytes.len() - 4096;
+    bytes[payload] ^= 0xff;
+    std::fs::write(&file, bytes)?;
+    node.fpgactl(&["program", &file, "dfl-port.0"])?.ended(8)?.said("reconfig CRC error")?;
+    Ok(())
+}
+
+fn wrong_interface(node: &Node) -> anyhow::Result<()> {
+    let file = node.gbs("wrong", "00000000000000000000000000000001", NLB0, 4096)?;
+    node.fpgactl(&["program", &file, "dfl-port.0"])?
+        .ended(6)?
+        .said("the image is for interface")?;
+    shows(node, 0, NLB3)
+}
+
+fn in_use(node: &Node) -> anyhow::Result<()> {
+    let file = node.gbs("nlb0", INTERFACE, NLB0, 4096)?;
+    let user = std::fs::File::options().read(true).write(true).open("/dev/dfl-port.0")?;
+    node.fpgactl(&["program", &file, "dfl-port.0"])?.ended(5)?.said("in use")?;
+    shows(node, 0, NLB3)?;
+    drop(user);
+    node.fpgactl(&["program", &file, "dfl-port.0"])?.ended(0)?;
+    shows(node, 0, NLB0)
+}

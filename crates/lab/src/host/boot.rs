@@ -1,0 +1,95 @@
+//! User Mode Linux as a child process.
+
+use std::fs::File;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use anyhow::Context;
+
+use super::Lab;
+use super::emulator::Emulator;
+use crate::guest;
+use crate::wire::{Program, Task};
+
+/// What the guest's kernel and programs print, when no person is at the console.
+pub(super) const LOG: &str = "console.log";
+
+/// A booted guest. Dropping it kills it.
+pub(super) struct Guest {
+    child: Child,
+    line: UnixStream,
+}
+
+impl Guest {
+    pub(super) fn boot(
+        lab: &Lab,
+        emulator: &Emulator,
+        directory: &Path,
+        task: &Task,
+    ) -> anyhow::Result<Self> {
+        let (line, far) = UnixStream::pair()?;
+        // The shell makes the line descriptor 3. setarch: with randomised addresses the file behind the cards'
+        // registers is mapped wrong, and nothing tells.
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", "exec 3<&0 0<\"$0\" && exec setarch -R \"$@\""]);
+        let interactive = matches!(task, Task::Program(Program { interactive: true, .. }));
+        command.arg(if interactive { "/dev/tty" } else { "/dev/null" });
+        command.arg(&lab.kernel).args(arguments(lab, emulator, task, interactive));
+        command.stdin(Stdio::from(OwnedFd::from(far)));
+        if let Task::Case(_) = task {
+            let log = File::create(directory.join(LOG))?;
+            command.stdout(log.try_clone()?).stderr(log);
+        }
+        // A C library that registers restartable sequences leaves the kernel without a free thread register.
+        command.env("GLIBC_TUNABLES", "glibc.pthread.rseq=0");
+        // The guest's memory is a file here, of which only what is touched takes room.
+        command.env("TMPDIR", memory_directory());
+        let child = command.spawn().context("cannot start the kernel")?;
+        Ok(Self { child, line })
+    }
+
+    /// The serial line. A guest that is silent for longer than `limit` is taken for dead.
+    pub(super) fn line(&mut self, limit: Option<Duration>) -> std::io::Result<UnixStream> {
+        let line = self.line.try_clone()?;
+        line.set_read_timeout(limit)?;
+        Ok(line)
+    }
+
+    /// Waits for its last breath if it said that it ends, and kills it otherwise.
+    pub(super) fn end(mut self) {
+        // The end of the line comes with the end of the process.
+        let _ = self.line.set_read_timeout(Some(Duration::from_secs(5)));
+        let _ = std::io::copy(&mut self.line, &mut std::io::sink());
+    }
+}
+
+impl Drop for Guest {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn memory_directory() -> PathBuf {
+    let shared = PathBuf::from("/dev/shm");
+    match nix::unistd::access(&shared, nix::unistd::AccessFlags::W_OK) {
+        Ok(()) => shared,
+        Err(_) => std::env::temp_dir(),
+    }
+}
+
+fn arguments(lab: &Lab, emulator: &Emulator, task: &Task, interactive: bool) -> Vec<String> {
+    let mut all = emulator.kernel_arguments();
+    all.extend(["root=hostfs", "rootfstype=hostfs", "rootflags=/", "ro"].map(str::to_owned));
+    all.push(format!("con0={},fd:1", if interactive { "fd:0" } else { "null" }));
+    all.extend(["con=null", "ssl0=fd:3,fd:3", "ssl=null"].map(str::to_owned));
+    if matches!(task, Task::Program(_)) {
+        all.push("quiet".to_owned());
+    }
+    all.push(format!("init={}", lab.program.display()));
+    all.extend(["--", guest::WORD].map(str::to_owned));
+    all
+}
