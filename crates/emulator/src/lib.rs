@@ -26,5 +26,7 @@ pub mod machine;
 pub mod pci;
 pub mod serve;
 pub mod sys;
+#[cfg(feature = "testing")]
+pub mod testing;
 pub mod tree;
 pub mod view;

@@ -1,19 +1,16 @@
 //! Emulated machines, and fpgactl on them.
 
-use std::io::Read;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
-use std::sync::OnceLock;
-use std::time::{Duration, Instant};
+use std::path::PathBuf;
+use std::process::{Command, Output};
 
-use fpga_emulator::ctl::{self, Client};
+use fpga_emulator::ctl;
 use fpga_emulator::gbs::Bitstream;
 use fpga_emulator::machine::Machine;
+use fpga_emulator::testing::Emulator;
 use fpga_emulator::tree;
 use serde_json::Value;
 
-/// How long to wait for another program before the test fails.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) use fpga_emulator::testing::eventually;
 
 /// The interface id of the emulator's Arria 10 cards.
 pub(crate) const INTERFACE: &str = "69528db6eb31577a8c3668f9faa081f6";
@@ -77,29 +74,15 @@ impl Node {
 
 /// A machine whose cards work.
 pub(crate) struct Running {
-    process: Child,
+    emulator: Emulator,
     pub(crate) node: Node,
 }
 
 impl Running {
     pub(crate) fn start(machine: &str) -> Self {
         let node = Node::bare();
-        let description = node.path("machine.toml");
-        std::fs::write(&description, machine).unwrap();
-        let process = Command::new(emulator())
-            .arg("serve")
-            .arg(node.root())
-            .arg("--socket")
-            .arg(node.path("sock"))
-            .arg("--machine")
-            .arg(&description)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .spawn()
-            .unwrap();
-        let mut running = Self { process, node };
-        running.wait_until_it_answers();
-        running
+        let emulator = Emulator::start_in(&node.path(""), machine);
+        Self { emulator, node }
     }
 
     pub(crate) fn preset(name: &str) -> Self {
@@ -112,40 +95,19 @@ impl Running {
     }
 
     pub(crate) fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(emulator());
-        command.args(["exec", "--attribute-errors", "--socket", "sock", "--"]);
+        let mut command = self.emulator.exec(&["--attribute-errors"]);
         command.arg(env!("CARGO_BIN_EXE_fpgactl")).arg("--root").arg(self.node.root()).args(args);
         command.current_dir(self.node.path("")).env_remove("FPGA_ROOT");
         command
     }
 
     pub(crate) fn control(&self, command: &ctl::Command) {
-        Client::connect(self.node.path("sock")).unwrap().run(command).unwrap();
+        self.emulator.control().run(command).unwrap();
     }
 
     /// What a port shows, seen from outside.
     pub(crate) fn function(&self, port: &str) -> String {
-        let text = std::fs::read_to_string(self.node.attribute(port, "afu_id")).unwrap();
-        text.trim().to_owned()
-    }
-
-    fn wait_until_it_answers(&mut self) {
-        let socket = self.node.path("sock");
-        let start = Instant::now();
-        while Client::connect(&socket).and_then(|mut client| client.status()).is_err() {
-            if let Some(status) = self.process.try_wait().unwrap() {
-                panic!("fpga-emulator serve ended with {status}");
-            }
-            assert!(start.elapsed() < PATIENCE, "fpga-emulator serve does not answer");
-            std::thread::sleep(Duration::from_millis(5));
-        }
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
+        self.emulator.attribute(port, "afu_id")
     }
 }
 
@@ -177,34 +139,4 @@ impl From<Output> for Answer {
             stderr: String::from_utf8(output.stderr).unwrap(),
         }
     }
-}
-
-/// Waits until something is so.
-pub(crate) fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
-    let start = Instant::now();
-    while !is_so() {
-        assert!(start.elapsed() < PATIENCE, "waited in vain: {what}");
-        std::thread::sleep(Duration::from_millis(5));
-    }
-}
-
-/// The emulator's binary, which belongs to another package: built once for all tests.
-fn emulator() -> &'static Path {
-    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
-    PROGRAM.get_or_init(|| {
-        let mut cargo = Command::new(env!("CARGO"))
-            .args(["build", "-p", "fpga-emulator", "--message-format=json-render-diagnostics"])
-            .current_dir(env!("CARGO_MANIFEST_DIR"))
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut messages = String::new();
-        cargo.stdout.take().unwrap().read_to_string(&mut messages).unwrap();
-        assert!(cargo.wait().unwrap().success(), "cannot build fpga-emulator");
-        let artifacts = messages.lines().filter_map(|l| serde_json::from_str::<Value>(l).ok());
-        let executable = artifacts
-            .filter(|m| m["target"]["name"] == "fpga-emulator")
-            .find_map(|m| Some(PathBuf::from(m["executable"].as_str()?)));
-        executable.expect("cargo names the binary that it built")
-    })
 }

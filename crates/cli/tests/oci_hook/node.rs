@@ -1,21 +1,17 @@
 //! A node with emulated cards, a store of bitstreams and a file of grants, for one test.
 
 use std::fs::{self, Permissions};
-use std::io::{Read, Write};
+use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
-use std::sync::OnceLock;
-use std::time::{Duration, Instant};
+use std::process::{Command, Output, Stdio};
 
 use fpga::grants::{Grant, Grants};
 use fpga_emulator::ctl::Client;
 use fpga_emulator::gbs::Bitstream;
+use fpga_emulator::testing::{Emulator, eventually};
 
 use crate::container::Container;
-
-/// How long to wait for another program before the test fails.
-const PATIENCE: Duration = Duration::from_secs(30);
 
 pub(crate) const A10: &str = "69528db6eb31577a8c3668f9faa081f6";
 pub(crate) const NLB0: &str = "d8424dc4a4a3c413f89e433683f9040b";
@@ -42,10 +38,7 @@ afu = "hello"
 afu = "hello"
 "#;
 
-pub(crate) struct Node {
-    process: Child,
-    directory: tempfile::TempDir,
-}
+pub(crate) struct Node(Emulator);
 
 /// What the hook did.
 #[derive(Debug)]
@@ -58,22 +51,7 @@ impl Node {
     /// Starts an emulator for a machine, with the functions of the demonstration in the store and
     /// granted to the namespace `vision`.
     pub(crate) fn start(machine: &str) -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        let description = directory.path().join("machine.toml");
-        fs::write(&description, machine).unwrap();
-        let process = Command::new(emulator())
-            .arg("serve")
-            .arg(directory.path().join("root"))
-            .arg("--socket")
-            .arg(directory.path().join("sock"))
-            .arg("--machine")
-            .arg(&description)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .spawn()
-            .unwrap();
-        let mut node = Self { process, directory };
-        node.wait_until_it_answers();
+        let node = Self(Emulator::start(machine));
         for function in [NLB0, NLB3] {
             node.install(function);
         }
@@ -82,16 +60,15 @@ impl Node {
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
-        self.directory.path().join(name)
+        self.0.path(name)
     }
 
     pub(crate) fn control(&self) -> Client {
-        Client::connect(self.path("sock")).unwrap()
+        self.0.control()
     }
 
     fn attribute(&self, port: &str, name: &str) -> String {
-        let path = self.path("root/sys/bus/platform/devices").join(port).join(name);
-        fs::read_to_string(path).unwrap().trim().to_owned()
+        self.0.attribute(port, name)
     }
 
     /// What the region behind a port holds, seen from outside.
@@ -107,11 +84,7 @@ impl Node {
     /// until the emulator has taken it.
     #[track_caller]
     pub(crate) fn is_clean(&self, port: &str) {
-        let start = Instant::now();
-        while self.has_errors(port) {
-            assert!(start.elapsed() < PATIENCE, "the errors of {port} are not cleared");
-            std::thread::sleep(Duration::from_millis(2));
-        }
+        eventually(&format!("the errors of {port} are cleared"), || !self.has_errors(port));
     }
 
     /// Major and minor number of a port's node.
@@ -156,9 +129,7 @@ impl Node {
 
     /// The beginning of a command line whose ioctls this emulator answers.
     pub(crate) fn exec(&self) -> Command {
-        let mut command = Command::new(emulator());
-        command.args(["exec", "--attribute-errors", "--socket"]).arg(self.path("sock")).arg("--");
-        command
+        self.0.exec(&["--attribute-errors"])
     }
 
     /// The hook's command line.
@@ -205,25 +176,6 @@ impl Node {
         let mut command = self.exec();
         command.args(hook).args(arguments).env_remove("FPGA_ROOT");
         run(command, state)
-    }
-
-    fn wait_until_it_answers(&mut self) {
-        let start = Instant::now();
-        let socket = self.path("sock");
-        while Client::connect(&socket).and_then(|mut client| client.status()).is_err() {
-            if let Some(status) = self.process.try_wait().unwrap() {
-                panic!("fpga-emulator serve ended with {status}");
-            }
-            assert!(start.elapsed() < PATIENCE, "fpga-emulator serve does not answer");
-            std::thread::sleep(Duration::from_millis(5));
-        }
-    }
-}
-
-impl Drop for Node {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
     }
 }
 
@@ -274,26 +226,4 @@ pub(crate) fn bitstream(function: &str) -> Bitstream {
         size: 64 * 1024,
         clocks: None,
     }
-}
-
-/// The emulator's binary, which belongs to another package: built once for all tests.
-fn emulator() -> &'static Path {
-    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
-    PROGRAM.get_or_init(|| {
-        let mut cargo = Command::new(env!("CARGO"))
-            .args(["build", "-p", "fpga-emulator", "--message-format=json-render-diagnostics"])
-            .current_dir(env!("CARGO_MANIFEST_DIR"))
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut messages = String::new();
-        cargo.stdout.take().unwrap().read_to_string(&mut messages).unwrap();
-        assert!(cargo.wait().unwrap().success(), "cannot build fpga-emulator");
-        let artifacts =
-            messages.lines().filter_map(|l| serde_json::from_str::<serde_json::Value>(l).ok());
-        let executable = artifacts
-            .filter(|m| m["target"]["name"] == "fpga-emulator")
-            .find_map(|m| Some(PathBuf::from(m["executable"].as_str()?)));
-        executable.expect("cargo names the binary that it built")
-    })
 }

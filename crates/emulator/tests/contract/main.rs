@@ -27,7 +27,7 @@ use fpga_emulator::ctl::Command;
 use world::{Face, World};
 
 /// One card with two ports.
-const MACHINE: &str = include_str!("machine.toml");
+const MACHINE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/contract/machine.toml");
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -68,12 +68,7 @@ fn run(flags: &[&str]) -> Result<(), String> {
 }
 
 const TESTS: &[harness::Test] = &[("the_emulator_does_as_the_driver", |who| {
-    let directory = tempfile::tempdir().expect("a directory");
-    let machine = directory.path().join("machine.toml");
-    std::fs::write(&machine, MACHINE).expect("a description");
-    harness::make_readable(directory.path());
-    let machine = machine.to_str().expect("a path of ours");
-    let emulator = harness::Emulator::with(who, &["--machine", machine]);
+    let emulator = harness::Emulator::with(who, &["--machine", MACHINE]);
     let mut control = emulator.control();
     // A guest starts without virtual functions, and so does this.
     let path = "sys/bus/pci/devices/0000:3b:00.0/sriov_numvfs".into();
@@ -81,11 +76,7 @@ const TESTS: &[harness::Test] = &[("the_emulator_does_as_the_driver", |who| {
     control.rebind("card").expect("all ports");
     let mut client = emulator.exec(&["--attribute-errors"]);
     client.arg(std::env::current_exe().expect("this program")).args(["run", "--face", "emulator"]);
-    client
-        .arg("--root")
-        .arg(emulator.root())
-        .arg("--control")
-        .arg(emulator.directory().join("socket"));
+    client.arg("--root").arg(emulator.root()).arg("--control").arg(emulator.socket());
     if let Ok(only) = std::env::var("CONTRACT_ONLY") {
         client.args(["--only", &only]);
     }

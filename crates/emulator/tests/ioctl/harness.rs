@@ -1,17 +1,14 @@
 //! Runs the tests, and an emulator for each.
 
-use std::io::{BufRead, BufReader};
-use std::os::unix::fs::{PermissionsExt, chown};
-use std::os::unix::process::CommandExt;
 use std::panic::catch_unwind;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use fpga_emulator::ctl::Client;
+use fpga_emulator::testing::{self, Start};
 
-/// Long enough for any machine: only to not hang.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) use fpga_emulator::testing::PATIENCE;
 const NOBODY: u32 = 65534;
 
 /// A named test.
@@ -31,13 +28,13 @@ impl Who {
         if nix::unistd::geteuid().is_root() { &[Self::Own, Self::Nobody] } else { &[Self::Own] }
     }
 
+    fn user(self) -> Option<u32> {
+        (self == Self::Nobody).then_some(NOBODY)
+    }
+
     /// A command as this user.
-    pub(crate) fn command(self, program: impl AsRef<std::ffi::OsStr>) -> Command {
-        let mut command = Command::new(program);
-        if self == Self::Nobody {
-            command.uid(NOBODY).gid(NOBODY);
-        }
-        command
+    pub(crate) fn command(self, program: impl AsRef<Path>) -> Command {
+        testing::command_as(program.as_ref(), self.user())
     }
 }
 
@@ -71,15 +68,9 @@ fn require_supervision() {
     );
 }
 
-/// Makes a directory readable to whoever runs the emulator.
-pub(crate) fn make_readable(directory: &Path) {
-    std::fs::set_permissions(directory, std::fs::Permissions::from_mode(0o755)).unwrap();
-}
-
-/// A running emulator.
+/// A running emulator and whose it is.
 pub(crate) struct Emulator {
-    process: Child,
-    directory: tempfile::TempDir,
+    emulator: testing::Emulator,
     who: Who,
 }
 
@@ -89,37 +80,26 @@ impl Emulator {
     }
 
     pub(crate) fn with(who: Who, arguments: &[&str]) -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        make_readable(directory.path());
-        if who == Who::Nobody {
-            chown(directory.path(), Some(NOBODY), Some(NOBODY)).unwrap();
-        }
-        let mut process = who
-            .command(env!("CARGO_BIN_EXE_fpga-emulator"))
-            .arg("serve")
-            .arg(directory.path().join("root"))
-            .arg("--socket")
-            .arg(directory.path().join("socket"))
-            .args(arguments)
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        assert_eq!(line, "ready\n");
-        Self { process, directory, who }
+        let program = env!("CARGO_BIN_EXE_fpga-emulator").into();
+        let arguments = arguments.iter().map(Into::into).collect();
+        let start = Start { program, user: who.user(), arguments };
+        Self { emulator: testing::Emulator::with(start), who }
     }
 
     pub(crate) fn root(&self) -> PathBuf {
-        self.directory.path().join("root")
+        self.emulator.root()
+    }
+
+    pub(crate) fn socket(&self) -> PathBuf {
+        self.emulator.socket()
     }
 
     pub(crate) fn directory(&self) -> &Path {
-        self.directory.path()
+        self.emulator.directory()
     }
 
     pub(crate) fn control(&self) -> Client {
-        Client::connect(self.directory.path().join("socket")).unwrap()
+        self.emulator.control()
     }
 
     pub(crate) fn read(&self, path: &str) -> String {
@@ -141,14 +121,7 @@ impl Emulator {
     }
 
     pub(crate) fn exec_as(&self, who: Who, flags: &[&str]) -> Command {
-        let mut command = who.command(env!("CARGO_BIN_EXE_fpga-emulator"));
-        command
-            .arg("exec")
-            .arg("--socket")
-            .arg(self.directory.path().join("socket"))
-            .args(flags)
-            .arg("--");
-        command
+        self.emulator.exec_as(who.user(), flags)
     }
 
     /// A client that runs a scenario.
@@ -166,21 +139,7 @@ impl Emulator {
     }
 
     /// Ends it as a service manager would: nothing stays behind.
-    pub(crate) fn stop(mut self) {
-        let pid = nix::unistd::Pid::from_raw(self.process.id().cast_signed());
-        nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM).unwrap();
-        assert!(self.process.wait().unwrap().success());
-        assert_eq!(
-            std::fs::read_dir(self.directory.path()).unwrap().count(),
-            0,
-            "something was left behind"
-        );
-    }
-}
-
-impl Drop for Emulator {
-    fn drop(&mut self) {
-        let _ended_before = self.process.kill();
-        let _reaped_before = self.process.wait();
+    pub(crate) fn stop(self) {
+        self.emulator.stop();
     }
 }

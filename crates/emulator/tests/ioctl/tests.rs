@@ -459,7 +459,7 @@ fn refusals_on_the_command_line(who: Who) {
             who.command(env!("CARGO_BIN_EXE_fpga-emulator")).args(arguments).output().unwrap();
         (output.status.code(), String::from_utf8(output.stderr).unwrap())
     };
-    let (root, socket) = (emulator.root(), emulator.directory().join("socket"));
+    let (root, socket) = (emulator.root(), emulator.socket());
     let (root, socket) = (root.to_str().unwrap(), socket.to_str().unwrap());
     let (code, text) = run(&["serve", root, "--socket", "/nonexistent/socket"]);
     assert_eq!(
