@@ -152,7 +152,7 @@ impl Slot {
     }
 
     fn reset_engine(&mut self) {
-        self.control_engine(PR_RST, PR_START | PR_COMPLETE);
+        self.control_engine(PR_RST, 0);
         self.control_engine(0, PR_RST);
         self.manager = ManagerState { state: "unknown", error: 0 };
     }

@@ -8,7 +8,7 @@ use nix::errno::Errno;
 use super::dma::DmaSpace;
 use super::numbers::{Bound, Numbers, Vf};
 use crate::card::regs::*;
-use crate::card::{Build, Card};
+use crate::card::{Build, Card, Interrupt};
 use crate::machine::{CardSpec, Driver};
 
 /// Whether the card is on the bus.
@@ -38,6 +38,9 @@ pub struct Slot {
     pub manager: ManagerState,
     /// The eventfd that the management engine's error interrupt signals.
     pub error_event: Option<Arc<dyn EventSink>>,
+    /// The interrupt came while nobody had an eventfd for it: the card sends it as soon as somebody has (MSI-X's
+    /// pending bit).
+    pub(super) error_pending: bool,
     /// Attributes that answer an error instead of their value, by their path from the root of the tree.
     pub denied: BTreeMap<String, Errno>,
     revision: u64,
@@ -56,6 +59,8 @@ pub struct PortState {
     pub dma: DmaSpace,
     /// Eventfds: the error interrupt, then the user interrupts.
     pub events: [Option<Arc<dyn EventSink>>; 1 + USER_INTERRUPTS as usize],
+    /// As [`Slot::error_pending`], for the error interrupt.
+    pub(super) error_pending: bool,
 }
 
 /// The FPGA manager's `state` and `status`.
@@ -83,6 +88,7 @@ impl Slot {
             bound: None,
             manager: ManagerState::NEW,
             error_event: None,
+            error_pending: false,
             denied: BTreeMap::new(),
             revision: 0,
         }
@@ -139,7 +145,7 @@ impl Slot {
             bound.vfs.iter().for_each(|vf| self.set_access(vf.port, false));
             numbers.unbind(self.spec.driver == Driver::Opae, &bound);
         }
-        self.error_event = None;
+        (self.error_event, self.error_pending) = (None, false);
         self.ports.iter_mut().for_each(|p| *p = PortState::default());
     }
 
@@ -202,16 +208,27 @@ impl Slot {
     /// Signals the eventfds of the interrupts that the card raised.
     pub(super) fn deliver_interrupts(&mut self) {
         for interrupt in self.card.take_interrupts() {
-            let sink = match interrupt {
-                crate::card::Interrupt::FmeError => self.error_event.as_ref(),
-                crate::card::Interrupt::PortError(n) => {
-                    self.ports.get(n).and_then(|p| p.events[0].as_ref())
+            match interrupt {
+                Interrupt::FmeError => self.error_pending = true,
+                Interrupt::PortError(n) => {
+                    if let Some(port) = self.ports.get_mut(n) {
+                        port.error_pending = true;
+                    }
                 }
-            };
-            if let Some(sink) = sink {
-                sink.signal();
             }
         }
+        send(&mut self.error_pending, self.error_event.as_ref());
+        for port in &mut self.ports {
+            send(&mut port.error_pending, port.events[0].as_ref());
+        }
+    }
+}
+
+/// Sends an interrupt that waits, if there is somebody to get it.
+fn send(pending: &mut bool, sink: Option<&Arc<dyn EventSink>>) {
+    if let Some(sink) = sink.filter(|_| *pending) {
+        sink.signal();
+        *pending = false;
     }
 }
 

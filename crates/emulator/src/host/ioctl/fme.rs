@@ -86,7 +86,10 @@ impl Kernel {
         let event = sink(c, fd);
         let result = event.as_ref().map(|_| 0).map_err(|e| *e);
         // A wrong descriptor takes away what was there, too.
-        self.host().slots.get_mut(slot).ok_or(Errno::ENODEV)?.error_event = event.ok().flatten();
+        self.on_slot_quietly(slot, |s| {
+            s.error_event = event.ok().flatten();
+            s.deliver_interrupts();
+        })?;
         result
     }
 }

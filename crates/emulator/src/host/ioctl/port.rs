@@ -201,11 +201,13 @@ impl Kernel {
         let wrong = sinks.iter().position(Result::is_err);
         let result = wrong.map_or(Ok(0), |at| sinks[at].as_ref().map(|_| 0).map_err(|e| *e));
         let touched = wrong.map_or(sinks.len(), |at| at + 1);
-        self.on_port(slot, port, |p| {
+        self.on_slot_quietly(slot, |s| {
+            let Some(p) = s.ports.get_mut(port) else { return };
             let events = p.events.iter_mut().skip(feature.first + start as usize);
             for (event, sink) in events.zip(sinks).take(touched) {
                 *event = sink.ok().flatten().filter(|_| wrong.is_none());
             }
+            s.deliver_interrupts();
         })?;
         result
     }
@@ -220,6 +222,15 @@ impl Kernel {
         let state =
             host.slots.get_mut(slot).and_then(|s| s.ports.get_mut(port)).ok_or(Errno::ENODEV)?;
         Ok(f(state))
+    }
+
+    /// Changes a card's state in a way that nothing shows.
+    pub(in crate::host) fn on_slot_quietly<T>(
+        &self,
+        slot: usize,
+        f: impl FnOnce(&mut Slot) -> T,
+    ) -> nix::Result<T> {
+        self.host().slots.get_mut(slot).map(f).ok_or(Errno::ENODEV)
     }
 
     /// Changes a card's state and tells the observer.
