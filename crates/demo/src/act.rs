@@ -3,6 +3,7 @@
 pub mod af;
 mod common;
 pub mod region;
+pub mod webhook;
 
 use std::fmt;
 
@@ -24,11 +25,13 @@ pub enum Act {
     Af,
     /// Regions that are programmed for each container: hook, bitstreams, grants.
     Region,
+    /// Functions by their friendly names: API server, admission webhook, agent.
+    Webhook,
 }
 
 impl Act {
     /// Every act, in the order of the demo.
-    pub const ALL: [Act; 2] = [Act::Af, Act::Region];
+    pub const ALL: [Act; 3] = [Act::Af, Act::Region, Act::Webhook];
 
     /// Plays the act.
     ///
@@ -38,6 +41,7 @@ impl Act {
         match self {
             Act::Af => af::play(stage).await,
             Act::Region => region::play(stage).await,
+            Act::Webhook => webhook::play(stage).await,
         }
     }
 }
@@ -47,6 +51,7 @@ impl fmt::Display for Act {
         f.write_str(match self {
             Act::Af => "af",
             Act::Region => "region",
+            Act::Webhook => "webhook",
         })
     }
 }

@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// Packages whose binaries the demo starts.
-const PACKAGES: [&str; 4] = ["fpga-emulator", "fpga-agent", "fpgactl", "nlb"];
+const PACKAGES: [&str; 5] = ["fpga-emulator", "fpga-agent", "fpga-webhook", "fpgactl", "nlb"];
 /// The binaries.
-const NAMES: [&str; 5] = ["fpga-emulator", "fpga-agent", "fpgactl", "fpga-hook", "nlb"];
+const NAMES: [&str; 6] =
+    ["fpga-emulator", "fpga-agent", "fpga-webhook", "fpgactl", "fpga-hook", "nlb"];
 
 /// Paths of the binaries by name.
 #[derive(Debug, Clone)]

@@ -38,11 +38,11 @@ struct Scene<'a> {
 
 /// The regions that the act is about.
 #[derive(Clone, Copy)]
-struct Regions {
+pub(super) struct Regions {
     /// All have this interface.
-    interface: InterfaceId,
+    pub(super) interface: InterfaceId,
     /// How many there are. With one alone there is no other that could go on when it fails.
-    count: usize,
+    pub(super) count: usize,
 }
 
 impl Scene<'_> {
@@ -85,7 +85,7 @@ async fn set<'a>(stage: &'a Stage<'a>, console: &'a Console) -> anyhow::Result<S
     console.step("The device plugin offers regions, and has a hook program them");
     let kubelet = Kubelet::start(&machine.file("device-plugins"))
         .context("cannot start the stand-in kubelet")?;
-    let agent = start_agent(stage, console, &machine)?;
+    let agent = start_agent(stage, console, &machine, &[])?;
     let resource = format!("fpga.intel.com/region-{interface}");
     let node = kubelet.wait_for(PATIENCE, |n| n.allocatable(&resource) == regions.count).await;
     console.text(&agent.log().join("\n"));
@@ -99,7 +99,7 @@ async fn set<'a>(stage: &'a Stage<'a>, console: &'a Console) -> anyhow::Result<S
 }
 
 /// The regions of the interface that the one with [`NLB3`] loaded has.
-fn regions(machine: &Machine) -> anyhow::Result<Regions> {
+pub(super) fn regions(machine: &Machine) -> anyhow::Result<Regions> {
     let inventory = fpga::scan::scan(&fpga::root::Root::at(machine.root()));
     let all = || {
         inventory
@@ -120,45 +120,51 @@ async fn store(
     interface: InterfaceId,
 ) -> anyhow::Result<()> {
     console.step("Bitstreams are installed and granted to a namespace");
-    let store = machine.file("store");
     for (name, afu_id) in [("nlb_mode_0", NLB0), ("nlb_mode_3", NLB3), ("broken", DMA)] {
-        let file = machine.file(&format!("{name}.gbs"));
-        let mut gbs = tokio::process::Command::new(stage.binaries.path("fpga-emulator"));
-        gbs.arg("gbs").args([
-            "--interface",
-            &interface.to_string(),
-            "--afu",
-            &afu_id.to_string(),
-            "--name",
-            name,
-        ]);
-        let output = gbs.arg("--output").arg(&file).output().await?;
-        ensure!(
-            output.status.success(),
-            "fpga-emulator gbs: {}",
-            String::from_utf8_lossy(&output.stderr).trim()
-        );
+        let file = make(stage, machine, interface, name, afu_id).await?;
         if afu_id == DMA {
             spoil(&file)?;
         }
-        let fpgactl = stage.binaries.path("fpgactl");
-        let arguments = [
-            "bitstream",
-            "install",
-            "--store",
-            &store.display().to_string(),
-            &file.display().to_string(),
-        ]
-        .map(str::to_owned);
-        console.command(fpgactl, &arguments);
-        let output = tokio::process::Command::new(fpgactl).args(&arguments).output().await?;
-        super::common::show(console, &output);
-        ensure!(output.status.success(), "fpgactl bitstream install ended with {}", output.status);
+        install(stage, console, machine, &file).await?;
     }
     let grants = [NLB0, NLB3, DMA].map(|afu_id| json!({"interfaceId": interface, "afuId": afu_id}));
     let grants = json!({"version": 1, "namespaces": {NAMESPACE: grants}});
     std::fs::write(machine.file("grants.json"), grants.to_string())?;
     console.text(&format!("grants: {grants}"));
+    Ok(())
+}
+
+/// Makes the bitstream of a function.
+pub(super) async fn make(
+    stage: &Stage<'_>,
+    machine: &Machine,
+    interface: InterfaceId,
+    name: &str,
+    afu_id: AfuId,
+) -> anyhow::Result<PathBuf> {
+    let file = machine.file(&format!("{name}.gbs"));
+    let mut gbs = tokio::process::Command::new(stage.binaries.path("fpga-emulator"));
+    gbs.args(["gbs", "--interface", &interface.to_string(), "--afu", &afu_id.to_string()]);
+    let output = gbs.args(["--name", name, "--output"]).arg(&file).output().await?;
+    let words = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "fpga-emulator gbs: {}", words.trim());
+    Ok(file)
+}
+
+/// Installs a bitstream in the machine's store.
+pub(super) async fn install(
+    stage: &Stage<'_>,
+    console: &Console,
+    machine: &Machine,
+    file: &Path,
+) -> anyhow::Result<()> {
+    let fpgactl = stage.binaries.path("fpgactl");
+    let (store, file) = (machine.file("store").display().to_string(), file.display().to_string());
+    let arguments = ["bitstream", "install", "--store", &store, &file].map(str::to_owned);
+    console.command(fpgactl, &arguments);
+    let output = tokio::process::Command::new(fpgactl).args(&arguments).output().await?;
+    super::common::show(console, &output);
+    ensure!(output.status.success(), "fpgactl bitstream install ended with {}", output.status);
     Ok(())
 }
 
@@ -173,19 +179,21 @@ fn spoil(file: &Path) -> anyhow::Result<()> {
     Ok(std::fs::write(file, bytes)?)
 }
 
-fn start_agent(stage: &Stage<'_>, console: &Console, machine: &Machine) -> anyhow::Result<Process> {
+pub(super) fn start_agent(
+    stage: &Stage<'_>,
+    console: &Console,
+    machine: &Machine,
+    further: &[String],
+) -> anyhow::Result<Process> {
     let flag = |name: &str, file: &str| format!("--{name}={}", machine.file(file).display());
     let hook = std::fs::canonicalize(stage.binaries.path("fpga-hook"))?;
-    tell_agent(
-        stage,
-        console,
-        machine,
-        &[
-            "--mode=region".to_owned(),
-            flag("store", "store"),
-            format!("--hook-path={}", hook.display()),
-        ],
-    )
+    let mut flags = vec![
+        "--mode=region".to_owned(),
+        flag("store", "store"),
+        format!("--hook-path={}", hook.display()),
+    ];
+    flags.extend_from_slice(further);
+    tell_agent(stage, console, machine, &flags)
 }
 
 async fn first_tenant(scene: &Scene<'_>) -> anyhow::Result<()> {
