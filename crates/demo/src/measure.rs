@@ -3,6 +3,7 @@
 mod agent;
 mod hook;
 mod statistics;
+mod webhook;
 
 use serde::{Deserialize, Serialize};
 
@@ -40,6 +41,7 @@ pub async fn run(binaries: &Binaries) -> anyhow::Result<()> {
     print(agent::start(binaries).await?);
     print(agent::change(binaries).await?);
     print(hook::run(binaries).await?);
+    print(webhook::run(binaries).await?);
     print(agent::idle(binaries).await?);
     Ok(())
 }

@@ -178,12 +178,12 @@ fn replace(attribute: &Path, value: &str) -> anyhow::Result<()> {
 }
 
 /// Processor time of all threads of a process, ended ones included, to the nanosecond.
-fn cpu_time(pid: Pid) -> anyhow::Result<Duration> {
+pub(super) fn cpu_time(pid: Pid) -> anyhow::Result<Duration> {
     Ok(Duration::from(clock_gettime(clock_getcpuclockid(pid)?)?))
 }
 
 /// `VmRSS` of a process.
-fn resident_kib(pid: Pid) -> anyhow::Result<f64> {
+pub(super) fn resident_kib(pid: Pid) -> anyhow::Result<f64> {
     kib(&std::fs::read_to_string(format!("/proc/{pid}/status"))?, "VmRSS")
 }
 

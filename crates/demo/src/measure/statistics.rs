@@ -17,6 +17,15 @@ impl Samples {
         self.0.get(self.0.len() / 2).copied().unwrap_or_default().as_secs_f64() * 1e3
     }
 
+    /// The smallest that at most the share `of` of all is below, in milliseconds; 0 of none.
+    pub(super) fn quantile_ms(&self, of: f64) -> f64 {
+        let below = self.0.len().saturating_sub(1) as f64 * of.clamp(0.0, 1.0);
+        // An index of a vector is far below 2^52, and not negative.
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+        let at = below.ceil() as usize;
+        self.0.get(at).copied().unwrap_or_default().as_secs_f64() * 1e3
+    }
+
     /// The longest in milliseconds; 0 of none.
     pub(super) fn worst_ms(&self) -> f64 {
         self.0.last().copied().unwrap_or_default().as_secs_f64() * 1e3
@@ -34,5 +43,7 @@ mod tests {
             samples.add(Duration::from_millis(ms));
         }
         assert_eq!((samples.median_ms(), samples.worst_ms()), (5.0, 9.0));
+        assert_eq!((samples.quantile_ms(0.5), samples.quantile_ms(0.99)), (5.0, 9.0));
+        assert_eq!(Samples::default().quantile_ms(0.99), 0.0);
     }
 }
