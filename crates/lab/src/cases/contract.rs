@@ -14,7 +14,7 @@ pub(super) const CASES: &[Case] = &[Case {
 
 /// `lab/run` puts the test's binary beside the others.
 fn contract(node: &Node) -> anyhow::Result<()> {
-    let program = node.program("fpga-agent").with_file_name("fpga-contract");
+    let program = node.program("fpga-contract");
     ensure!(program.exists(), "{} is not built: lab/run builds it", program.display());
     let mut command = node.outside_command(&program);
     command.args(["run", "--face", "driver", "--root", "/", "--control", SOCKET]);

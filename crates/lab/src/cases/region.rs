@@ -72,7 +72,8 @@ async fn container(
         env: vec![format!("FPGA_REGION_1={INTERFACE}"), format!("FPGA_AFU_1={afu}")],
         script: "true".to_owned(),
     };
-    let programs = node.program("nlb").parent().unwrap_or(Path::new("/"));
+    let nlb = node.program("nlb");
+    let programs = nlb.parent().unwrap_or(Path::new("/"));
     Bundle::write(&node.file(id), &container, programs, &responses, &node.file("cdi"))
 }
 

@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail, ensure};
 use fpga::board::{Board, Inventory};
 use fpga::root::Root;
-use fpga_demo::binaries::Binaries;
 use fpga_emulator::ctl::Client;
 use fpga_emulator::gbs::Bitstream;
 use fpga_emulator::machine::Machine;
@@ -24,7 +23,8 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 /// The node that a case runs on.
 pub(crate) struct Node {
     link: Arc<Link>,
-    binaries: Binaries,
+    /// Where the project's programs are.
+    programs: PathBuf,
     machine: Machine,
 }
 
@@ -40,8 +40,8 @@ pub(crate) struct Finished {
 impl Node {
     pub(super) fn new(link: Arc<Link>, machine: &str) -> anyhow::Result<Self> {
         let program = std::fs::read_link("/proc/self/exe")?;
-        let binaries = Binaries::at(program.parent().unwrap_or(Path::new("/")))?;
-        Ok(Self { link, binaries, machine: Machine::parse(machine)? })
+        let programs = program.parent().unwrap_or(Path::new("/")).to_owned();
+        Ok(Self { link, programs, machine: Machine::parse(machine)? })
     }
 
     /// What the emulator was told.
@@ -55,13 +55,13 @@ impl Node {
     }
 
     /// The path of one of the project's programs.
-    pub(crate) fn program(&self, name: &str) -> &Path {
-        self.binaries.path(name)
+    pub(crate) fn program(&self, name: &str) -> PathBuf {
+        self.programs.join(name)
     }
 
     /// One of the project's programs, in the guest's environment.
     pub(crate) fn command(&self, name: &str) -> Command {
-        self.outside_command(self.program(name))
+        self.outside_command(&self.program(name))
     }
 
     /// Any program, in the guest's environment.

@@ -45,6 +45,8 @@ impl Guest {
         }
         // A C library that registers restartable sequences leaves the kernel without a free thread register.
         command.env("GLIBC_TUNABLES", "glibc.pthread.rseq=0");
+        // The kernel keeps the files of a guest in its home, and panics where it cannot.
+        command.env("HOME", directory);
         // The guest's memory is a file here, of which only what is touched takes room.
         command.env("TMPDIR", memory_directory());
         let child = command.spawn().context("cannot start the kernel")?;
