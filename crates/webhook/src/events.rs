@@ -95,7 +95,7 @@ fn event(notice: Notice, instance: &str) -> Event {
     Event {
         metadata: ObjectMeta {
             // The API server adds the rest; a name of its own is not to be longer than names may be.
-            generate_name: Some(format!("{}.", prefix(name))),
+            generate_name: Some(format!("{}-", prefix(name))),
             namespace: regarding.namespace.clone(),
             ..ObjectMeta::default()
         },
@@ -134,7 +134,7 @@ mod tests {
     fn what_is_too_long_is_cut_where_a_character_ends() {
         let event = event(notice(&"ä".repeat(NOTE_LIMIT)), "webhook-1");
         assert_eq!(event.note.unwrap().len(), NOTE_LIMIT);
-        assert_eq!(event.metadata.generate_name.as_deref(), Some("inference."));
+        assert_eq!(event.metadata.generate_name.as_deref(), Some("inference-"));
     }
 
     #[test]

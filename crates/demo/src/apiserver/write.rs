@@ -17,11 +17,18 @@ pub(super) fn create(
     let mut object = parse(asked, body)?;
     let serial = state.serial();
     if let (None, Some(prefix)) = (name(&object), object["metadata"]["generateName"].as_str()) {
+        // A dash at the end is for what follows; a point is not.
+        if !is_name(prefix.strip_suffix('-').unwrap_or(prefix)) {
+            return Err(invalid("metadata.generateName", prefix));
+        }
         object["metadata"]["name"] = json!(format!("{prefix}{serial:05}"));
     }
     let Some(name) = name(&object) else {
         return Err(Failure::new(422, "Invalid", "name or generateName is required"));
     };
+    if !is_name(&name) {
+        return Err(invalid("metadata.name", &name));
+    }
     if asked.resource.namespaced && asked.namespace.is_empty() {
         return Err(Failure::bad_request("an empty namespace may not be set during creation"));
     }
@@ -169,6 +176,20 @@ fn key(asked: &Asked) -> Key {
 
 fn name(object: &Value) -> Option<String> {
     object["metadata"]["name"].as_str().filter(|name| !name.is_empty()).map(str::to_owned)
+}
+
+/// As an RFC 1123 subdomain.
+fn is_name(name: &str) -> bool {
+    let is_alphanumeric = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+    name.len() <= 253
+        && name.starts_with(is_alphanumeric)
+        && name.ends_with(is_alphanumeric)
+        && name.chars().all(|c| is_alphanumeric(c) || c == '-' || c == '.')
+}
+
+fn invalid(field: &str, value: &str) -> Failure {
+    let expected = "a lowercase RFC 1123 subdomain";
+    Failure::new(422, "Invalid", &format!("{field}: Invalid value: {value:?}: expected {expected}"))
 }
 
 fn version(object: &Value) -> Option<&str> {
