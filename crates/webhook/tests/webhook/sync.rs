@@ -53,6 +53,12 @@ async fn changes_are_followed_through_bookmarks_gone_and_lost_connections() {
     let replica = cluster.ready(&[]).await;
     let ask = "fpga.intel.com/f";
     gets(&cluster, &replica, ask, Some(AF_NLB3)).await;
+    // Whoever holds the lease lists them as well, for their status.
+    eventually("the status is written", || {
+        let object = cluster.api().get(FUNCTIONS, "vision", "f");
+        object.is_some_and(|object| !object["status"].is_null())
+    })
+    .await;
     let lists = || cluster.api().requests(FUNCTIONS, Verb::List);
     let before = lists();
 
