@@ -8,10 +8,12 @@ mod pci;
 mod serve;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::{Args, Parser, Subcommand};
 use fpga_emulator::machine::Machine;
+use nix::sys::signal::{SigSet, Signal};
 
 /// Exit code of a failure of the emulator itself; `exec` otherwise ends with the command's own.
 pub(crate) const FAILURE: u8 = 125;
@@ -95,6 +97,34 @@ impl MachineArguments {
             None => Ok(Machine::preset(&self.preset)?),
         }
     }
+}
+
+/// Which machine, and how fast.
+#[derive(Debug, Args)]
+struct RunningMachine {
+    #[command(flatten)]
+    machine: MachineArguments,
+    /// Time that a reconfiguration takes beyond the transfer, in milliseconds, on all cards.
+    #[arg(long, value_name = "MS")]
+    pr_ms: Option<u64>,
+}
+
+impl RunningMachine {
+    fn load(&self) -> Result<Machine> {
+        let mut machine = self.machine.load()?;
+        if let Some(ms) = self.pr_ms {
+            machine.cards.iter_mut().for_each(|c| c.pr_time = Duration::from_millis(ms));
+        }
+        Ok(machine)
+    }
+}
+
+/// Blocks the signals that end the emulator, so that all threads inherit it and only a wait for them takes them. To be
+/// called before any thread exists.
+fn block_signals() -> Result<SigSet> {
+    let signals: SigSet = [Signal::SIGTERM, Signal::SIGINT].into_iter().collect();
+    signals.thread_block().context("blocking signals")?;
+    Ok(signals)
 }
 
 impl Cli {

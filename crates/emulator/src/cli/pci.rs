@@ -2,14 +2,12 @@
 
 use std::io::Write;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::Args;
 use fpga_emulator::pci::{Options, Server};
-use nix::sys::signal::{SigSet, Signal};
 
-use super::MachineArguments;
+use super::RunningMachine;
 
 const EXAMPLES: &str = "\
 Prints two lines once guests can connect: `ready`, and what the guest's kernel needs on its command line, separated
@@ -33,20 +31,12 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "SOCKET")]
     ctl: Option<PathBuf>,
     #[command(flatten)]
-    machine: MachineArguments,
-    /// Time that a reconfiguration takes beyond the transfer, in milliseconds, on all cards.
-    #[arg(long, value_name = "MS")]
-    pr_ms: Option<u64>,
+    machine: RunningMachine,
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<()> {
-    let mut machine = arguments.machine.load()?;
-    if let Some(ms) = arguments.pr_ms {
-        machine.cards.iter_mut().for_each(|c| c.pr_time = Duration::from_millis(ms));
-    }
-    // Blocked before any thread exists, so that all inherit it and only `wait` below takes them.
-    let signals: SigSet = [Signal::SIGTERM, Signal::SIGINT].into_iter().collect();
-    signals.thread_block().context("blocking signals")?;
+    let machine = arguments.machine.load()?;
+    let signals = super::block_signals()?;
     let directory = &arguments.socket_dir;
     let server = Server::start(&Options {
         machine,

@@ -3,7 +3,7 @@
 use std::sync::Weak;
 use std::time::{Duration, Instant};
 
-use super::board::Board;
+use super::board::{Board, Progress};
 
 /// How often registers are looked at while a function works, and once it has been quiet for a while.
 const BUSY: Duration = Duration::from_micros(20);
@@ -22,12 +22,10 @@ pub(super) fn run(board: &Weak<Board>) {
         drop(board);
         let now = Instant::now();
         match progress {
-            super::board::Progress::Working => last_active = now,
-            super::board::Progress::Watching if now - last_active < QUIET_AFTER => {
-                std::thread::sleep(BUSY)
-            }
-            super::board::Progress::Watching => std::thread::sleep(QUIET),
-            super::board::Progress::Waited => {}
+            Progress::Working => last_active = now,
+            Progress::Watching if now - last_active < QUIET_AFTER => std::thread::sleep(BUSY),
+            Progress::Watching => std::thread::sleep(QUIET),
+            Progress::Waited => {}
         }
     }
 }
