@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use fpga::grants::Grants;
 use fpga::names::Mode;
+use fpga_api::{GROUP, Kind, STORAGE_VERSION};
 use kube::Api;
 use kube::core::{ApiResource, DynamicObject, GroupVersionKind};
 use kube::runtime::watcher::{self, watcher};
@@ -25,9 +26,8 @@ use objects::Objects;
 
 mod objects;
 
-const GROUP: &str = "fpga.intel.com";
-const VERSION: &str = "v2";
-const KIND: &str = "AcceleratorFunction";
+const VERSION: &str = STORAGE_VERSION;
+const KIND: &str = Kind::Function.as_str();
 
 /// Changes in quick succession are written once.
 const QUIET: Duration = Duration::from_millis(100);
