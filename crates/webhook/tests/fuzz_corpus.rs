@@ -27,8 +27,22 @@ impl Random {
 
 /// Words that matter, put in the place of others.
 const WORDS: [&str; 16] = [
-    "nlb3-region", "nlb0-af", "arria10", "unknown", "\"limits\"", "\"requests\"", "\"env\"", "FPGA_AFU_1",
-    "FPGA_REGION_2", "\"0\"", "\"2\"", "null", "[]", "{}", "initContainers", "UPDATE",
+    "nlb3-region",
+    "nlb0-af",
+    "arria10",
+    "unknown",
+    "\"limits\"",
+    "\"requests\"",
+    "\"env\"",
+    "FPGA_AFU_1",
+    "FPGA_REGION_2",
+    "\"0\"",
+    "\"2\"",
+    "null",
+    "[]",
+    "{}",
+    "initContainers",
+    "UPDATE",
 ];
 
 fn mutate(bytes: &[u8], random: &mut Random) -> Vec<u8> {
@@ -46,7 +60,9 @@ fn mutate(bytes: &[u8], random: &mut Random) -> Vec<u8> {
             // Mostly whole JSON strings, so that what comes out is still read.
             _ => {
                 let quotes: Vec<_> = (0..bytes.len()).filter(|&at| bytes[at] == b'"').collect();
-                let Some(pair) = quotes.chunks_exact(2).nth(random.below(quotes.len() / 2)) else { continue };
+                let Some(pair) = quotes.chunks_exact(2).nth(random.below(quotes.len() / 2)) else {
+                    continue;
+                };
                 let (start, end) = (pair[0], pair[1] + 1);
                 let word = WORDS[random.below(WORDS.len())];
                 let prefix = if word.contains(|c: char| "\"[{".contains(c)) || word == "null" {
@@ -69,7 +85,9 @@ fn reviews_of_the_corpus_are_let_in_as_granted_or_not_at_all() {
     let files: BTreeMap<_, _> = std::fs::read_dir(directory)
         .unwrap()
         .map(Result::unwrap)
-        .map(|entry| (entry.file_name().into_string().unwrap(), std::fs::read(entry.path()).unwrap()))
+        .map(|entry| {
+            (entry.file_name().into_string().unwrap(), std::fs::read(entry.path()).unwrap())
+        })
         .collect();
     let world = check::World::new();
     let good = files.keys().filter(|name| name.starts_with("good-")).count();

@@ -26,9 +26,10 @@ pub struct World {
 impl World {
     /// With the default mode preprogrammed and the plain naming.
     pub fn new() -> Self {
-        let objects: Vec<Value> =
-            serde_json::from_str(include_str!("../../../crates/webhook/tests/admission/objects.json"))
-                .expect("objects");
+        let objects: Vec<Value> = serde_json::from_str(include_str!(
+            "../../../crates/webhook/tests/admission/objects.json"
+        ))
+        .expect("objects");
         let index = Index::new(Rules::default());
         let (mut resources, mut programs) = (Vec::new(), Vec::new());
         for object in &objects {
@@ -57,7 +58,10 @@ impl World {
         if decision.outcome == Outcome::BadRequest {
             let text = String::from_utf8(decision.body).expect("text");
             let line = text.strip_suffix('\n').expect("a line");
-            assert!(!line.is_empty() && line.len() < 2000 && !line.contains(char::is_control), "{line:?}");
+            assert!(
+                !line.is_empty() && line.len() < 2000 && !line.contains(char::is_control),
+                "{line:?}"
+            );
             return false;
         }
         let answer: Value = serde_json::from_slice(&decision.body).expect("an answer");
@@ -75,7 +79,8 @@ impl World {
         if request.is_object() {
             assert_eq!(response["uid"].as_str(), Some(request["uid"].as_str().unwrap_or_default()));
         }
-        let is_new = request["operation"] == "CREATE" && request["subResource"].as_str().unwrap_or_default().is_empty();
+        let is_new = request["operation"] == "CREATE"
+            && request["subResource"].as_str().unwrap_or_default().is_empty();
         if is_allowed && is_new && is_pod(&request["object"]) {
             self.admitted(&review, response);
         }
@@ -107,13 +112,22 @@ impl World {
     fn granted(&self, namespace: &str, pod: &Value) {
         let lists = ["initContainers", "containers"].map(|list| pod["spec"][list].as_array());
         let containers: Vec<_> = lists.into_iter().flatten().flatten().collect();
-        if !containers.iter().any(|container| container["resources"].to_string().contains(PREFIX)) {
+        let asks = |container: &&Value| {
+            let lists = ["limits", "requests"].map(|list| container["resources"][list].as_object());
+            lists
+                .into_iter()
+                .flatten()
+                .flat_map(|list| list.keys())
+                .any(|name| name.starts_with(PREFIX))
+        };
+        if !containers.iter().any(asks) {
             return;
         }
         for container in containers {
             let mut units = BTreeMap::new();
             for list in ["limits", "requests"] {
-                for (name, amount) in container["resources"][list].as_object().into_iter().flatten() {
+                for (name, amount) in container["resources"][list].as_object().into_iter().flatten()
+                {
                     if !name.starts_with(PREFIX) {
                         continue;
                     }
@@ -129,7 +143,8 @@ impl World {
     fn promised(&self, namespace: &str, container: &Value, units: &BTreeMap<String, Value>) {
         let env: Vec<_> = container["env"].as_array().into_iter().flatten().collect();
         let reserved = |name: &str| name.starts_with("FPGA_REGION") || name.starts_with("FPGA_AFU");
-        let reserved = env.iter().filter(|v| reserved(v["name"].as_str().unwrap_or_default())).count();
+        let reserved =
+            env.iter().filter(|v| reserved(v["name"].as_str().unwrap_or_default())).count();
         assert_eq!(reserved % 2, 0, "half a promise");
         let mut regions = BTreeMap::<String, u64>::new();
         for number in 1..=reserved / 2 {
@@ -137,7 +152,9 @@ impl World {
                 let name = format!("{prefix}_{number}");
                 let mut found = env.iter().filter(|v| v["name"] == name.as_str());
                 let variable = found.next().unwrap_or_else(|| panic!("no {name}"));
-                assert!(found.next().is_none() && variable.get("valueFrom").is_none_or(Value::is_null));
+                assert!(
+                    found.next().is_none() && variable.get("valueFrom").is_none_or(Value::is_null)
+                );
                 variable["value"].as_str().expect("a value").to_owned()
             };
             let (region, afu) = (value("FPGA_REGION"), value("FPGA_AFU"));
@@ -170,7 +187,9 @@ fn is_pod(object: &Value) -> bool {
                             && is_map(resources)
                             && is_map(&resources["limits"])
                             && is_map(&resources["requests"])
-                            && container["env"].as_array().is_none_or(|env| env.iter().all(Value::is_object))
+                            && container["env"]
+                                .as_array()
+                                .is_none_or(|env| env.iter().all(Value::is_object))
                     })
                 })
         })

@@ -68,8 +68,10 @@ pub(super) fn operations(
     operations
 }
 
-/// True when the list names any of what is to be replaced. Requests that are left out are not added: the
-/// API server completes them from the limits.
+/// True when the list names any of what is to be replaced, or of what is to be there in its place. Requests
+/// that are left out are not added: the API server completes them from the limits.
 fn asks(amounts: &Amounts<'_>, plan: &Plan<'_>) -> bool {
-    plan.removed.iter().any(|resource| amounts.get(resource).is_some())
+    let has = |resource: &str| amounts.get(resource).is_some();
+    plan.removed.iter().any(|resource| has(resource))
+        || plan.added.keys().any(|resource| has(resource))
 }
