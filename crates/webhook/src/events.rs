@@ -43,7 +43,7 @@ pub struct Events {
 }
 
 impl Events {
-    /// The place to hand notices in, and what [`write`] takes them from.
+    /// The place to hand notices in, and what [`write()`] takes them from.
     #[must_use]
     pub fn new(metrics: Metrics) -> (Self, mpsc::Receiver<Notice>) {
         let (sender, receiver) = mpsc::channel(WAITING);
