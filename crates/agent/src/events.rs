@@ -1,5 +1,5 @@
 //! Kubernetes Events about the node: what became unhealthy, what is wrong without harm, and what is well
-//! again. They are few ([`budget`]), they wait for the API server only so long, and nothing waits for them.
+//! again. They are few (`budget`), they wait for the API server only so long, and nothing waits for them.
 
 use std::time::{Duration, Instant};
 

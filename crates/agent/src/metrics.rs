@@ -1,7 +1,7 @@
 //! What the agent counts and shows, in Prometheus' text format.
 //!
 //! Counters live here. What is a state rather than a count is kept as the newest value of it, and becomes
-//! gauges when somebody asks ([`gauges`]), so that nothing that is gone is shown and idle costs nothing.
+//! gauges when somebody asks (`gauges`), so that nothing that is gone is shown and idle costs nothing.
 //!
 //! Labels are the node's own: its cards, ports, resources and devices, and words of the program. Nothing
 //! that a tenant can choose becomes one. A resource's counters go when it is no longer offered.
