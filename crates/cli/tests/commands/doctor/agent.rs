@@ -39,9 +39,12 @@ impl Agent {
 
 #[test]
 fn an_agent_that_does_not_run_is_missed() {
-    let sound = Sound::af();
+    let mut sound = Sound::af();
     let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
-    let answer = sound.run_with(address, &["-q", "-o", "json"]).ended(4);
+    // In its pod's network it has another address.
+    sound.run_with(address, &["-q"]).ended(0);
+    sound.kill(&format!("{SOCKETS}/fpga.intel.com-af-{NLB3}.sock"));
+    let answer = sound.run_with(address, &["-q", "-o", "json", "--area", "agent"]).ended(4);
     only(&wrong(&answer), &["error agent", "/healthz", "does not answer", "not running"]);
 }
 
