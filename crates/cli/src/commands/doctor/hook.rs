@@ -107,7 +107,7 @@ fn program(survey: &Survey, host_path: &Path, report: &mut dyn FnMut(Finding)) {
         Ok(Some(loader)) if !survey.host.find(&loader).exists() => {
             Finding::error(path.display(), format_args!("cannot run: it needs {loader}"))
                 .because("it was built for another C library than the host has, or for none")
-                .fix(format_args!("install the static build: {install}"))
+                .fix(format_args!("{install}  # with the static build"))
         }
         Ok(loader) => sound(&path, &bytes, loader, &install),
     });
