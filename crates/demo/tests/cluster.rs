@@ -20,6 +20,8 @@ const SYSTEM: &str = "kube-fpga-system";
 const DEMO: &str = "fpga-demo";
 const MODE: &str = "fpga.intel.com/device-plugin-mode";
 const AF: &str = "fpga.intel.com/af-f7df405cbd7acf7222f144b0b93acd18";
+/// As [`AF`], of what the second pod has programmed.
+const PROGRAMMED: &str = "fpga.intel.com/af-d8424dc4a4a3c413f89e433683f9040b";
 const REGION: &str = "fpga.intel.com/region-69528db6eb31577a8c3668f9faa081f6";
 /// Everything that the chart can make.
 const KINDS: &str = "pods,daemonsets,deployments,services,serviceaccounts,roles,rolebindings,poddisruptionbudgets,\
@@ -236,7 +238,7 @@ fn the_seeds_pod_succeeds_in_both_modes() {
     for node in nodes() {
         kubectl(&["annotate", "node", &node, &format!("{MODE}-")]);
     }
-    wait_for_resource(AF);
+    wait_for_resource(PROGRAMMED);
     drop(installation);
     let left = json(&["get", KINDS, "-A", "-l", "app.kubernetes.io/name=kube-fpga"]);
     assert_eq!(left["items"].as_array().map(Vec::len), Some(0), "left behind: {left}");
