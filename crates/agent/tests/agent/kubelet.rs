@@ -46,8 +46,9 @@ async fn a_thousand_kubelet_restarts_lose_nothing() {
             let lists = running.lists(resource);
             assert!(lists.iter().all(|list| list.len() == 1), "round {round}: {lists:?}");
         }
-        if round == 20 {
-            descriptors = open_descriptors(&agent);
+        // Between two kubelets the number goes up and down by a few; a leak would go on after these rounds.
+        if round <= 20 {
+            descriptors = open_descriptors(&agent).max(descriptors);
         }
         if round % 2 == 0 {
             running.stop().await;
