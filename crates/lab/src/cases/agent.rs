@@ -266,17 +266,24 @@ async fn during_programming(node: &Node) -> anyhow::Result<()> {
     fpgactl.args(["program", &file, "dfl-port.1"]);
     let mut programming = Process::start(tokio::process::Command::from(fpgactl))?;
     programming.wait_for_line("programming 4.00 KiB", PATIENCE).await?;
-    // The other card is given away for all that.
-    let start = Instant::now();
+    let programming_since = Instant::now();
+    // The other card is given away and taken back all the time until the outcome is shown.
+    let (mut answers, mut longest) = (0, Duration::ZERO);
     let request = [(AF_NLB3.to_owned(), 1)].into();
-    let responses = scene.kubelet.allocate("pod", &request).await?;
+    while scene.kubelet.node().allocatable(AF_NLB0) == 0 {
+        let start = Instant::now();
+        scene.kubelet.allocate("pod", &request).await?;
+        scene.kubelet.release("pod");
+        longest = longest.max(start.elapsed());
+        answers += 1;
+        ensure!(programming_since.elapsed() < PATIENCE, "the outcome was never shown");
+        // One that does not yield would keep the lists from being read.
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
     node.note(format!(
-        "Allocate answered {} after the programming of 1 s began",
-        milliseconds(start.elapsed())
+        "{answers} times Allocate during a programming of 1 s, answered after {} at most",
+        milliseconds(longest)
     ))?;
-    let given: Vec<_> =
-        responses.iter().flat_map(|r| &r.devices).map(|d| d.host_path.as_str()).collect();
-    ensure!(given.len() == 1, "the container was given {given:?}");
     // And then the outcome is shown, without a rescan, and no plugin went away meanwhile.
     scene.allocatable(AF_NLB0, 1).await?;
     scene.allocatable(AF_NLB3, 1).await?;

@@ -31,10 +31,11 @@ impl Guest {
         task: &Task,
     ) -> anyhow::Result<Self> {
         let (line, far) = UnixStream::pair()?;
-        // The shell makes the line descriptor 3. setarch: with randomised addresses the file behind the cards'
+        // The shell makes the line descriptor 3. setpriv: a guest ends with us, however we end. setarch: with randomised addresses the file behind the cards'
         // registers is mapped wrong, and nothing tells.
         let mut command = Command::new("/bin/sh");
-        command.args(["-c", "exec 3<&0 0<\"$0\" && exec setarch -R \"$@\""]);
+        command
+            .args(["-c", "exec 3<&0 0<\"$0\" && exec setpriv --pdeathsig KILL setarch -R \"$@\""]);
         let interactive = matches!(task, Task::Program(Program { interactive: true, .. }));
         command.arg(if interactive { "/dev/tty" } else { "/dev/null" });
         command.arg(&lab.kernel).args(arguments(lab, emulator, task, interactive));

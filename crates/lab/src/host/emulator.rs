@@ -85,7 +85,10 @@ impl Drop for Emulator {
 
 fn spawn(program: &Path, directory: &Path) -> anyhow::Result<(Child, Vec<String>)> {
     let log = File::options().create(true).append(true).open(directory.join(LOG))?;
-    let mut child = Command::new(program)
+    // The cards end with us, however we end.
+    let mut child = Command::new("setpriv")
+        .args(["--pdeathsig", "KILL"])
+        .arg(program)
         .arg("pci")
         .arg("--socket-dir")
         .arg(directory)
