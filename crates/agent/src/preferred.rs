@@ -31,7 +31,7 @@ pub struct Request<'a> {
 /// A request that no answer can meet.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadRequest {
-    /// An id that is none of the resource's devices.
+    /// A required id that is none of the resource's devices.
     #[error("unknown device {0}")]
     Unknown(String),
     /// A required device that is not among the available ones.
@@ -81,10 +81,13 @@ impl<'a> Choice<'a> {
         let look_up = |id: &String| {
             known.get(id.as_str()).copied().ok_or_else(|| BadRequest::Unknown(id.clone()))
         };
-        let mut available = BTreeSet::new();
-        for id in request.available {
-            available.insert(look_up(id)?.id.as_str());
-        }
+        // The kubelet may not have read yet that a device is gone or moved to another resource: it is no choice, and
+        // the others are.
+        let available: BTreeSet<&str> = request
+            .available
+            .iter()
+            .filter_map(|id| Some(known.get(id.as_str())?.id.as_str()))
+            .collect();
         let mut picked: Vec<&Device> = Vec::new();
         for id in request.must_include {
             let device = look_up(id)?;

@@ -175,7 +175,7 @@ async fn preferences_are_answered_for_each_container() {
     assert_eq!(ids, [vec!["b"], vec!["a", "b"]]);
 
     for (bad, message) in [
-        (ask(1, &["x"]), "unknown device x"),
+        (ask(1, &["x"]), "1 devices requested but 0 are available"),
         (ask(2, &["a"]), "2 devices requested but 1 are available"),
         (ask(-1, &["a"]), "allocation size -1 is negative"),
     ] {

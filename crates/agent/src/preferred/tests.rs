@@ -85,8 +85,19 @@ fn bad_requests_are_named() {
         let (available, must_include) = (strings(available), strings(must_include));
         prefer(&devices, Request { available: &available, must_include: &must_include, size: 1 })
     };
-    assert_eq!(ask(&["1.0", "y"], &[]), Err(BadRequest::Unknown("y".to_owned())));
     assert_eq!(ask(&["1.0"], &["1.1"]), Err(BadRequest::NotAvailable("1.1".to_owned())));
+}
+
+/// The kubelet's list may be older than ours.
+#[test]
+fn an_available_device_that_is_gone_is_no_choice() {
+    let devices = node(&[(1, None, 1)]);
+    let ask = |available: &[&str], size| {
+        prefer(&devices, Request { available: &strings(available), must_include: &[], size })
+    };
+    assert_eq!(ask(&["1.0", "gone"], 1), Ok(strings(&["1.0"])));
+    let too_large = BadRequest::TooLarge { size: 2, available: 1 };
+    assert_eq!(ask(&["1.0", "gone"], 2), Err(too_large));
 }
 
 /// Every request over every subset of a small node: the answer has the size asked for, holds what is
