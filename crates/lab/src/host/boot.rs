@@ -86,6 +86,8 @@ fn memory_directory() -> PathBuf {
 
 fn arguments(lab: &Lab, emulator: &Emulator, task: &Task, interactive: bool) -> Vec<String> {
     let mut all = emulator.kernel_arguments();
+    // For kernels that have it; others are built with as much.
+    all.push("virt_pci.max_delay_us=2000000".to_owned());
     all.extend(["root=hostfs", "rootfstype=hostfs", "rootflags=/", "ro"].map(str::to_owned));
     all.push(format!("con0={},fd:1", if interactive { "fd:0" } else { "null" }));
     all.extend(["con=null", "ssl0=fd:3,fd:3", "ssl=null"].map(str::to_owned));
