@@ -6,10 +6,7 @@ import sys
 
 top = pathlib.Path(sys.argv[1])
 chart = top / "deploy/helm/kube-fpga"
-reference = "".join(path.read_text() for path in sorted((top / "docs").glob("*metrics*.md")))
-# The webhook's are all in one file.
-code = (top / "crates/webhook/src/metrics.rs").read_text()
-reference += "".join(f" kube_fpga_webhook_{name} " for name in re.findall(r'register\(\s*"(\w+)"', code))
+reference = (top / "docs/metrics.md").read_text()
 wrong, seen = [], set()
 for path in [chart / "templates/monitoring/prometheusrule.yaml", chart / "dashboards/kube-fpga.json"]:
     for name in sorted(set(re.findall(r"\bkube_fpga_\w+", path.read_text()))):

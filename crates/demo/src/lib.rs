@@ -10,6 +10,7 @@ pub mod apiserver;
 pub mod binaries;
 pub mod bundle;
 pub mod console;
+pub mod exposition;
 pub mod kubelet;
 pub mod machine;
 pub mod measure;

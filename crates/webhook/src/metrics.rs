@@ -3,14 +3,19 @@
 use std::time::Duration;
 
 use prometheus_client::encoding::EncodeLabelSet;
-use prometheus_client::encoding::text::encode;
+use prometheus_client::encoding::prometheus_text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
-use prometheus_client::registry::Registry;
+use prometheus_client::registry::{Registry, Unit};
 
 use crate::decide::Outcome;
+
+pub use prometheus_client::encoding::prometheus_text::CONTENT_TYPE;
+
+/// What every name begins with.
+const PREFIX: &str = "kube_fpga_webhook";
 
 /// Upper bounds of the latency histogram in seconds.
 const SECONDS: [f64; 10] =
@@ -68,16 +73,19 @@ impl Metrics {
         self.latency.observe(took.as_secs_f64());
     }
 
-    /// The exposition in OpenMetrics text.
+    /// The exposition, of [`CONTENT_TYPE`].
     ///
     /// # Errors
     /// None in practice: the text is written to memory.
     pub fn text(&self) -> Result<String, std::fmt::Error> {
-        let mut registry = Registry::with_prefix("kube_fpga_webhook");
+        let mut registry = Registry::with_prefix(PREFIX);
         let r = &mut registry;
+        let build = Family::<_, Gauge>::default();
+        build.get_or_create(&[("version", env!("CARGO_PKG_VERSION"))]).set(1);
+        r.register("build_info", "1, with the version of the webhook", build);
         r.register("reviews", "Admission reviews by how they ended", self.reviews.clone());
-        let help = "Time from the last byte of a review to its answer, in seconds";
-        r.register("review_duration_seconds", help, self.latency.clone());
+        let help = "Time from the last byte of a review to its answer";
+        r.register_with_unit("review_duration", help, Unit::Seconds, self.latency.clone());
         r.register("connections", "Open TLS connections", self.connections.clone());
         let help = "AcceleratorFunction and FpgaRegion objects that reviews are answered from";
         r.register("objects", help, self.objects.clone());
@@ -94,23 +102,45 @@ impl Metrics {
 
 #[cfg(test)]
 mod tests {
+    use fpga_demo::exposition;
+
     use super::*;
+
+    const OUTCOMES: [Outcome; 4] =
+        [Outcome::Patched, Outcome::Passed, Outcome::Refused, Outcome::BadRequest];
+
+    fn eventful() -> Metrics {
+        let metrics = Metrics::default();
+        for outcome in OUTCOMES {
+            metrics.reviewed(outcome, Duration::from_micros(80));
+        }
+        metrics.leader.set(1);
+        metrics
+    }
 
     #[test]
     fn every_counter_is_in_the_text() {
-        let metrics = Metrics::default();
-        metrics.reviewed(Outcome::BadRequest, Duration::from_micros(80));
-        metrics.reviewed(Outcome::Patched, Duration::from_micros(80));
-        metrics.leader.set(1);
-        let text = metrics.text().unwrap();
+        let text = eventful().text().unwrap();
+        exposition::lint(&exposition::parse(&text), PREFIX);
         for line in [
+            concat!("kube_fpga_webhook_build_info{version=\"", env!("CARGO_PKG_VERSION"), "\"} 1"),
             "kube_fpga_webhook_reviews_total{outcome=\"bad_request\"} 1",
-            "kube_fpga_webhook_review_duration_seconds_bucket{le=\"0.0001\"} 2",
+            "kube_fpga_webhook_review_duration_seconds_bucket{le=\"0.0001\"} 4",
             "kube_fpga_webhook_leader 1",
             "kube_fpga_webhook_events_dropped_total 0",
             "kube_fpga_webhook_tls_handshake_failures_total 0",
         ] {
             assert!(text.lines().any(|l| l == line), "no {line} in:\n{text}");
         }
+    }
+
+    /// The reference is made of what is shown.
+    #[test]
+    fn the_reference_is_up_to_date() {
+        let metrics = exposition::parse(&eventful().text().unwrap());
+        let outcomes = OUTCOMES.map(|outcome| format!("`{}`", word(outcome))).join(", ");
+        let outcomes = format!("An `outcome` is one of {outcomes}.");
+        let expected = format!("{}\n{outcomes}\n", exposition::table(&metrics));
+        exposition::compare_with_reference("fpga-webhook", &expected);
     }
 }

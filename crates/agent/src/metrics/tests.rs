@@ -1,20 +1,14 @@
-use std::fmt::Write as _;
-use std::path::Path;
-
 use fpga::board::ErrorRegister;
 use fpga::names::{Mode, Naming};
 use fpga::records::{RunResult, Stage};
 use fpga::scan::{PortVitals, PowerState, Temperature};
+use fpga_demo::exposition::{self, Metric};
 
 use super::*;
 use crate::health::Reason;
 use crate::resources::{Memory, Settings, plan};
 use crate::status::Phase;
 use crate::testing::{NLB0, NLB3, board, inventory, loaded};
-use exposition::Metric;
-
-#[path = "../../tests/agent/exposition.rs"]
-mod exposition;
 
 const A10: &str = "fpga.intel.com/region-69528db6eb31577a8c3668f9faa081f6";
 
@@ -79,7 +73,7 @@ fn the_text_is_what_prometheus_wants() {
     let (metrics, status) = eventful();
     let text = metrics.text(&status).unwrap();
     let metrics = exposition::parse(&text);
-    exposition::lint(&metrics);
+    exposition::lint(&metrics, PREFIX);
     for (sample, expected) in [
         (format!("devices{{resource=\"{A10}\",state=\"healthy\"}}"), 1.0),
         (format!("devices{{resource=\"{A10}\",state=\"unhealthy\"}}"), 1.0),
@@ -124,7 +118,7 @@ fn what_is_gone_is_not_shown() {
     for trace in [A10, "dfl-port", "0000:10"] {
         assert!(!text.contains(trace), "{trace} in:\n{text}");
     }
-    exposition::lint(&exposition::parse(&text));
+    exposition::lint(&exposition::parse(&text), PREFIX);
 }
 
 /// The reference is made of what is shown.
@@ -132,31 +126,8 @@ fn what_is_gone_is_not_shown() {
 fn the_reference_is_up_to_date() {
     let (metrics, status) = eventful();
     let metrics = exposition::parse(&metrics.text(&status).unwrap());
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/metrics.md");
-    let text = std::fs::read_to_string(&path).unwrap();
-    let (begin, end) = ("<!-- generated: agent -->\n", "<!-- end -->\n");
-    let (head, rest) = text.split_once(begin).unwrap();
-    let (_, tail) = rest.split_once(end).unwrap();
-    let expected = format!("{head}{begin}{}{end}{tail}", table(&metrics));
-    if std::env::var_os("UPDATE_GENERATED").is_some() {
-        std::fs::write(&path, expected).unwrap();
-    } else {
-        assert!(
-            text == expected,
-            "{}: run UPDATE_GENERATED=1 cargo test -p fpga-agent",
-            path.display()
-        );
-    }
-}
-
-fn table(metrics: &[Metric]) -> String {
-    let mut table = "| metric | type | labels | meaning |\n|---|---|---|---|\n".to_owned();
-    for Metric { name, kind, labels, help, .. } in metrics {
-        let labels: Vec<_> = labels.iter().map(|label| format!("`{label}`")).collect();
-        let labels = if labels.is_empty() { "-".to_owned() } else { labels.join(", ") };
-        writeln!(table, "| `{name}` | {kind} | {labels} | {help} |").unwrap();
-    }
     let reasons: Vec<_> = Reason::ALL.iter().map(|reason| format!("`{reason}`")).collect();
-    writeln!(table, "\nA `reason` of a device or card is one of {}.", reasons.join(", ")).unwrap();
-    table
+    let reasons = format!("A `reason` of a device or card is one of {}.", reasons.join(", "));
+    let expected = format!("{}\n{reasons}\n", exposition::table(&metrics));
+    exposition::compare_with_reference("fpga-agent", &expected);
 }

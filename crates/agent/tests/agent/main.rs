@@ -12,7 +12,6 @@ mod changes;
 mod conditions;
 mod emulated;
 mod events;
-mod exposition;
 mod faults;
 mod grants;
 mod health;

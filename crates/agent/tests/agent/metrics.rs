@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use fpga::records::{Record, RunResult, Stage};
+use fpga_demo::exposition::{lint, parse};
 use fpga_demo::process::Process;
 
-use crate::exposition::{lint, parse};
 use crate::health::{address, get};
 use crate::node::{AF_NLB3, LIMIT, Node, REGION, allocatable, cards};
 
@@ -25,7 +25,7 @@ impl Scraper {
         assert_eq!(code, 200);
         let metrics = parse(&text);
         // What has no sample yet is not there at all.
-        lint(&metrics);
+        lint(&metrics, "kube_fpga_agent");
         metrics.into_iter().flat_map(|metric| metric.samples).collect()
     }
 

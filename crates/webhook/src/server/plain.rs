@@ -15,6 +15,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
 use super::route::{Routes, text};
+use crate::metrics;
 
 /// One probe or scrape needs one connection.
 const CONNECTIONS: usize = 16;
@@ -54,8 +55,8 @@ fn answer(request: &Request<Incoming>, routes: &Routes) -> Response<Full<Bytes>>
     match routes.metrics.text() {
         Ok(exposition) => {
             let mut answer = text(StatusCode::OK, &exposition);
-            let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-            answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+            let kind = HeaderValue::from_static(metrics::CONTENT_TYPE);
+            answer.headers_mut().insert(CONTENT_TYPE, kind);
             answer
         }
         Err(_) => text(StatusCode::INTERNAL_SERVER_ERROR, "the metrics cannot be written\n"),

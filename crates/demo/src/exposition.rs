@@ -1,23 +1,34 @@
-//! A strict reader of Prometheus' text format, and what a linter of it says.
+//! A strict reader of Prometheus' text format for the tests of those who write it, what a linter would say of
+//! it, and the table of the reference in `docs/metrics.md`.
 //!
-//! The unit tests of the metrics include this file, too.
+//! Its functions panic where the text is wrong, as assertions do.
+#![expect(clippy::unwrap_used)] // A panic is the failure report of the test that calls.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::path::Path;
 
 /// A metric: everything between one `# HELP` and the next.
 #[derive(Debug, Default)]
-pub(crate) struct Metric {
-    pub(crate) name: String,
-    pub(crate) help: String,
-    pub(crate) kind: String,
+pub struct Metric {
+    /// Its name, as in `# HELP`.
+    pub name: String,
+    /// What it is, in a sentence.
+    pub help: String,
+    /// `counter`, `gauge` or `histogram`.
+    pub kind: String,
     /// Samples by their name and labels, as they are written.
-    pub(crate) samples: BTreeMap<String, f64>,
+    pub samples: BTreeMap<String, f64>,
     /// The names of their labels, without a histogram's own.
-    pub(crate) labels: BTreeSet<String>,
+    pub labels: BTreeSet<String>,
 }
 
-/// Reads a text, and panics where it is none.
-pub(crate) fn parse(text: &str) -> Vec<Metric> {
+/// Reads a text.
+///
+/// # Panics
+/// Where it is none.
+#[must_use]
+pub fn parse(text: &str) -> Vec<Metric> {
     assert!(text.ends_with('\n'));
     let mut metrics: Vec<Metric> = Vec::new();
     for line in text.lines() {
@@ -60,15 +71,18 @@ fn sample(metric: &mut Metric, line: &str) {
     assert_eq!(before, None, "twice: {key}");
 }
 
-/// What promtool would complain of.
-pub(crate) fn lint(metrics: &[Metric]) {
+/// Looks for what promtool would complain of, in the metrics of a program whose names begin with `prefix`.
+///
+/// # Panics
+/// At the first complaint.
+pub fn lint(metrics: &[Metric], prefix: &str) {
     let names: BTreeSet<_> = metrics.iter().map(|metric| &metric.name).collect();
     assert_eq!(names.len(), metrics.len(), "a metric is there twice");
     for Metric { name, help, kind, samples, labels } in metrics {
         let is_word = |text: &str| {
             text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
         };
-        assert!(name.starts_with("kube_fpga_agent_") && is_word(name), "{name}");
+        assert!(name.starts_with(prefix) && is_word(name), "{name}");
         assert!(labels.iter().all(|label| is_word(label)), "{name}: {labels:?}");
         assert!(help.len() > 10 && help.ends_with('.') && !help.ends_with(".."), "{name}: {help}");
         assert!(["counter", "gauge", "histogram"].contains(&kind.as_str()), "{name}: {kind}");
@@ -85,4 +99,36 @@ pub(crate) fn lint(metrics: &[Metric]) {
         assert!(!["_bucket", "_sum", "_count", "_info_info"].iter().any(|s| name.ends_with(s)));
         assert!(samples.values().all(|value| kind != "counter" || *value >= 0.0));
     }
+}
+
+/// A row for each metric, in Markdown.
+#[must_use]
+pub fn table(metrics: &[Metric]) -> String {
+    let mut table = "| metric | type | labels | meaning |\n|---|---|---|---|\n".to_owned();
+    for Metric { name, kind, labels, help, .. } in metrics {
+        let labels: Vec<_> = labels.iter().map(|label| format!("`{label}`")).collect();
+        let labels = if labels.is_empty() { "-".to_owned() } else { labels.join(", ") };
+        let _ = writeln!(table, "| `{name}` | {kind} | {labels} | {help} |");
+    }
+    table
+}
+
+/// Compares `expected` with the part of `docs/metrics.md` that is generated for `program`; with `UPDATE_GENERATED` in
+/// the environment it writes it.
+///
+/// # Panics
+/// If they differ, or the page has no such part.
+pub fn compare_with_reference(program: &str, expected: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/metrics.md");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let (begin, end) = (format!("<!-- generated: {program} -->\n"), "<!-- end -->\n");
+    let (head, rest) = text.split_once(&begin).unwrap();
+    let (_, tail) = rest.split_once(end).unwrap();
+    let expected = format!("{head}{begin}{expected}{end}{tail}");
+    if std::env::var_os("UPDATE_GENERATED").is_some() {
+        std::fs::write(&path, expected).unwrap();
+        return;
+    }
+    let path = path.display();
+    assert!(text == expected, "{path}: run UPDATE_GENERATED=1 cargo test -p {program}");
 }
