@@ -45,6 +45,16 @@ impl World {
         }
     }
 
+    /// The version of the Linux whose driver answers; the emulator answers as 6.1 does.
+    pub(crate) fn linux(&self) -> (u32, u32) {
+        if self.face == Face::Emulator {
+            return (6, 1);
+        }
+        let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+        let mut numbers = release.split('.').map_while(|number| number.parse().ok());
+        (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0))
+    }
+
     /// Asks the emulator: why not, if it does not do it.
     pub(crate) fn ask(&self, command: &Command) -> Result<(), String> {
         let answer = Client::connect(&self.control).and_then(|mut client| client.call(command));

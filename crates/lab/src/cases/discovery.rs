@@ -3,7 +3,7 @@
 use anyhow::ensure;
 
 use super::Case;
-use super::machines::{self, HELLO, NLB0, NLB3, machine, pac};
+use super::machines::{self, HELLO, NLB0, NLB3, card, machine, pac};
 use crate::guest::Node;
 
 pub(super) const CASES: &[Case] = &[
@@ -29,6 +29,20 @@ pub(super) const CASES: &[Case] = &[
         name: "discovery/mixed",
         about: "cards with one and with two ports",
         machine: || machine(&[pac(&[NLB3, HELLO]), pac(&[NLB0]), pac(&[HELLO])]),
+        play: found,
+    },
+    Case {
+        name: "discovery/kinds",
+        about: "cards of every other kind that the driver knows, with and without a region",
+        machine: || {
+            machine(&[
+                card("d5005", &[NLB0]),
+                card("n3000", &[HELLO]),
+                card("integrated", &[NLB3]),
+                card("n6001", &[HELLO]),
+                card("n5010", &[NLB0]),
+            ])
+        },
         play: found,
     },
 ];

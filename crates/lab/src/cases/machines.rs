@@ -17,9 +17,14 @@ pub(crate) struct Card {
     pub(crate) virtual_functions: bool,
 }
 
+/// A card of a kind that the emulator knows.
+pub(crate) const fn card(kind: &'static str, functions: &'static [&'static str]) -> Card {
+    Card { kind, functions, virtual_functions: false }
+}
+
 /// A PAC Arria 10.
 pub(crate) const fn pac(functions: &'static [&'static str]) -> Card {
-    Card { kind: "pac-a10", functions, virtual_functions: false }
+    card("pac-a10", functions)
 }
 
 /// The description of a machine with these cards.

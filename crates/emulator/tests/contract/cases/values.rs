@@ -2,7 +2,16 @@
 
 use nix::errno::Errno::{EINVAL, ERANGE};
 
-use crate::table::{Case, case, fails, is};
+use crate::table::{Case, Need, case, fails, is};
+
+/// `power_hwmon_write` divides by 1000000.
+const SIGNED_WATTS: Need = Need {
+    is_met: |world| world.linux() <= (6, 1),
+    what: "Linux later than 6.1 takes it as unsigned",
+};
+/// `power_hwmon_write` divides by MICRO, which is unsigned; seen in 6.12.
+const UNSIGNED_WATTS: Need =
+    Need { is_met: |world| world.linux() >= (6, 12), what: "Linux 6.1 takes it as signed" };
 
 pub(super) const ALL: &[Case] = &[
     case("ltr 1", |b| b.store("{port0}/ltr", "1"), is("written"))
@@ -99,7 +108,16 @@ pub(super) const ALL: &[Case] = &[
     .then(&[("{power}/power1_max", is("127000000"))]),
     case("power1_max, negative", |b| b.store("{power}/power1_max", "-5000000"), is("written"))
         .writes()
+        .needs(SIGNED_WATTS)
         .then(&[("{power}/power1_max", is("0"))]),
+    case(
+        "power1_max, negative, as unsigned",
+        |b| b.store("{power}/power1_max", "-5000000"),
+        is("written"),
+    )
+    .writes()
+    .needs(UNSIGNED_WATTS)
+    .then(&[("{power}/power1_max", is("127000000"))]),
     case("power1_max, hexadecimal", |b| b.store("{power}/power1_max", "0x2625a00"), fails(EINVAL))
         .after(|b| b.stored("{power}/power1_max", "3000000"))
         .writes()
