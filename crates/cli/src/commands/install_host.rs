@@ -31,7 +31,8 @@ const HOOK: &str = "fpga-hook";
 Examples:
   fpgactl install-host
   fpgactl install-host --hooks-dir /etc/containers/oci/hooks.d
-  fpgactl install-host --bin-dir /host/opt/intel/fpga-sw --hook-path /opt/intel/fpga-sw/fpga-hook
+  fpgactl install-host --bin-dir /host/opt/intel/fpga-sw \\
+    --hooks-dir /host/etc/containers/oci/hooks.d --hook-path /opt/intel/fpga-sw/fpga-hook
   fpgactl install-host --uninstall --hooks-dir /etc/containers/oci/hooks.d")]
 pub(crate) struct Args {
     /// Where the programs go; made if it is missing

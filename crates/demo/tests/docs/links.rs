@@ -51,8 +51,12 @@ fn follow(page: &Page, link: &str) -> Result<(), String> {
         None => (local.as_str(), None),
     };
     let path = if link.starts_with('#') { page.path.clone() } else { PathBuf::from(path) };
-    if !path.exists() {
+    let Ok(found) = path.canonicalize() else {
         return Err("there is no such file".to_owned());
+    };
+    let docs = top().join("docs").canonicalize().unwrap();
+    if page.path.starts_with(&docs) && !link.contains("://") && !found.starts_with(&docs) {
+        return Err(format!("it leads nowhere in the book: write {REPOSITORY}..."));
     }
     match fragment {
         Some(fragment) if is_markdown(&path) => {
