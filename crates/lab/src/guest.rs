@@ -21,19 +21,34 @@ pub(crate) use node::{Node, PATIENCE, eventually};
 /// The word by which the program knows that it is the guest's first process.
 pub(crate) const WORD: &str = "lab-guest";
 
-/// Does what the host asks for and switches the machine off.
+/// Does what the host asks for and switches the machine off, or has that done.
 pub(crate) fn run() -> ! {
-    let ended = match start() {
-        Ok((link, task)) => {
-            let ended = perform(&link, task).unwrap_or_else(|e| Ended::Failed(format!("{e:#}")));
-            link.call(&Request::End(ended)).map(drop)
-        }
-        Err(error) => Err(error),
-    };
-    if let Err(error) = ended {
-        eprintln!("fpga-lab: {error:#}");
+    match start().and_then(|(link, task)| finish(&link, task)) {
+        Ok(Last::Off) => {}
+        Ok(Last::Wait) => loop {
+            nix::unistd::pause();
+        },
+        Err(error) => eprintln!("fpga-lab: {error:#}"),
     }
     setup::power_off()
+}
+
+/// What is left to do when the host knows how the task ended.
+enum Last {
+    Off,
+    /// The host ends the machine: where a person or a script reads the console, the kernel's own end has too much to say.
+    Wait,
+}
+
+fn finish(link: &Arc<Link>, task: Task) -> anyhow::Result<Last> {
+    let last = if matches!(task, Task::Program(_)) { Last::Wait } else { Last::Off };
+    let ended = perform(link, task).unwrap_or_else(|e| Ended::Failed(format!("{e:#}")));
+    if matches!(last, Last::Wait) {
+        // What the program wrote is on its way to the host.
+        let _ = nix::sys::termios::tcdrain(std::io::stdout());
+    }
+    link.call(&Request::End(ended))?;
+    Ok(last)
 }
 
 fn start() -> anyhow::Result<(Arc<Link>, Task)> {

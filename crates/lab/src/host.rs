@@ -79,7 +79,11 @@ impl Lab {
                 [boot::LOG, emulator::LOG].map(|l| tail(&directory.path().join(l))).concat()
             }
         };
-        guest.end();
+        match task {
+            Task::Case(_) => guest.end(),
+            // It waits for that.
+            Task::Program(_) => drop(guest),
+        }
         Ok(Outcome { ended, notes, logs, directory })
     }
 }

@@ -20,10 +20,12 @@ pub(super) fn mounts() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Variables for the guest's programs.
+/// Variables for the guest's programs, which find ours as if they were installed.
 pub(super) fn environment() -> [(&'static str, String); 4] {
+    let own = std::env::current_exe().unwrap_or_default();
+    let own = own.parent().unwrap_or(Path::new("/")).display();
     [
-        ("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin".to_owned()),
+        ("PATH", format!("{own}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")),
         ("HOME", DIRECTORY.to_owned()),
         ("TMPDIR", format!("{DIRECTORY}/tmp")),
         ("TERM", "linux".to_owned()),

@@ -8,6 +8,9 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use anyhow::Context;
+use nix::sys::signal::{Signal, kill, killpg};
+use nix::sys::wait::{Id, WaitPidFlag, waitid};
+use nix::unistd::Pid;
 
 use super::Lab;
 use super::emulator::Emulator;
@@ -71,6 +74,15 @@ impl Guest {
 
 impl Drop for Guest {
     fn drop(&mut self) {
+        let Ok(id) = i32::try_from(self.child.id()) else { return };
+        let id = Pid::from_raw(id);
+        // The kernel has helpers, in the session that it made for itself, which would stay. Stopped, it does not see them
+        // die first, of which it complains on the console.
+        let stopped = WaitPidFlag::WSTOPPED | WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT;
+        let _ = kill(id, Signal::SIGSTOP);
+        let _ = waitid(Id::Pid(id), stopped);
+        let _ = killpg(id, Signal::SIGKILL);
+        // One that was still on its way to its session.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
