@@ -31,7 +31,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 pub use error::Error;
 use namespace::Namespace;
-pub use namespace::NamespaceError;
+pub use namespace::{NamespaceError, is_namespace};
 use serde::{Deserialize, Serialize};
 
 use crate::bitstream::ImageId;

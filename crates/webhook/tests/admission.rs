@@ -174,4 +174,17 @@ fn a_refusal_is_one_short_line() {
     let answer = Answer::read(&decide(&bytes, &index(None, None), &Settings::default()));
     let message = answer.refused.unwrap();
     assert!(message.len() < 1500 && !message.contains(char::is_control), "{message:?}");
+    // And where something else is expected than a text.
+    let text = Value::String("a\u{7f}é".repeat(100_000));
+    let bytes = review("vision", Some(&text), &Value::Null);
+    let answer = Answer::read(&decide(&bytes, &index(None, None), &Settings::default()));
+    let bad = decide(text.to_string().as_bytes(), &index(None, None), &Settings::default());
+    for message in [answer.refused.unwrap(), String::from_utf8(bad.body).unwrap()] {
+        let line = message.trim_end();
+        assert!(line.len() < 500 && !line.contains(char::is_control), "{line:?}");
+        assert!(
+            line.contains("invalid type: string") && line.contains("expected struct"),
+            "{line}"
+        );
+    }
 }

@@ -42,7 +42,7 @@ impl FromStr for Namespace {
 impl TryFrom<String> for Namespace {
     type Error = NamespaceError;
     fn try_from(text: String) -> Result<Self, NamespaceError> {
-        if text == ANY_NAMESPACE || is_label(&text) {
+        if text == ANY_NAMESPACE || is_namespace(&text) {
             return Ok(Self(text));
         }
         Err(NamespaceError { text })
@@ -61,7 +61,9 @@ impl Borrow<str> for Namespace {
     }
 }
 
-fn is_label(text: &str) -> bool {
+/// Whether a namespace can have this name: a label of RFC 1123, as the API server checks it.
+#[must_use]
+pub fn is_namespace(text: &str) -> bool {
     let inner = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
     (1..=MAX_LENGTH).contains(&text.len())
         && text.bytes().all(inner)

@@ -2,6 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use fpga::grants::is_namespace;
 use json_patch::PatchOperation;
 use serde_json::value::RawValue;
 
@@ -144,6 +145,9 @@ fn describe(request: &Request<'_>, pod: &Pod<'_>, about: &mut About) -> Result<S
         let (pod, request) = (quote(own), quote(asked));
         return Err(whole(Fault::Namespace { pod, request }));
     }
+    if !namespace.is_empty() && !is_namespace(namespace) {
+        return Err(whole(Fault::NoNamespace(namespace.to_owned())));
+    }
     about.namespace = namespace.to_owned();
     let name = metadata.and_then(|m| m.name.as_ref().or(m.generate_name.as_ref()));
     about.pod = name.map(|name| name.to_string()).unwrap_or_default();
@@ -262,7 +266,14 @@ fn whole(fault: Fault) -> Refusal {
     Refusal { container: None, fault }
 }
 
-/// An error in one line.
+/// An error in one line. It may quote what was sent, which can be long, before it says where and what was expected.
 fn line(error: &serde_json::Error) -> String {
-    error.to_string().replace(char::is_control, " ")
+    const MOST: usize = 300;
+    let text = error.to_string().replace(char::is_control, " ");
+    if text.len() <= MOST {
+        return text;
+    }
+    let (head, tail) = (MOST / 2, text.len() - MOST / 2);
+    let (head, tail) = (text.floor_char_boundary(head), text.ceil_char_boundary(tail));
+    format!("{} ... {}", &text[..head], &text[tail..])
 }

@@ -35,6 +35,9 @@ pub enum Fault {
         /// What the request says.
         request: String,
     },
+    /// The API server knows no such namespaces.
+    #[error("{} is not the name of a namespace", quote(.0))]
+    NoNamespace(String),
     /// No object has that name.
     #[error("no such resource: {}: {hint}", quote(.resource))]
     Unknown {
@@ -163,7 +166,10 @@ impl Refusal {
     #[must_use]
     pub const fn reason(&self) -> &'static str {
         match self.fault {
-            Fault::NoPod(_) | Fault::Unreadable(_) | Fault::Namespace { .. } => "FpgaInvalidPod",
+            Fault::NoPod(_)
+            | Fault::Unreadable(_)
+            | Fault::Namespace { .. }
+            | Fault::NoNamespace(_) => "FpgaInvalidPod",
             Fault::Unknown { .. } => "FpgaUnknownFunction",
             Fault::NotGranted { .. } => "FpgaNotGranted",
             Fault::Ambiguous { .. } | Fault::Faulty { .. } => "FpgaFaultyObject",
