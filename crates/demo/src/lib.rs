@@ -3,6 +3,7 @@
 //!
 //! [`kubelet`] is a stand-in for the kubelet's device manager that speaks the device plugin protocol
 //! over real unix sockets, [`apiserver`] one for the API server, [`machine`] an emulated machine and its containers, [`act`] the scenario.
+//! [`exposition`] reads what programs show to Prometheus.
 
 pub mod act;
 pub mod admission;

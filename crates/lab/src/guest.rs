@@ -23,32 +23,27 @@ pub(crate) const WORD: &str = "lab-guest";
 
 /// Does what the host asks for and switches the machine off, or has that done.
 pub(crate) fn run() -> ! {
-    match start().and_then(|(link, task)| finish(&link, task)) {
-        Ok(Last::Off) => {}
-        Ok(Last::Wait) => loop {
-            nix::unistd::pause();
-        },
-        Err(error) => eprintln!("fpga-lab: {error:#}"),
+    if let Err(error) = start().and_then(|(link, task)| finish(&link, task)) {
+        eprintln!("fpga-lab: {error:#}");
     }
     setup::power_off()
 }
 
-/// What is left to do when the host knows how the task ended.
-enum Last {
-    Off,
-    /// The host ends the machine: where a person or a script reads the console, the kernel's own end has too much to say.
-    Wait,
-}
-
-fn finish(link: &Arc<Link>, task: Task) -> anyhow::Result<Last> {
-    let last = if matches!(task, Task::Program(_)) { Last::Wait } else { Last::Off };
+fn finish(link: &Arc<Link>, task: Task) -> anyhow::Result<()> {
+    let is_program = matches!(task, Task::Program(_));
     let ended = perform(link, task).unwrap_or_else(|e| Ended::Failed(format!("{e:#}")));
-    if matches!(last, Last::Wait) {
-        // What the program wrote is on its way to the host.
+    if is_program {
+        // What it wrote is on its way to the host.
         let _ = nix::sys::termios::tcdrain(std::io::stdout());
     }
     link.call(&Request::End(ended))?;
-    Ok(last)
+    // Where a person or a script reads the console, the kernel's own end has too much to say: the host ends the machine.
+    if is_program {
+        loop {
+            nix::unistd::pause();
+        }
+    }
+    Ok(())
 }
 
 fn start() -> anyhow::Result<(Arc<Link>, Task)> {

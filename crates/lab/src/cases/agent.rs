@@ -272,7 +272,10 @@ async fn during_programming(node: &Node) -> anyhow::Result<()> {
     let request = [(AF_NLB3.to_owned(), 1)].into();
     while scene.kubelet.node().allocatable(AF_NLB0) == 0 {
         let start = Instant::now();
-        scene.kubelet.allocate("pod", &request).await?;
+        let responses = scene.kubelet.allocate("pod", &request).await?;
+        let given: Vec<_> =
+            responses.iter().flat_map(|r| &r.devices).map(|d| d.host_path.as_str()).collect();
+        ensure!(given.len() == 1, "the container was given {given:?}");
         scene.kubelet.release("pod");
         longest = longest.max(start.elapsed());
         answers += 1;

@@ -34,8 +34,8 @@ impl Guest {
         task: &Task,
     ) -> anyhow::Result<Self> {
         let (line, far) = UnixStream::pair()?;
-        // The shell makes the line descriptor 3. setpriv: a guest ends with us, however we end. setarch: with randomised addresses the file behind the cards'
-        // registers is mapped wrong, and nothing tells.
+        // The shell makes the line descriptor 3. setpriv: a guest ends with us, however we end. setarch: with randomised
+        // addresses the file behind the cards' registers is mapped wrong, and nothing tells.
         let mut command = Command::new("/bin/sh");
         command
             .args(["-c", "exec 3<&0 0<\"$0\" && exec setpriv --pdeathsig KILL setarch -R \"$@\""]);
@@ -74,14 +74,14 @@ impl Guest {
 
 impl Drop for Guest {
     fn drop(&mut self) {
-        let Ok(id) = i32::try_from(self.child.id()) else { return };
-        let id = Pid::from_raw(id);
         // The kernel has helpers, in the session that it made for itself, which would stay. Stopped, it does not see them
         // die first, of which it complains on the console.
-        let stopped = WaitPidFlag::WSTOPPED | WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT;
-        let _ = kill(id, Signal::SIGSTOP);
-        let _ = waitid(Id::Pid(id), stopped);
-        let _ = killpg(id, Signal::SIGKILL);
+        if let Ok(id) = i32::try_from(self.child.id()).map(Pid::from_raw) {
+            let stopped = WaitPidFlag::WSTOPPED | WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT;
+            let _ = kill(id, Signal::SIGSTOP);
+            let _ = waitid(Id::Pid(id), stopped);
+            let _ = killpg(id, Signal::SIGKILL);
+        }
         // One that was still on its way to its session.
         let _ = self.child.kill();
         let _ = self.child.wait();

@@ -24,7 +24,7 @@ fn card(b: &Bench) -> String {
 /// The real driver reaches for what is freed when the port is closed.
 const NO_CRASH: Need = Need {
     is_met: |world| world.face == Face::Emulator,
-    what: "Linux 6.1 crashes when the port is closed",
+    what: "Linux crashes when the port is closed",
 };
 
 /// The same for a management node, where memory that was freed still has what it had in 6.1.
