@@ -1,12 +1,15 @@
 //! The command line.
 
 use std::ffi::OsString;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{CommandFactory as _, Parser, ValueEnum};
+use clap::{CommandFactory as _, Parser};
+use fpga::duration::parse_interval;
 use fpga::root::Root;
+use fpga_cluster::http::Listen;
+use fpga_cluster::logging::LogArgs;
+use fpga_cluster::optional::OrNone;
 
 mod go;
 mod health;
@@ -76,16 +79,12 @@ pub struct Args {
     pub rescan_interval: Duration,
 
     /// Where /healthz, /readyz and /metrics are served; none switches them off.
-    #[arg(long, default_value = "127.0.0.1:10270", value_parser = parse_health, value_name = "IP:PORT")]
-    pub health_address: HealthAddress,
+    #[arg(long, default_value = "127.0.0.1:10270", value_name = "[IP]:PORT")]
+    pub health_address: OrNone<Listen>,
 
-    /// Form of the log lines on standard error.
-    #[arg(long, default_value = "text", value_enum, value_name = "FORMAT")]
-    pub log_format: LogFormat,
-
-    /// Verbosity as in klog: 0 to 3 state changes, 4 and 5 details, from 6 on everything.
-    #[arg(short, long = "v", default_value_t = 0, value_name = "N")]
-    pub verbosity: u8,
+    /// Flags about log lines.
+    #[command(flatten)]
+    pub log: LogArgs,
 
     /// Flags about the health of devices.
     #[command(flatten)]
@@ -116,23 +115,6 @@ Exit codes:
   0  stopped by SIGTERM or SIGINT, with its sockets removed
   1  cannot run: an unreadable root, an address in use
   2  wrong command line";
-
-/// The form of log lines.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum LogFormat {
-    /// For people.
-    Text,
-    /// One JSON object a line.
-    Json,
-}
-
-/// Where the health endpoint is; `None` when it is switched off.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct HealthAddress(pub Option<SocketAddr>);
-
-/// A time that may be switched off.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct OptionalInterval(pub Option<Duration>);
 
 /// The arguments of a command line and the klog flags that were left out of them.
 #[derive(Debug)]
@@ -165,45 +147,9 @@ impl Args {
     }
 }
 
-fn parse_health(text: &str) -> Result<HealthAddress, String> {
-    match text {
-        "" | "none" => Ok(HealthAddress(None)),
-        _ => match text.parse() {
-            Ok(address) => Ok(HealthAddress(Some(address))),
-            Err(_) => Err("expected an IP address and a port, or none".to_owned()),
-        },
-    }
-}
-
-fn parse_optional(text: &str) -> Result<OptionalInterval, String> {
-    match text {
-        "" | "none" => Ok(OptionalInterval(None)),
-        _ => match parse_interval(text) {
-            Ok(interval) => Ok(OptionalInterval(Some(interval))),
-            Err(error) => Err(format!("{error}, or none")),
-        },
-    }
-}
-
-/// A whole number with a unit: `500ms`, `30s`, `5m`, `1h`. Zero would be a busy loop.
-fn parse_interval(text: &str) -> Result<Duration, String> {
-    let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
-    let (number, unit) = text.split_at(digits);
-    let milliseconds = match unit {
-        "ms" => Some(1),
-        "s" => Some(1000),
-        "m" => Some(60 * 1000),
-        "h" => Some(60 * 60 * 1000),
-        _ => None,
-    };
-    let total =
-        number.parse::<u64>().ok().zip(milliseconds).and_then(|(n, unit)| n.checked_mul(unit));
-    match total {
-        Some(total) if total > 0 => Ok(Duration::from_millis(total)),
-        _ => {
-            Err("expected a number above zero and a unit, such as 500ms, 30s, 5m or 1h".to_owned())
-        }
-    }
+/// An interval that can be switched off.
+fn parse_optional(text: &str) -> Result<OrNone<Duration>, String> {
+    OrNone::parse(text, parse_interval)
 }
 
 #[cfg(test)]

@@ -1,13 +1,13 @@
 //! What the command line means.
 
-use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
 use fpga::names::{Mode, Naming, UnknownWord};
 use fpga::root::Root;
+use fpga_cluster::api::Source;
+use fpga_cluster::http::Listen;
 
-use crate::api::Source;
 use crate::args::{Args, HealthArgs, RegionArgs};
 use crate::cdi::Hook;
 use crate::health::Policy;
@@ -35,7 +35,7 @@ pub struct Config {
     /// How the health of devices is judged.
     pub health: HealthConfig,
     /// Where the health endpoint is, if anywhere.
-    pub health_address: Option<SocketAddr>,
+    pub health_address: Option<Listen>,
     /// Name of the Node object.
     pub node_name: Option<String>,
     /// The API server, if there is one.
@@ -121,7 +121,7 @@ fn health(args: HealthArgs) -> HealthConfig {
 
 fn region(args: RegionArgs) -> Result<RegionConfig, ConfigError> {
     let mut arguments = Vec::new();
-    let grants_file = optional(&args.grants_file).map(absolute).transpose()?;
+    let grants_file = args.grants_file.0.as_deref().map(absolute).transpose()?;
     if args.allow_any {
         arguments.push("--allow-any".to_owned());
     } else if let Some(path) = &grants_file
@@ -129,7 +129,7 @@ fn region(args: RegionArgs) -> Result<RegionConfig, ConfigError> {
     {
         arguments.extend(["--grants".to_owned(), text(path)?]);
     }
-    let hook_results = optional(&args.hook_results).map(absolute).transpose()?;
+    let hook_results = args.hook_results.0.as_deref().map(absolute).transpose()?;
     match &hook_results {
         Some(path) if path == Path::new(fpga::records::DEFAULT_DIRECTORY) => {}
         Some(path) => arguments.extend(["--results".to_owned(), text(path)?]),
@@ -149,13 +149,8 @@ fn region(args: RegionArgs) -> Result<RegionConfig, ConfigError> {
         allow_any: args.allow_any,
         hook_results,
         bound_nodes: None,
-        pod_resources: optional(&args.pod_resources_socket).map(absolute).transpose()?,
+        pod_resources: args.pod_resources_socket.0.as_deref().map(absolute).transpose()?,
     })
-}
-
-/// A path, unless it is the word that switches off what is there.
-fn optional(path: &Path) -> Option<&Path> {
-    (path != Path::new("none") && path != Path::new("")).then_some(path)
 }
 
 fn text(path: &Path) -> Result<String, ConfigError> {

@@ -4,33 +4,32 @@
 //! What is granted is what the AcceleratorFunction objects of a namespace say. While the API server is away
 //! the file stays as it is: containers start with what was granted before.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use fpga::grants::Grants;
 use fpga::names::Mode;
-use fpga_api::{GROUP, Kind, STORAGE_VERSION};
-use kube::Api;
-use kube::core::{ApiResource, DynamicObject, GroupVersionKind};
-use kube::runtime::watcher::{self, watcher};
+use fpga_api::{Kind, Manifest};
+use fpga_cluster::api::Server;
+use fpga_cluster::backoff::Backoff;
+use fpga_cluster::debounce::Debounce;
+use fpga_cluster::reach::{self, Reach};
+use fpga_cluster::told::Standing;
+use fpga_cluster::watch::Mirror;
 use tokio::sync::watch;
-use tokio::time::Instant;
-use tokio_stream::StreamExt as _;
 
-use crate::api::{self, Server, chain, is_gone};
-use crate::backoff::Backoff;
 use crate::mode::reached;
 use crate::region::{Programming, RegionConfig};
 use objects::Objects;
 
 mod objects;
 
-const VERSION: &str = STORAGE_VERSION;
-const KIND: &str = Kind::Function.as_str();
+const KIND: Kind = Kind::Function;
 
-/// Changes in quick succession are written once.
+/// Changes in quick succession are written once, but not later than [`PATIENCE`] after the first.
 const QUIET: Duration = Duration::from_millis(100);
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Starts to keep the file, as long as the mode is region.
 pub fn keep(config: &RegionConfig, mode: watch::Receiver<Mode>, server: Option<Server>) {
@@ -79,127 +78,76 @@ async fn run(job: Job, mut mode: watch::Receiver<Mode>) {
 
 struct Keeper {
     path: PathBuf,
-    objects: Objects,
     /// What is in the file, as far as it is known.
     written: Option<Grants>,
-    /// When to write.
-    due: Option<Instant>,
     retry: Backoff,
-    /// What was last logged as being in the way.
-    trouble: Option<String>,
     /// What was logged about objects that grant nothing.
-    told: BTreeMap<String, String>,
+    told: Standing<(String, String)>,
 }
 
 impl Keeper {
     fn new(path: PathBuf) -> Self {
-        Self {
-            path,
-            objects: Objects::default(),
-            written: None,
-            due: None,
-            retry: api::backoff(),
-            trouble: None,
-            told: BTreeMap::new(),
-        }
+        Self { path, written: None, retry: reach::backoff(), told: Standing::default() }
     }
 
     async fn follow(mut self, server: &Server) {
-        let mut backoff = api::backoff();
-        let client = loop {
-            match server.client().await {
-                Ok(client) => break client,
-                Err(error) => self.report(chain(&error)),
-            }
-            tokio::time::sleep(backoff.delay()).await;
+        let path = self.path.display().to_string();
+        let lost = move |reason: &str| {
+            format!(
+                "cannot watch the {KIND} objects, so what is granted stays as {path} has it; retrying: {reason}"
+            )
         };
-        let kind = ApiResource::from_gvk(&GroupVersionKind::gvk(GROUP, VERSION, KIND));
-        let objects = Api::<DynamicObject>::all_with(client, &kind);
-        let mut events = std::pin::pin!(watcher(objects, watcher::Config::default()));
+        let mut reach = Reach::saying(lost, format!("the API server reports {KIND} objects again"));
+        let client = server.wait(&mut reach).await;
+        let mut mirror = Mirror::new(client, KIND, reach, Manifest::trim);
+        let objects = mirror.store();
+        let mut debounce = Debounce::new(QUIET, PATIENCE);
         loop {
-            let due = async {
-                match self.due {
-                    Some(at) => tokio::time::sleep_until(at).await,
-                    None => std::future::pending().await,
+            tokio::select! {
+                _ = mirror.next() => debounce.changed(),
+                () = debounce.due() => {
+                    let objects = objects.state();
+                    let objects = Objects::read(objects.iter().map(AsRef::as_ref));
+                    self.tell(&objects);
+                    if let Err(delay) = self.write(&objects).await {
+                        debounce.retry_in(delay);
+                    }
                 }
-            };
-            let event = tokio::select! {
-                event = events.next() => event,
-                () = due => {
-                    self.write().await;
-                    continue;
-                }
-            };
-            match event {
-                Some(Ok(event)) => {
-                    backoff.reset();
-                    self.take(event);
-                }
-                // The history that the watch stood on has been compacted; it starts over by itself.
-                Some(Err(error)) if is_gone(&error) => tracing::debug!("{KIND} objects: {error}"),
-                Some(Err(error)) => {
-                    self.report(reason(&error));
-                    tokio::time::sleep(backoff.delay()).await;
-                }
-                None => return,
             }
-        }
-    }
-
-    fn take(&mut self, event: watcher::Event<DynamicObject>) {
-        if self.objects.take(event) {
-            if self.trouble.take().is_some() {
-                tracing::info!("the API server tells of {KIND} objects again");
-            }
-            self.tell();
-            self.due = Some(Instant::now() + QUIET);
         }
     }
 
     /// Logs which objects grant nothing, once.
-    fn tell(&mut self) {
-        let refused: BTreeMap<_, _> = self.objects.refused().collect();
-        for (object, reason) in &refused {
-            if self.told.get(object) != Some(reason) {
-                tracing::warn!("{KIND} {object} grants nothing: {reason}");
-            }
+    fn tell(&mut self, objects: &Objects) {
+        let refused: BTreeSet<_> = objects.refused().collect();
+        for (object, reason) in self.told.update(refused).0 {
+            tracing::warn!("{KIND} {object} grants nothing: {reason}");
         }
-        self.told = refused;
     }
 
-    async fn write(&mut self) {
-        self.due = None;
-        let grants = self.objects.grants();
+    /// Writes what is granted; if it fails, it is to be tried again after a time.
+    async fn write(&mut self, objects: &Objects) -> Result<(), Duration> {
+        let grants = objects.grants();
         if self.written.as_ref() == Some(&grants) {
-            return;
+            return Ok(());
         }
         let path = self.path.clone();
         let save = tokio::task::spawn_blocking(move || save(&path, grants)).await;
         let failed = match save {
             Ok(Ok((grants, written))) => {
                 if written {
-                    let count = self.objects.count();
+                    let count = objects.count();
                     tracing::info!("{count} functions granted: {} written", self.path.display());
                 }
                 self.written = Some(grants);
                 self.retry.reset();
-                return;
+                return Ok(());
             }
             Ok(Err(error)) => error.to_string(),
             Err(error) => error.to_string(),
         };
         tracing::error!("grants cannot be written: {failed}");
-        self.due = Some(Instant::now() + self.retry.delay());
-    }
-
-    fn report(&mut self, reason: String) {
-        if self.trouble.as_ref() != Some(&reason) {
-            tracing::warn!(
-                "cannot watch the {KIND} objects, so what is granted stays as {} has it; retrying: {reason}",
-                self.path.display()
-            );
-        }
-        self.trouble = Some(reason);
+        Err(self.retry.delay())
     }
 }
 
@@ -210,14 +158,4 @@ fn save(path: &Path, grants: Grants) -> Result<(Grants, bool), fpga::grants::Err
     }
     grants.save(path)?;
     Ok((grants, true))
-}
-
-/// In words, with the usual cause of an answer that would not tell it.
-fn reason(error: &watcher::Error) -> String {
-    match error {
-        watcher::Error::InitialListFailed(kube::Error::Api(status)) if status.code == 404 => {
-            format!("the API server has no {GROUP}/{VERSION} {KIND}: its CRD is not installed")
-        }
-        other => chain(other),
-    }
 }

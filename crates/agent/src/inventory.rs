@@ -11,6 +11,7 @@ use fpga::board::{Board, Inventory, Problem};
 use fpga::root::Root;
 use fpga::scan::{Vitals, scan, vitals};
 use fpga::watch::Watcher;
+use fpga_cluster::told::Told;
 use tokio::sync::watch;
 
 use crate::health::{Condition, Judge};
@@ -70,7 +71,7 @@ pub fn follow(
             root,
             looks,
             watcher,
-            trouble: None,
+            trouble: Told::default(),
             busy: Busy::default(),
             judge,
             metrics,
@@ -85,7 +86,7 @@ struct Follower {
     root: Root,
     looks: Looks,
     watcher: Option<Watcher>,
-    trouble: Option<String>,
+    trouble: Told,
     busy: Busy,
     judge: Judge,
     metrics: Metrics,
@@ -122,7 +123,7 @@ impl Follower {
         match self.watcher.as_mut().map(|watcher| watcher.wait(Some(interval))) {
             Some(Ok(changed)) => changed,
             Some(Err(error)) => {
-                if self.trouble.replace(error.to_string()) != Some(error.to_string()) {
+                if self.trouble.is_news(error.to_string()) {
                     tell(&error, self.looks.rescan);
                 }
                 thread::sleep(interval.min(AFTER_ERROR));

@@ -21,20 +21,15 @@
 //! The kubelet's gRPC client must send an `:authority` that is a valid one, as it does since
 //! Kubernetes 1.26 (`localhost`); HTTP/2 libraries in Rust refuse a bare socket path.
 
-pub mod api;
 pub mod args;
-pub mod backoff;
 pub mod cdi;
 pub mod config;
 pub mod device;
 mod directories;
-pub mod events;
 pub mod grants;
 pub mod health;
-pub mod http;
 pub mod inventory;
 pub mod lifecycle;
-pub mod logging;
 pub mod manager;
 pub mod metrics;
 pub mod mode;

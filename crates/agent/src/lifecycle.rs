@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use fpga::names::{Mode, ResourceName};
+use fpga_cluster::backoff::Backoff;
 use kubelet_api::v1beta1::device_plugin_server::DevicePluginServer;
 use tokio::net::UnixStream;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -14,7 +15,6 @@ use tokio::task::JoinHandle;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::Server;
 
-use crate::backoff::Backoff;
 use crate::metrics::Metrics;
 use crate::plugin::{Plugin, Streams, Target};
 use crate::region::Handout;

@@ -5,14 +5,14 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use fpga_agent::args::{Args, Parsed};
 use fpga_agent::config::{Config, ConfigError};
-use fpga_agent::{logging, run};
+use fpga_agent::run;
 
 fn main() -> ExitCode {
     let Parsed { args, ignored } = match Args::parse_line(std::env::args_os()) {
         Ok(parsed) => parsed,
         Err(error) => error.exit(),
     };
-    logging::start(args.log_format, args.verbosity);
+    args.log.start(&["fpga_agent", "fpga"]);
     if !ignored.is_empty() {
         tracing::warn!("flags without effect: {}", ignored.join(" "));
     }

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use fpga::names::{Mode, ResourceName};
+use fpga_cluster::events::Reporter;
 use tokio::sync::watch;
 use tokio::task::{Id, JoinError, JoinSet};
 
-use crate::events::Reporter;
 use crate::inventory::Snapshot;
 use crate::lifecycle::{self, Resource};
 use crate::metrics::Metrics;

@@ -14,6 +14,7 @@ use fpga::id::PciAddress;
 use fpga::names::ResourceName;
 use fpga::records::{Record, Taken};
 use fpga::scan::Vitals;
+use fpga_cluster::events::Sending;
 use prometheus_client::encoding::prometheus_text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -23,8 +24,6 @@ use prometheus_client::registry::{Registry, Unit};
 use crate::health::Condition;
 use crate::resources::Offer;
 use crate::status::Status;
-
-pub use prometheus_client::encoding::prometheus_text::CONTENT_TYPE;
 
 mod gauges;
 
@@ -105,17 +104,6 @@ pub enum Cleaning {
     /// It is clean.
     Done,
     /// It is not.
-    Failed,
-}
-
-/// What became of an event.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Sending {
-    /// The API server has it.
-    Sent,
-    /// There were too many.
-    Limited,
-    /// The API server did not take it.
     Failed,
 }
 
@@ -223,10 +211,10 @@ impl Metrics {
 
     /// Something became of an event.
     pub fn event(&self, result: Sending) {
-        self.0.events.get_or_create(&vec![("result", result.as_str().to_owned())]).inc();
+        self.0.events.get_or_create(&vec![("result", word(result).to_owned())]).inc();
     }
 
-    /// Everything as text of [`CONTENT_TYPE`].
+    /// Everything in the Prometheus text format.
     ///
     /// # Errors
     /// None in practice: the text is written to memory.
@@ -308,13 +296,11 @@ impl Cleaning {
     }
 }
 
-impl Sending {
-    const fn as_str(self) -> &'static str {
-        match self {
-            Self::Sent => "sent",
-            Self::Limited => "limited",
-            Self::Failed => "failed",
-        }
+fn word(result: Sending) -> &'static str {
+    match result {
+        Sending::Sent => "sent",
+        Sending::Limited => "limited",
+        Sending::Failed => "failed",
     }
 }
 

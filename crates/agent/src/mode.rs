@@ -4,20 +4,20 @@
 //! configured mode until it knows better, and when the API server is away it goes on as it was.
 
 use fpga::names::{Mode, NODE_MODE_ANNOTATION, UnknownWord};
+use fpga_cluster::api::Server;
+use fpga_cluster::reach::Reach;
+use fpga_cluster::told::Told;
+use fpga_cluster::watch::Watch;
 use k8s_openapi::api::core::v1::Node;
 use kube::core::PartialObjectMeta;
-use kube::runtime::watcher::watch_object;
 use kube::{Api, ResourceExt as _};
 use tokio::sync::watch;
-use tokio_stream::StreamExt as _;
-
-use crate::api::{self, Server, chain, is_gone};
 
 /// Starts watching the annotation of `node`. The value is `configured` until the annotation is known.
 #[must_use]
 pub fn follow(configured: Mode, node: String, server: Server) -> watch::Receiver<Mode> {
     let (mode, receiver) = watch::channel(configured);
-    let follower = Follower { configured, node, mode, reachable: true, told: None };
+    let follower = Follower { configured, node, mode, told: Told::default() };
     tokio::spawn(follower.run(server));
     receiver
 }
@@ -34,56 +34,47 @@ struct Follower {
     configured: Mode,
     node: String,
     mode: watch::Sender<Mode>,
-    /// Whether the last word to the log was that the API server answers.
-    reachable: bool,
     /// The wrong annotation that was last complained of.
-    told: Option<String>,
+    told: Told,
 }
 
 impl Follower {
     async fn run(mut self, server: Server) {
-        let mut backoff = api::backoff();
-        let client = loop {
-            match server.client().await {
-                Ok(client) => break client,
-                Err(error) => self.unreachable(&error),
-            }
-            tokio::time::sleep(backoff.delay()).await;
-        };
+        let mut reach = self.reach();
+        let client = server.wait(&mut reach).await;
         let nodes = Api::<PartialObjectMeta<Node>>::all(client);
-        let mut updates = std::pin::pin!(watch_object(nodes, &self.node));
-        while let Some(update) = updates.next().await {
-            match update {
-                Ok(node) => {
-                    backoff.reset();
-                    self.answered();
-                    let annotations = node.as_ref().map(|node| node.annotations());
-                    let value = annotations.and_then(|all| all.get(NODE_MODE_ANNOTATION));
-                    self.take(value.map(String::as_str));
-                }
-                // The history that the watch stood on has been compacted; it starts over by itself.
-                Err(error) if is_gone(&error) => tracing::debug!("node {}: {error}", self.node),
-                Err(error) => {
-                    self.unreachable(&error);
-                    tokio::time::sleep(backoff.delay()).await;
-                }
-            }
+        let mut updates = Watch::one(nodes, &self.node, reach);
+        loop {
+            let node = updates.next().await;
+            let annotations = node.as_ref().map(|node| node.annotations());
+            let value = annotations.and_then(|all| all.get(NODE_MODE_ANNOTATION));
+            self.take(value.map(String::as_str));
         }
+    }
+
+    fn reach(&self) -> Reach {
+        let (node, mode) = (self.node.clone(), self.mode.subscribe());
+        let lost = move |reason: &str| {
+            let mode = *mode.borrow();
+            format!(
+                "cannot read the annotation of node {node}, staying in mode {mode} and retrying: {reason}"
+            )
+        };
+        Reach::saying(lost, "the API server answers again")
     }
 
     fn take(&mut self, annotation: Option<&str>) {
         let mode = match decide(self.configured, annotation) {
             Ok(mode) => {
-                self.told = None;
+                self.told.clear();
                 mode
             }
             Err(error) => {
-                if self.told.as_deref() != annotation {
+                if self.told.is_news(annotation.unwrap_or_default().to_owned()) {
                     let (node, configured) = (&self.node, self.configured);
                     tracing::warn!(
                         "node {node}: annotation {NODE_MODE_ANNOTATION}: {error}; using mode {configured}"
                     );
-                    self.told = annotation.map(str::to_owned);
                 }
                 self.configured
             }
@@ -100,26 +91,6 @@ impl Follower {
             *current = mode;
             changed
         });
-    }
-
-    fn answered(&mut self) {
-        if !self.reachable {
-            tracing::info!("the API server answers again");
-        }
-        self.reachable = true;
-    }
-
-    fn unreachable(&mut self, error: &dyn std::error::Error) {
-        let reason = chain(error);
-        if self.reachable {
-            let (node, mode) = (&self.node, *self.mode.borrow());
-            tracing::warn!(
-                "cannot read the annotation of node {node}, staying in mode {mode} and retrying: {reason}"
-            );
-        } else {
-            tracing::debug!("still cannot read the annotation of node {}: {reason}", self.node);
-        }
-        self.reachable = false;
     }
 }
 

@@ -10,12 +10,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use fpga::names::ResourceName;
+use fpga_cluster::api::{Server, chain};
 use kube::api::{Patch, PatchParams};
 use kube::core::Request;
 use serde_json::{Map, Value, json};
 use tokio::sync::watch;
-
-use crate::api::{Server, chain};
 
 /// When to look after a change: the kubelet sets the number to 0 within a minute, and lets go of the
 /// resource five minutes after its plugin went (`endpointStopGracePeriod` in pkg/kubelet/cm/devicemanager).
@@ -148,7 +147,7 @@ fn removal(node: &Value, stale: &[String]) -> Value {
     })
 }
 
-fn passing(error: &dyn std::error::Error) -> Failure {
+fn passing(error: &(dyn std::error::Error + 'static)) -> Failure {
     Failure::Passing(chain(error))
 }
 

@@ -16,9 +16,10 @@ use std::time::{Duration, Instant};
 
 use fpga::names::{Mode, Naming};
 use fpga::root::Root;
+use fpga_cluster::backoff::Backoff;
+use fpga_cluster::told::Told;
 use tokio::sync::{mpsc, watch};
 
-use crate::backoff::Backoff;
 use crate::inventory::Snapshot;
 use crate::metrics::{Cleaning, Metrics};
 use crate::mode::reached;
@@ -74,7 +75,7 @@ pub async fn clean(source: Source) -> Infallible {
         looks: Backoff::new(FIRST_LOOK, SLOWEST_LOOK),
         asked: None,
         hasty: false,
-        trouble: None,
+        trouble: Told::default(),
     };
     loop {
         cleaner.wait_for_region_mode().await;
@@ -107,7 +108,7 @@ struct Cleaner {
     /// keeps the agent busy by closing ports.
     hasty: bool,
     /// What was last logged as being in the way.
-    trouble: Option<String>,
+    trouble: Told,
 }
 
 impl Cleaner {
@@ -190,7 +191,7 @@ impl Cleaner {
         self.hasty = false;
         match podresources::list(&self.source.socket).await {
             Ok(held) => {
-                self.trouble = None;
+                self.trouble.clear();
                 self.ledger.listed(&held, Instant::now());
             }
             Err(error) => return self.report(error.to_string()),
@@ -201,14 +202,13 @@ impl Cleaner {
     }
 
     fn report(&mut self, reason: String) {
-        if self.trouble.as_ref() != Some(&reason) {
+        if self.trouble.is_news(reason.clone()) {
             tracing::info!(
                 "regions that pods have left are cleaned by the runtime hook alone: the kubelet's pod \
                  resources {}: {reason}",
                 self.source.socket.display()
             );
         }
-        self.trouble = Some(reason);
     }
 
     async fn clean(&mut self, device: &Held) {

@@ -1,19 +1,21 @@
 //! Puts the parts together and runs them until a signal.
 
+use std::convert::Infallible;
 use std::io;
-use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use fpga::names::Mode;
-use tokio::signal::unix::{SignalKind, signal};
+use fpga_cluster::api::Server;
+use fpga_cluster::events::{self, Events, Rate, Reporter};
+use fpga_cluster::http::{Endpoint, Listen, Report};
+use fpga_cluster::signals;
+use k8s_openapi::api::core::v1::ObjectReference;
 use tokio::sync::{mpsc, watch};
 
-use crate::api::Server;
 use crate::config::Config;
-use crate::events::Reporter;
 use crate::grants;
 use crate::health::Judge;
-use crate::http::Endpoint;
 use crate::inventory::{self, Looks};
 use crate::manager::{InventoryEnded, Manager};
 use crate::metrics::Metrics;
@@ -26,6 +28,11 @@ use crate::results;
 use crate::socket_dir::{self, Seen};
 use crate::status::Status;
 
+/// Events about the node: these at once, and one more a minute.
+const EVENTS: Rate = Rate { burst: 20, refill: Duration::from_secs(60) };
+/// The last attempt to write one is made after some minutes.
+const EVENT_ATTEMPTS: u32 = 12;
+
 /// Why the agent cannot run.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
@@ -37,11 +44,11 @@ pub enum RunError {
         /// Why.
         error: io::Error,
     },
-    /// The address of the health endpoint is not to be had.
+    /// The address of the health endpoint is unavailable.
     #[error("--health-address {address}: {error}")]
     Health {
         /// The address.
-        address: SocketAddr,
+        address: Listen,
         /// Why.
         error: io::Error,
     },
@@ -71,13 +78,15 @@ pub enum RunError {
 /// # Errors
 /// [`RunError`], in one line.
 pub async fn run(config: Config) -> Result<(), RunError> {
-    let stop = signals().map_err(|error| RunError::System { what: "signal handler", error })?;
+    let stop =
+        signals::stop().map_err(|error| RunError::System { what: "signal handler", error })?;
     let sys = config.root.sys();
     std::fs::read_dir(sys).map_err(|error| RunError::Root { path: sys.to_owned(), error })?;
 
     let status = Status::default();
     let metrics = Metrics::default();
-    let endpoint = endpoint(config.health_address, status.clone(), metrics.clone()).await?;
+    let about = About { status: status.clone(), metrics: metrics.clone() };
+    let endpoint = endpoint(config.health_address, about).await?;
     let watch_failed = |error| RunError::Watch { path: config.sockets.directory.clone(), error };
     let (seen, seen_no_more) = socket_dir::follow(config.sockets.clone()).map_err(watch_failed)?;
     let looks = Looks { rescan: config.rescan_interval, health: config.health.interval };
@@ -93,7 +102,10 @@ pub async fn run(config: Config) -> Result<(), RunError> {
         results::follow(directory, metrics.clone())
             .map_err(|error| RunError::System { what: "thread", error })?;
     }
-    let reporter = Reporter::start(server.as_ref(), config.node_name.as_ref(), metrics.clone());
+    let reporter = match (&server, &config.node_name) {
+        (Some(server), Some(node)) => reporter(server.clone(), node, metrics.clone()),
+        _ => Reporter::default(),
+    };
     let tidied = server.clone().zip(config.node_name.clone()).filter(|_| !config.keep_stale);
     let (allocations, allocated) = mpsc::unbounded_channel();
     let handout = Handout::new(&config.region, allocations);
@@ -124,35 +136,64 @@ pub async fn run(config: Config) -> Result<(), RunError> {
     }
 }
 
-fn signals() -> io::Result<impl Future<Output = ()>> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    Ok(async move {
-        tokio::select! {
-            _ = terminate.recv() => tracing::info!("stopping: SIGTERM"),
-            _ = interrupt.recv() => tracing::info!("stopping: SIGINT"),
-        }
-    })
+/// What the health endpoint shows.
+struct About {
+    status: Status,
+    metrics: Metrics,
+}
+
+impl Report for About {
+    fn missing(&self) -> Vec<String> {
+        self.status.missing()
+    }
+
+    fn metrics(&self) -> Result<String, std::fmt::Error> {
+        self.metrics.text(&self.status)
+    }
 }
 
 async fn endpoint(
-    address: Option<SocketAddr>,
-    status: Status,
-    metrics: Metrics,
-) -> Result<impl Future<Output = std::convert::Infallible>, RunError> {
+    address: Option<Listen>,
+    about: About,
+) -> Result<impl Future<Output = Infallible>, RunError> {
     let endpoint = match address {
         Some(address) => {
-            let bound = Endpoint::bind(address, status, metrics).await;
-            Some(bound.map_err(|error| RunError::Health { address, error })?)
+            let bound = Endpoint::bind(address).await;
+            let bound = bound.map_err(|error| RunError::Health { address, error })?;
+            tracing::info!("health endpoint at http://{}", bound.address());
+            Some(bound)
         }
         None => None,
     };
     Ok(async {
         match endpoint {
-            Some(endpoint) => endpoint.run().await,
+            Some(endpoint) => endpoint.run(about).await,
             None => std::future::pending().await,
         }
     })
+}
+
+/// Starts writing Events about the node.
+fn reporter(server: Server, node: &str, metrics: Metrics) -> Reporter {
+    let terms = events::Terms {
+        controller: "fpga.intel.com/agent",
+        instance: node.to_owned(),
+        action: "CheckHealth",
+        about: format!("node {node}"),
+        rate: EVENTS,
+        attempts: EVENT_ATTEMPTS,
+    };
+    let (events, queue) = Events::new(move |result| metrics.event(result));
+    tokio::spawn(queue.write(server, terms));
+    // `kubectl describe node` asks for what has the node's name as its uid, as the kubelet writes it.
+    let regarding = ObjectReference {
+        api_version: Some("v1".to_owned()),
+        kind: Some("Node".to_owned()),
+        name: Some(node.to_owned()),
+        uid: Some(node.to_owned()),
+        ..ObjectReference::default()
+    };
+    Reporter::new(events, regarding)
 }
 
 /// Counts the kubelets that come up.

@@ -7,12 +7,14 @@
 
 mod crd;
 mod function;
+mod manifest;
 mod meaning;
 mod region;
 mod status;
 
 pub use crd::{CATEGORY, GROUP, STORAGE_VERSION, VERSIONS, crds};
 pub use function::{AcceleratorFunction, AcceleratorFunctionSpec, FunctionMode};
+pub use manifest::Manifest;
 pub use meaning::{Fault, Kind, Meaning, NAME_LIMIT};
 pub use region::{FpgaRegion, FpgaRegionSpec};
 pub use status::{Condition, ConditionStatus, READY, Status};

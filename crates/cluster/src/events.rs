@@ -118,6 +118,34 @@ impl Events {
     }
 }
 
+/// Where notices about one object are handed in; without effect where nobody writes Events.
+#[derive(Debug, Clone, Default)]
+pub struct Reporter(Option<(Events, ObjectReference)>);
+
+impl Reporter {
+    /// All notices are about this object.
+    #[must_use]
+    pub fn new(events: Events, regarding: ObjectReference) -> Self {
+        Self(Some((events, regarding)))
+    }
+
+    /// Hands in a notice that something is wrong.
+    pub fn warn(&self, reason: &'static str, note: String) {
+        self.send(reason, note, true);
+    }
+
+    /// Hands in a notice that all is well.
+    pub fn tell(&self, reason: &'static str, note: String) {
+        self.send(reason, note, false);
+    }
+
+    fn send(&self, reason: &'static str, note: String, is_warning: bool) {
+        if let Some((events, regarding)) = &self.0 {
+            events.send(Notice { regarding: regarding.clone(), reason, note, is_warning });
+        }
+    }
+}
+
 impl Queue {
     /// Writes notices as Events, until nobody can hand one in any more.
     pub async fn write(mut self, server: Server, terms: Terms) {

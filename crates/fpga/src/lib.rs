@@ -13,6 +13,7 @@ pub mod bitstream;
 pub mod board;
 pub mod catalog;
 pub mod driver;
+pub mod duration;
 pub mod errors;
 pub mod grants;
 pub mod id;

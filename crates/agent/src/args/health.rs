@@ -1,6 +1,9 @@
 //! Flags about the health of devices.
 
+use std::time::Duration;
+
 use clap::{Args, ValueEnum};
+use fpga_cluster::optional::OrNone;
 
 /// What was typed about health.
 #[derive(Debug, Clone, Args)]
@@ -9,7 +12,7 @@ pub struct HealthArgs {
     /// How often temperatures, errors and power states are looked at, of which the kernel reports no
     /// change; none leaves it at the scans.
     #[arg(long, default_value = "30s", value_parser = super::parse_optional, value_name = "TIME")]
-    pub health_interval: super::OptionalInterval,
+    pub health_interval: OrNone<Duration>,
 
     /// What makes a device unhealthy, beside what leaves no choice. The rest is told in metrics and events.
     #[arg(
@@ -37,7 +40,7 @@ pub struct HealthArgs {
 
     /// How long the devices of a card that vanished stay listed, as unhealthy; none withdraws them at once.
     #[arg(long, default_value = "10m", value_parser = super::parse_optional, value_name = "TIME")]
-    pub keep_vanished: super::OptionalInterval,
+    pub keep_vanished: OrNone<Duration>,
 }
 
 /// What can make a device unhealthy.

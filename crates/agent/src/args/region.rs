@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
+use fpga_cluster::optional::OrNone;
 
 /// What was typed about region mode.
 #[derive(Debug, Clone, Args)]
@@ -22,7 +23,7 @@ pub struct RegionArgs {
     pub hook_path: PathBuf,
 
     /// How long the hook waits for cards that others program.
-    #[arg(long, default_value = "30s", value_parser = super::parse_interval, value_name = "TIME")]
+    #[arg(long, default_value = "30s", value_parser = fpga::duration::parse_interval, value_name = "TIME")]
     pub hook_timeout: Duration,
 
     /// Where the hook finds the bitstreams, if not where it looks by itself.
@@ -36,7 +37,7 @@ pub struct RegionArgs {
     /// File that tells the hook which functions each namespace may have programmed, kept in line with the
     /// AcceleratorFunction objects when there is an API server; none leaves it alone.
     #[arg(long, default_value = fpga::grants::DEFAULT_PATH, value_name = "FILE")]
-    pub grants_file: PathBuf,
+    pub grants_file: OrNone<PathBuf>,
 
     /// Let every namespace have every function in the store programmed.
     #[arg(long)]
@@ -45,7 +46,7 @@ pub struct RegionArgs {
     /// Directory in which the hook leaves the result of each run, which are counted and removed; none leaves
     /// them uncounted.
     #[arg(long, default_value = fpga::records::DEFAULT_DIRECTORY, value_name = "DIR")]
-    pub hook_results: PathBuf,
+    pub hook_results: OrNone<PathBuf>,
 
     /// The kubelet's socket that tells which pod holds which device; none switches off the cleaning of
     /// regions that a pod has left.
@@ -54,7 +55,7 @@ pub struct RegionArgs {
         default_value = "/var/lib/kubelet/pod-resources/kubelet.sock",
         value_name = "FILE"
     )]
-    pub pod_resources_socket: PathBuf,
+    pub pod_resources_socket: OrNone<PathBuf>,
 }
 
 /// What has a region programmed before a container starts.

@@ -3,9 +3,7 @@
 use std::collections::BTreeMap;
 
 use fpga::grants::{ANY_NAMESPACE, Grant, Grants};
-use fpga_api::{FunctionMode, Kind, Meaning};
-use kube::core::DynamicObject;
-use kube::runtime::watcher::Event;
+use fpga_api::{FunctionMode, Kind, Manifest, Meaning};
 
 /// Namespace and name.
 type Key = (String, String);
@@ -13,45 +11,23 @@ type Key = (String, String);
 /// What one object grants: something, nothing by right, or nothing because of a fault.
 type Verdict = Result<Option<Grant>, String>;
 
-/// The objects that are there.
-#[derive(Debug, Default)]
-pub(super) struct Objects {
-    current: BTreeMap<Key, Verdict>,
-    /// A list that is still arriving. Until it is complete, what was there before counts.
-    arriving: Option<BTreeMap<Key, Verdict>>,
-}
+/// The objects that there are.
+#[derive(Debug)]
+pub(super) struct Objects(BTreeMap<Key, Verdict>);
 
 impl Objects {
-    /// Takes an event in; true when the objects may be others than before.
-    pub(super) fn take(&mut self, event: Event<DynamicObject>) -> bool {
-        match event {
-            Event::Init => {
-                self.arriving = Some(BTreeMap::new());
-                false
-            }
-            Event::InitApply(object) => {
-                let arriving = self.arriving.get_or_insert_default();
-                arriving.insert(key(&object), verdict(&object));
-                false
-            }
-            Event::InitDone => {
-                self.current = self.arriving.take().unwrap_or_default();
-                true
-            }
-            Event::Apply(object) => {
-                self.current.insert(key(&object), verdict(&object));
-                true
-            }
-            Event::Delete(object) => self.current.remove(&key(&object)).is_some(),
-        }
+    /// Reads all of them.
+    pub(super) fn read<'a>(objects: impl IntoIterator<Item = &'a Manifest>) -> Self {
+        let key = |object: &Manifest| (object.namespace().to_owned(), object.name().to_owned());
+        Self(objects.into_iter().map(|object| (key(object), verdict(object))).collect())
     }
 
     /// What they grant together.
     pub(super) fn grants(&self) -> Grants {
         let mut grants = Grants::default();
-        for ((namespace, _), verdict) in &self.current {
+        for ((namespace, _), verdict) in &self.0 {
             if let Ok(Some(grant)) = verdict {
-                // A verdict has looked at the namespace.
+                // A verdict has checked the namespace.
                 let _ = grants.insert(namespace, *grant);
             }
         }
@@ -60,32 +36,27 @@ impl Objects {
 
     /// How many of them grant something.
     pub(super) fn count(&self) -> usize {
-        self.current.values().filter(|verdict| matches!(verdict, Ok(Some(_)))).count()
+        self.0.values().filter(|verdict| matches!(verdict, Ok(Some(_)))).count()
     }
 
     /// The faulty ones, with the reason.
     pub(super) fn refused(&self) -> impl Iterator<Item = (String, String)> {
-        self.current.iter().filter_map(|((namespace, name), verdict)| {
+        self.0.iter().filter_map(|((namespace, name), verdict)| {
             let reason = verdict.as_ref().err()?;
             Some((format!("{namespace}/{name}"), reason.clone()))
         })
     }
 }
 
-fn key(object: &DynamicObject) -> Key {
-    let text = |field: &Option<String>| field.clone().unwrap_or_default();
-    (text(&object.metadata.namespace), text(&object.metadata.name))
-}
-
-fn verdict(object: &DynamicObject) -> Verdict {
-    let (namespace, name) = key(object);
+fn verdict(object: &Manifest) -> Verdict {
+    let namespace = object.namespace();
     // An object is in one namespace and never speaks for all.
     if namespace == ANY_NAMESPACE {
         return Err(format!("its namespace is {namespace:?}"));
     }
-    let meaning = Meaning::read(Kind::Function, &name, &object.data["spec"]);
+    let meaning = object.meaning(Kind::Function);
     let Some(grant) = grant(meaning.map_err(|fault| fault.to_string())?) else { return Ok(None) };
-    Grants::default().insert(&namespace, grant).map_err(|error| error.to_string())?;
+    Grants::default().insert(namespace, grant).map_err(|error| error.to_string())?;
     Ok(Some(grant))
 }
 
@@ -102,6 +73,9 @@ fn grant(meaning: Meaning) -> Option<Grant> {
 
 #[cfg(test)]
 mod tests {
+    use kube::runtime::reflector::Store;
+    use kube::runtime::reflector::store::Writer;
+    use kube::runtime::watcher::Event;
     use serde_json::{Value, json};
 
     use super::*;
@@ -110,17 +84,15 @@ mod tests {
     const NLB3: &str = "f7df405cbd7acf7222f144b0b93acd18";
     const HASH: &str = "40007c0623210742000ebc58df6f5343e668b03a";
 
-    fn object(namespace: &str, name: &str, spec: Value) -> DynamicObject {
+    fn object(namespace: &str, name: &str, spec: Value) -> Manifest {
         serde_json::from_value(json!({
-            "apiVersion": "fpga.intel.com/v2",
-            "kind": "AcceleratorFunction",
             "metadata": { "namespace": namespace, "name": name },
             "spec": spec,
         }))
         .unwrap()
     }
 
-    fn region(namespace: &str, name: &str, afu: &str) -> DynamicObject {
+    fn region(namespace: &str, name: &str, afu: &str) -> Manifest {
         object(namespace, name, json!({ "afuId": afu, "interfaceId": A10, "mode": "region" }))
     }
 
@@ -130,29 +102,26 @@ mod tests {
 
     #[test]
     fn objects_of_region_mode_grant_in_their_namespace() {
-        let mut objects = Objects::default();
         let without_mode = json!({ "afuId": HASH, "interfaceId": A10 });
         let preprogrammed = json!({ "afuId": NLB3, "interfaceId": A10, "mode": "af" });
-        for object in [
+        let mut all = vec![
             region("vision", "nlb3", NLB3),
             object("audio", "matrix", without_mode),
             object("text", "nlb3", preprogrammed),
-        ] {
-            assert!(objects.take(Event::Apply(object)));
-        }
+        ];
+        let objects = Objects::read(&all);
         assert!(allows(&objects, "vision", NLB3) && !allows(&objects, "vision", HASH));
         assert!(allows(&objects, "audio", HASH) && !allows(&objects, "audio", NLB3));
         assert!(!allows(&objects, "text", NLB3));
         assert_eq!((objects.count(), objects.refused().count()), (2, 0));
-        assert!(objects.take(Event::Delete(region("vision", "nlb3", NLB3))));
-        assert!(!allows(&objects, "vision", NLB3));
+        all.remove(0);
+        assert!(!allows(&Objects::read(&all), "vision", NLB3));
     }
 
     /// As the first version has them: for what is loaded already.
     #[test]
     fn an_object_without_interface_grants_nothing_and_is_no_fault() {
-        let mut objects = Objects::default();
-        objects.take(Event::Apply(object("vision", "nlb3", json!({ "afuId": NLB3 }))));
+        let objects = Objects::read(&[object("vision", "nlb3", json!({ "afuId": NLB3 }))]);
         assert_eq!((objects.count(), objects.refused().count()), (0, 0));
         assert_eq!(objects.grants(), Grants::default());
     }
@@ -176,8 +145,7 @@ mod tests {
             ("*", good.clone(), "its namespace is \"*\""),
             ("", good.clone(), "namespace \"\""),
         ] {
-            let mut objects = Objects::default();
-            objects.take(Event::Apply(object(namespace, "x", spec)));
+            let objects = Objects::read(&[object(namespace, "x", spec)]);
             let refused: Vec<_> = objects.refused().collect();
             let [(name, found)] = refused.as_slice() else { panic!("{reason}: {refused:?}") };
             assert_eq!(*name, format!("{namespace}/x"));
@@ -188,18 +156,24 @@ mod tests {
 
     #[test]
     fn a_list_counts_when_it_is_complete() {
-        let mut objects = Objects::default();
-        objects.take(Event::Apply(region("vision", "a", NLB3)));
-        assert!(!objects.take(Event::Init));
-        assert!(!objects.take(Event::InitApply(region("vision", "b", HASH))));
+        let mut writer = Writer::new(Kind::Function);
+        let now = |store: Store<Manifest>| {
+            let objects = store.state();
+            Objects::read(objects.iter().map(AsRef::as_ref))
+        };
+        writer.apply_watcher_event(&Event::Apply(region("vision", "a", NLB3)));
+        writer.apply_watcher_event(&Event::Init);
+        writer.apply_watcher_event(&Event::InitApply(region("vision", "b", HASH)));
         assert!(
-            allows(&objects, "vision", NLB3),
+            allows(&now(writer.as_reader()), "vision", NLB3),
             "what was there is gone before the list is complete"
         );
-        assert!(objects.take(Event::InitDone));
+        writer.apply_watcher_event(&Event::InitDone);
+        let objects = now(writer.as_reader());
         assert!(!allows(&objects, "vision", NLB3) && allows(&objects, "vision", HASH));
-        objects.take(Event::Init);
-        assert!(objects.take(Event::InitDone));
+        writer.apply_watcher_event(&Event::Init);
+        writer.apply_watcher_event(&Event::InitDone);
+        let objects = now(writer.as_reader());
         assert_eq!(objects.grants(), Grants::default());
     }
 }

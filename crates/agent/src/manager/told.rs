@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 
 use fpga::board::Problem;
 use fpga::names::{Mode, ResourceName};
+use fpga_cluster::events::Reporter;
+use fpga_cluster::told::Standing;
 
 use crate::device::{Device, Health};
-use crate::events::{Notice, Reporter};
 use crate::health::Condition;
 use crate::inventory::Snapshot;
 use crate::region::Programming;
@@ -17,9 +18,9 @@ use crate::resources::Note;
 pub(super) struct Told {
     mode: Option<Mode>,
     drivers: Option<bool>,
-    notes: BTreeSet<Note>,
-    problems: BTreeSet<(String, String)>,
-    conditions: BTreeSet<Condition>,
+    notes: Standing<Note>,
+    problems: Standing<(String, String)>,
+    conditions: Standing<Condition>,
 }
 
 impl Told {
@@ -50,17 +51,15 @@ impl Told {
             _ if loaded => tracing::info!("an FPGA driver has been loaded"),
             _ => tracing::warn!("no FPGA driver is loaded; waiting for one"),
         }
-        for note in notes.difference(&self.notes) {
+        for note in self.notes.update(notes).0 {
             tracing::warn!("{}: {}", note.object, note.message);
         }
-        self.notes = notes;
         let all = inventory.all_problems().chain(&found.problems);
         let problems =
             all.map(|Problem { object, message }| (object.clone(), message.clone())).collect();
-        for (object, message) in BTreeSet::difference(&problems, &self.problems) {
+        for (object, message) in self.problems.update(problems).0 {
             tracing::warn!("{object}: {message}");
         }
-        self.problems = problems;
         self.tell_conditions(found, reporter);
     }
 
@@ -68,18 +67,18 @@ impl Told {
     fn tell_conditions(&mut self, found: &Snapshot, reporter: &Reporter) {
         let told = found.conditions.iter().filter(|condition| !condition.unhealthy);
         let conditions: BTreeSet<Condition> = told.cloned().collect();
-        for condition in conditions.difference(&self.conditions) {
-            let Condition { board, reason, message, .. } = condition;
+        let (new, gone) = self.conditions.update(conditions);
+        for condition in new {
+            let Condition { board, reason, message, .. } = &condition;
             tracing::warn!(%board, port = condition.port, %reason, "{message}");
             let port = condition.port.as_ref().map(|port| format!(", {port}")).unwrap_or_default();
             let note = format!("card {board}{port}: {message}");
-            reporter.tell(Notice { reason: reason.event(), note, is_warning: true });
+            reporter.warn(reason.event(), note);
         }
-        for condition in self.conditions.difference(&conditions) {
-            let Condition { board, reason, message, .. } = condition;
+        for condition in gone {
+            let Condition { board, reason, message, .. } = &condition;
             tracing::info!(%board, port = condition.port, %reason, "no longer: {message}");
         }
-        self.conditions = conditions;
     }
 }
 /// Logs what an operator would otherwise have to ask the kubelet about.
@@ -96,12 +95,12 @@ pub(super) fn tell_health(
             (Health::Unhealthy { reason, message }, _) => {
                 tracing::warn!(resource = %name, device = device.id, %reason, "device is unhealthy: {message}");
                 let note = format!("device {} of {name} is unhealthy: {message}", device.id);
-                reporter.tell(Notice { reason: reason.event(), note, is_warning: true });
+                reporter.warn(reason.event(), note);
             }
             (Health::Healthy, Some(_)) => {
                 tracing::info!(resource = %name, device = device.id, "device is healthy again");
                 let note = format!("device {} of {name} is healthy again", device.id);
-                reporter.tell(Notice { reason: "FpgaHealthy", note, is_warning: false });
+                reporter.tell("FpgaHealthy", note);
             }
             (Health::Healthy, None) => {
                 tracing::info!(resource = %name, device = device.id, "device found")
