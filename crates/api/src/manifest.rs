@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use kube_core::{NamespaceResourceScope, ObjectMeta, Resource};
+use kube_core::{DynamicResourceScope, ObjectMeta, Resource};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
@@ -64,7 +64,7 @@ impl Manifest {
 /// Its kind is known to whoever asks for it.
 impl Resource for Manifest {
     type DynamicType = Kind;
-    type Scope = NamespaceResourceScope;
+    type Scope = DynamicResourceScope;
 
     fn kind(kind: &Kind) -> Cow<'_, str> {
         kind.as_str().into()

@@ -7,7 +7,6 @@
 
 use std::process::ExitCode;
 
-mod duration;
 mod trees;
 
 /// As in `fpgactl`, whose files these are.

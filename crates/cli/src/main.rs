@@ -9,7 +9,6 @@ use clap::Parser as _;
 
 mod args;
 mod commands;
-mod duration;
 mod output;
 mod progress;
 mod status;

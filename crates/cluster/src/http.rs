@@ -36,7 +36,8 @@ const CONNECTION_LIMIT: Duration = Duration::from_secs(10);
 /// Wait after a failed accept, which means that descriptors or memory are short.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-const TEXT: &str = "text/plain; charset=utf-8";
+/// The content type of an answer for people.
+pub const TEXT: &str = "text/plain; charset=utf-8";
 
 /// What a process says about itself.
 pub trait Report: Send + Sync + 'static {

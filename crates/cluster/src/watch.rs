@@ -3,7 +3,7 @@
 use std::fmt::Debug;
 use std::pin::Pin;
 
-use kube::runtime::watcher::{self, watch_object};
+use kube::runtime::watcher::{self, Event, watch_object, watcher};
 use kube::{Api, Resource};
 use serde::de::DeserializeOwned;
 use tokio::time::Instant;
@@ -49,6 +49,17 @@ where
     #[must_use]
     pub fn one(api: Api<K>, name: &str, reach: Reach) -> Self {
         Self::new(watch_object(api, name), reach)
+    }
+}
+
+impl<K> Watch<Event<K>>
+where
+    K: Resource + Clone + DeserializeOwned + Debug + Send + 'static,
+{
+    /// Every change of the objects of a kind.
+    #[must_use]
+    pub fn every(api: Api<K>, reach: Reach) -> Self {
+        Self::new(watcher(api, watcher::Config::default()), reach)
     }
 }
 

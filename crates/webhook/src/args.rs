@@ -3,100 +3,99 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Parser, ValueEnum};
+use clap::Parser;
+use fpga::duration::parse_interval;
 use fpga::names::Naming;
+use fpga_cluster::http::Listen;
+use fpga_cluster::logging::LogArgs;
+use fpga_cluster::optional::OrNone;
 use rustls::pki_types::ServerName;
 
 use crate::index::DefaultMode;
-use crate::server::Listen;
 
 /// What was typed.
 #[derive(Debug, Clone, Parser)]
 #[command(name = "fpga-webhook", version, about, after_help = AFTER_HELP, args_override_self = true)]
-pub struct Args {
+pub(crate) struct Args {
     /// What functions whose object names no mode become: preprogrammed (`af-...`, loaded already) or
     /// orchestrated (`region-...`, programmed for the container).
     #[arg(long, alias = "default-mode", default_value_t, value_name = "MODE")]
-    pub mode: DefaultMode,
+    pub(crate) mode: DefaultMode,
 
     /// How functions are called: as the agents of the cluster are told.
     #[arg(long, default_value_t, value_name = "NAMING")]
-    pub naming: Naming,
+    pub(crate) naming: Naming,
 
     /// Kubeconfig of the API server; without one, the pod's service account.
     #[arg(long, value_name = "FILE")]
-    pub kubeconfig: Option<PathBuf>,
+    pub(crate) kubeconfig: Option<PathBuf>,
 
     /// Where reviews are served over HTTPS.
     #[arg(long, default_value = ":9443", value_name = "[IP]:PORT")]
-    pub address: Listen,
+    pub(crate) address: Listen,
 
     /// The path that reviews are sent to.
     #[arg(long, default_value = "/pods", value_parser = parse_path, value_name = "PATH")]
-    pub path: String,
+    pub(crate) path: String,
 
     /// Where /healthz, /readyz and /metrics are served without TLS; none switches them off.
-    #[arg(long, default_value = ":10271", value_parser = parse_plain, value_name = "[IP]:PORT")]
-    pub health_address: PlainAddress,
+    #[arg(long, default_value = ":10271", value_name = "[IP]:PORT")]
+    pub(crate) health_address: OrNone<Listen>,
 
     /// Namespace of the Secret, the lease and the Service; without it the service account's.
     #[arg(long, env = "POD_NAMESPACE", value_name = "NAME")]
-    pub namespace: Option<String>,
+    pub(crate) namespace: Option<String>,
 
     /// What this replica calls itself in the lease and in Events; without it the host name.
     #[arg(long, env = "POD_NAME", value_name = "NAME")]
-    pub identity: Option<String>,
+    pub(crate) identity: Option<String>,
 
     /// The Service that the API server calls: the certificate is made for its name.
     #[arg(long, default_value = "fpga-webhook", value_name = "NAME")]
-    pub service: String,
+    pub(crate) service: String,
 
     /// A further name or IP address that the certificate is made for, as where the webhook is called by URL; may
     /// be given several times.
     #[arg(long, value_parser = parse_name, value_name = "NAME")]
-    pub server_name: Vec<ServerName<'static>>,
+    pub(crate) server_name: Vec<ServerName<'static>>,
 
     /// The Secret in which the webhook keeps the certificate that it makes.
     #[arg(long, default_value = "fpga-webhook-cert", value_name = "NAME")]
-    pub secret: String,
+    pub(crate) secret: String,
 
     /// The MutatingWebhookConfiguration whose caBundle is kept; none leaves it to somebody else.
     #[arg(long, default_value = "fpga-webhook", value_name = "NAME")]
-    pub webhook_configuration: String,
+    pub(crate) webhook_configuration: OrNone<String>,
 
     /// How long a certificate is valid, such as 90d or 12h; it is renewed with a third of that left.
-    #[arg(long, default_value = "90d", value_parser = parse_duration, value_name = "TIME")]
-    pub certificate_lifetime: Duration,
+    #[arg(long, default_value = "90d", value_parser = parse_interval, value_name = "TIME")]
+    pub(crate) certificate_lifetime: Duration,
 
     /// How long API servers and replicas are given to see a new certificate's CA before it is used, and
     /// after it no longer is.
-    #[arg(long, default_value = "2m", value_parser = parse_duration, value_name = "TIME")]
-    pub certificate_overlap: Duration,
+    #[arg(long, default_value = "2m", value_parser = parse_interval, value_name = "TIME")]
+    pub(crate) certificate_overlap: Duration,
 
     /// Serve tls.crt and tls.key of this directory, read again when they change, instead of making certificates: as
     /// cert-manager's Secrets are mounted.
     #[arg(long, value_name = "DIR")]
-    pub certificate_dir: Option<PathBuf>,
+    pub(crate) certificate_dir: Option<PathBuf>,
 
     /// The Lease that decides which replica renews the certificate and writes status. All serve.
     #[arg(long, default_value = "fpga-webhook", value_name = "NAME")]
-    pub lease: String,
+    pub(crate) lease: String,
 
     /// How long a replica that is gone keeps the lease; at least 1s.
-    #[arg(long, default_value = "60s", value_parser = parse_duration, value_name = "TIME")]
-    pub lease_duration: Duration,
+    #[arg(long, default_value = "60s", value_parser = parse_interval, value_name = "TIME")]
+    pub(crate) lease_duration: Duration,
 
     /// How long new connections are still taken after SIGTERM, until every API server knows.
-    #[arg(long, default_value = "5s", value_parser = parse_duration, value_name = "TIME")]
-    pub shutdown_delay: Duration,
+    #[arg(long, default_value = "5s", value_parser = parse_interval, value_name = "TIME")]
+    pub(crate) shutdown_delay: Duration,
 
-    /// Form of the log lines on standard error.
-    #[arg(long, default_value = "text", value_enum, value_name = "FORMAT")]
-    pub log_format: LogFormat,
-
-    /// Verbosity as in klog: 0 to 3 state changes, 4 and 5 details, from 6 on everything.
-    #[arg(short, long = "v", default_value_t = 0, value_name = "N")]
-    pub verbosity: u8,
+    /// Flags about log lines.
+    #[command(flatten)]
+    pub(crate) log: LogArgs,
 }
 
 const AFTER_HELP: &str = "\
@@ -117,26 +116,6 @@ Exit codes:
   1  cannot run: an address in use, no way to the API server configured
   2  wrong command line";
 
-/// The form of log lines.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum LogFormat {
-    /// For people.
-    Text,
-    /// One JSON object a line.
-    Json,
-}
-
-/// Where health is served; `None` when it is switched off.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PlainAddress(pub Option<Listen>);
-
-fn parse_plain(text: &str) -> Result<PlainAddress, String> {
-    match text {
-        "" | "none" => Ok(PlainAddress(None)),
-        _ => text.parse().map(|at| PlainAddress(Some(at))).map_err(|why| format!("{why}, or none")),
-    }
-}
-
 fn parse_path(text: &str) -> Result<String, String> {
     if text.starts_with('/') && !text.contains(['?', '#']) {
         return Ok(text.to_owned());
@@ -149,43 +128,9 @@ fn parse_name(text: &str) -> Result<ServerName<'static>, String> {
         .map_err(|_| "expected a DNS name or an IP address".to_owned())
 }
 
-/// A whole number with a unit, not zero.
-fn parse_duration(text: &str) -> Result<Duration, String> {
-    let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
-    let (number, unit) = text.split_at(digits);
-    let milliseconds: Option<u64> = match unit {
-        "ms" => Some(1),
-        "s" => Some(1000),
-        "m" => Some(60 * 1000),
-        "h" => Some(60 * 60 * 1000),
-        "d" => Some(24 * 60 * 60 * 1000),
-        _ => None,
-    };
-    let total =
-        number.parse().ok().zip(milliseconds).and_then(|(n, unit): (u64, u64)| n.checked_mul(unit));
-    // Longer than a certificate may reasonably be valid, and what calendars can hold.
-    const LONGEST: u64 = 100 * 366 * 24 * 60 * 60 * 1000;
-    match total {
-        Some(total @ 1..=LONGEST) => Ok(Duration::from_millis(total)),
-        _ => {
-            Err("expected a time of at most 100 years such as 500ms, 30s, 5m, 12h or 90d"
-                .to_owned())
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn times_have_a_unit() {
-        assert_eq!(parse_duration("90d"), Ok(Duration::from_secs(90 * 86400)));
-        assert_eq!(parse_duration("500ms"), Ok(Duration::from_millis(500)));
-        for wrong in ["", "0s", "90", "d", "1w", "-1s", "99999999999999999999d", "1000000d"] {
-            assert!(parse_duration(wrong).is_err(), "{wrong}");
-        }
-    }
 
     #[test]
     fn addresses_are_a_port_or_an_address_with_one() {
@@ -193,11 +138,11 @@ mod tests {
         let args =
             parse("--address :9443 --health-address none --default-mode orchestrated").unwrap();
         assert_eq!(args.address, Listen::Everywhere(9443));
-        assert_eq!(args.health_address, PlainAddress(None));
+        assert_eq!(args.health_address, OrNone(None));
         assert_eq!(args.mode, DefaultMode::Orchestrated);
         let args = parse("--address [::1]:1 --health-address 127.0.0.1:0").unwrap();
         assert_eq!(args.address.to_string(), "[::1]:1");
-        assert!(matches!(args.health_address, PlainAddress(Some(Listen::At(_)))));
+        assert!(matches!(args.health_address, OrNone(Some(Listen::At(_)))));
         for wrong in ["--address 9443", "--address :", "--path pods", "--server-name a_b/c"] {
             assert!(parse(wrong).is_err(), "{wrong}");
         }

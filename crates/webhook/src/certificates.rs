@@ -9,10 +9,10 @@
 //! Otherwise the certificate is in files, which cert-manager or somebody else keeps, and which are read again
 //! when they change.
 
-pub mod files;
+pub(crate) mod files;
 pub mod issue;
-pub mod keeper;
-pub mod keyring;
+pub(crate) mod keeper;
+pub(crate) mod keyring;
 pub mod pair;
-pub mod plan;
-pub mod replica;
+pub(crate) mod plan;
+pub(crate) mod replica;

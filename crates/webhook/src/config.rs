@@ -3,15 +3,15 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use fpga_cluster::api::Source;
+use fpga_cluster::http::Listen;
 use rustls::pki_types::ServerName;
 
 use crate::args::Args;
 use crate::certificates::keeper::Objects;
 use crate::certificates::plan::Policy;
-use crate::client::Source;
 use crate::index::DefaultMode;
 use crate::lease::Terms;
-use crate::server::Listen;
 use crate::tls;
 
 /// Where a service account's files are.
@@ -19,30 +19,30 @@ const SERVICE_ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
 
 /// Everything that the webhook is told, checked.
 #[derive(Debug)]
-pub struct Config {
+pub(crate) struct Config {
     /// What functions whose object names no mode become.
-    pub mode: DefaultMode,
+    pub(crate) mode: DefaultMode,
     /// How functions are called.
-    pub naming: fpga::names::Naming,
+    pub(crate) naming: fpga::names::Naming,
     /// The way to the API server.
-    pub source: Source,
+    pub(crate) source: Source,
     /// Where reviews are served.
-    pub address: Listen,
+    pub(crate) address: Listen,
     /// The path that they are sent to.
-    pub path: String,
+    pub(crate) path: String,
     /// Where health and metrics are served.
-    pub health: Option<Listen>,
+    pub(crate) health: Option<Listen>,
     /// Where the certificate comes from.
-    pub certificates: Certificates,
+    pub(crate) certificates: Certificates,
     /// Our part in the lease.
-    pub terms: Terms,
+    pub(crate) terms: Terms,
     /// How long new connections are still taken after SIGTERM.
-    pub shutdown_delay: Duration,
+    pub(crate) shutdown_delay: Duration,
 }
 
 /// Where the certificate comes from.
 #[derive(Debug)]
-pub enum Certificates {
+pub(crate) enum Certificates {
     /// The webhook makes it.
     Own {
         /// Which objects it is kept in.
@@ -56,7 +56,7 @@ pub enum Certificates {
 
 /// What is wrong with the command line.
 #[derive(Debug, thiserror::Error)]
-pub enum ConfigError {
+pub(crate) enum ConfigError {
     /// There is no namespace.
     #[error(
         "neither --namespace nor POD_NAMESPACE nor a service account says which namespace this is"
@@ -95,9 +95,9 @@ impl Config {
     ///
     /// # Errors
     /// [`ConfigError`], in one line.
-    pub fn new(args: Args) -> Result<Self, ConfigError> {
+    pub(crate) fn new(args: Args) -> Result<Self, ConfigError> {
         let source = match args.kubeconfig.filter(|path| !path.as_os_str().is_empty()) {
-            Some(path) => Source::Kubeconfig(path),
+            Some(path) => Source::Kubeconfig { path, master: None },
             None => Source::ServiceAccount,
         };
         let namespace = args.namespace.or_else(own_namespace).ok_or(ConfigError::Namespace)?;
@@ -120,12 +120,11 @@ impl Config {
                 }
                 let mut names = vec![service_name(&args.service, &namespace)?];
                 names.extend(args.server_name);
-                let configuration = args.webhook_configuration;
                 Certificates::Own {
                     objects: Objects {
                         namespace: namespace.clone(),
                         secret: args.secret,
-                        configuration: (configuration != "none").then_some(configuration),
+                        configuration: args.webhook_configuration.0,
                     },
                     policy: Policy { names, lifetime, overlap, provider: tls::provider() },
                 }

@@ -5,47 +5,53 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot, watch};
+use fpga_cluster::api::{ClientError, Server, Source};
+use fpga_cluster::events::{self, Events, Queue, Rate};
+use tokio::sync::{oneshot, watch};
 
 use crate::certificates::{files, keeper, replica};
-use crate::client::{self, ClientError, Source};
 use crate::config::Certificates;
-use crate::events::{self, Events, Notice};
-use crate::follow::{self, Known};
+use crate::follow::{self, Feed, Known};
 use crate::lease::{self, Terms};
 use crate::metrics::Metrics;
 use crate::readiness::Readiness;
 use crate::status;
 use crate::tls::{self, Serving};
 
+/// Events of a namespace: these at once, and one more after this time. One that cannot be written is lost: it is
+/// a courtesy.
+const EVENTS: Rate = Rate { burst: 10, refill: Duration::from_secs(30) };
+
 /// What the thread works with.
 #[derive(Debug)]
-pub struct Control {
+pub(crate) struct Control {
     /// The way to the API server.
-    pub source: Source,
+    pub(crate) source: Source,
     /// Where the certificate comes from.
-    pub certificates: Certificates,
+    pub(crate) certificates: Certificates,
     /// Our part in the lease.
-    pub terms: Terms,
+    pub(crate) terms: Terms,
     /// What it keeps.
-    pub known: Arc<Known>,
+    pub(crate) known: Arc<Known>,
+    /// Where it keeps it.
+    pub(crate) feed: Feed,
     /// The certificate in use.
-    pub serving: Serving,
+    pub(crate) serving: Serving,
     /// What it says when it is far enough.
-    pub readiness: Readiness,
+    pub(crate) readiness: Readiness,
     /// What it counts.
-    pub metrics: Metrics,
+    pub(crate) metrics: Metrics,
     /// Where it hands in notices of its own.
-    pub events: Events,
+    pub(crate) events: Events,
     /// What is to be written as Events.
-    pub notices: mpsc::Receiver<Notice>,
+    pub(crate) notices: Queue,
     /// When it is to end.
-    pub stop: watch::Receiver<bool>,
+    pub(crate) stop: watch::Receiver<bool>,
 }
 
 /// Why the thread ended early.
 #[derive(Debug, thiserror::Error)]
-pub enum ControlError {
+pub(crate) enum ControlError {
     /// There is no way to the API server.
     #[error(transparent)]
     Client(#[from] ClientError),
@@ -65,8 +71,8 @@ pub enum ControlError {
 /// Starts the thread. The receiver hears how it ended.
 ///
 /// # Errors
-/// When there is no thread to be had.
-pub fn start(control: Control) -> io::Result<oneshot::Receiver<Result<(), ControlError>>> {
+/// When the system refuses a thread.
+pub(crate) fn start(control: Control) -> io::Result<oneshot::Receiver<Result<(), ControlError>>> {
     let (ended, end) = oneshot::channel();
     let run = move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
@@ -83,17 +89,29 @@ pub fn start(control: Control) -> io::Result<oneshot::Receiver<Result<(), Contro
 
 impl Control {
     async fn run(self) -> Result<(), ControlError> {
-        let client = client::connect(&self.source).await?;
+        let server = Server::new(self.source);
+        let client = server.client().await?;
         let (leads, led) = watch::channel(false);
         let lease = lease::hold(client.clone(), self.terms.clone(), leads, self.stop);
         let tasks = async {
-            let rules = self.known.index.rules();
-            let instance = self.terms.identity;
-            let follow =
-                follow::follow(client.clone(), self.known, self.readiness, self.metrics.clone());
-            let events =
-                events::write(client.clone(), instance, self.notices, self.metrics.clone());
-            let status = status::write(client.clone(), rules, self.events, led.clone());
+            let known = Arc::clone(&self.known);
+            let follow = follow::follow(
+                client.clone(),
+                self.feed,
+                known,
+                self.readiness,
+                self.metrics.clone(),
+            );
+            let terms = events::Terms {
+                controller: "fpga.intel.com/webhook",
+                instance: self.terms.identity,
+                action: "Admission",
+                about: "pods and objects".to_owned(),
+                rate: EVENTS,
+                attempts: 1,
+            };
+            let events = self.notices.write(server, terms);
+            let status = status::write(client.clone(), self.known, self.events, led.clone());
             let certificates =
                 certificates(client.clone(), self.certificates, self.serving, led.clone());
             let leader = show(led, self.metrics);

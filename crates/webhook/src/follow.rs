@@ -1,206 +1,211 @@
 //! Follows the objects on the API server and keeps the index that reviews are answered from.
 
-use std::collections::HashSet;
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
-use fpga_api::{Kind, READY};
-use kube::api::DynamicObject;
-use kube::runtime::watcher::{self, Event, watcher};
-use kube::{Api, Client, ResourceExt as _};
-use tokio_stream::StreamExt as _;
+use fpga_api::{Condition, ConditionStatus, Kind, Manifest, READY, Status};
+use fpga_cluster::reach::Reach;
+use fpga_cluster::watch::{Change, Mirror};
+use kube::Client;
+use kube::runtime::reflector::store::Writer;
+use kube::runtime::reflector::{ObjectRef, Store};
+use tokio::sync::{oneshot, watch};
 
-use crate::client::Reach;
 use crate::index::{Index, Object};
 use crate::metrics::Metrics;
 use crate::readiness::Readiness;
-use crate::status::resource;
+use crate::status::NO_NODE;
+
+/// Kind, namespace and name.
+pub(crate) type Key = (Kind, String, String);
 
 /// What reviews are answered from.
 #[derive(Debug)]
-pub struct Known {
-    /// The objects.
-    pub index: Index,
-    unservable: Unservable,
+pub(crate) struct Known {
+    /// What pods can ask for.
+    pub(crate) index: Index,
+    functions: Store<Manifest>,
+    regions: Store<Manifest>,
+    /// Marked whenever an object changes.
+    changed: watch::Sender<()>,
+}
+
+/// Where [`follow`] puts the objects.
+#[derive(Debug)]
+pub(crate) struct Feed {
+    functions: Writer<Manifest>,
+    regions: Writer<Manifest>,
 }
 
 impl Known {
     /// Nothing yet.
-    #[must_use]
-    pub fn new(index: Index) -> Self {
-        Self { index, unservable: Unservable::default() }
+    pub(crate) fn new(index: Index) -> (Self, Feed) {
+        let (functions, regions) = (Writer::new(Kind::Function), Writer::new(Kind::Region));
+        let known = Self {
+            index,
+            functions: functions.as_reader(),
+            regions: regions.as_reader(),
+            changed: watch::Sender::new(()),
+        };
+        (known, Feed { functions, regions })
     }
 
     /// True when an object's status says that no node can serve it.
-    #[must_use]
-    pub fn is_unservable(&self, namespace: &str, name: &str) -> bool {
-        self.unservable.has(namespace, name)
-    }
-}
-
-/// Objects that no node can serve, by a hash of their names.
-#[derive(Debug, Default)]
-struct Unservable(RwLock<HashSet<u64>>);
-
-impl Unservable {
-    fn has(&self, namespace: &str, name: &str) -> bool {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).contains(&hash(namespace, name))
+    pub(crate) fn is_unservable(&self, namespace: &str, name: &str) -> bool {
+        let says_so = |kind| {
+            let object = self.get(&(kind, namespace.to_owned(), name.to_owned()));
+            object.is_some_and(|object| says_no_node(&object.status))
+        };
+        says_so(Kind::Function) || says_so(Kind::Region)
     }
 
-    fn set(&self, namespace: &str, name: &str, is_so: bool) {
-        // Most changes change nothing here.
-        if self.has(namespace, name) == is_so {
-            return;
+    /// The object as it was when it was last heard of.
+    pub(crate) fn get(&self, (kind, namespace, name): &Key) -> Option<Arc<Manifest>> {
+        let key = ObjectRef::new_with(name, *kind).within(namespace);
+        self.store(*kind).get(&key)
+    }
+
+    /// All objects that are known, in order.
+    pub(crate) fn keys(&self) -> Vec<Key> {
+        let mut keys = Vec::new();
+        for kind in [Kind::Function, Kind::Region] {
+            let key = |object: Arc<Manifest>| {
+                (kind, object.namespace().to_owned(), object.name().to_owned())
+            };
+            keys.extend(self.store(kind).state().into_iter().map(key));
         }
-        let mut set = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        if is_so {
-            set.insert(hash(namespace, name));
-        } else {
-            set.remove(&hash(namespace, name));
+        keys.sort_unstable();
+        keys
+    }
+
+    /// Changes whenever an object does.
+    pub(crate) fn changes(&self) -> watch::Receiver<()> {
+        self.changed.subscribe()
+    }
+
+    fn store(&self, kind: Kind) -> &Store<Manifest> {
+        match kind {
+            Kind::Function => &self.functions,
+            Kind::Region => &self.regions,
         }
     }
 }
 
-fn hash(namespace: &str, name: &str) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    (namespace, name).hash(&mut hasher);
-    hasher.finish()
-}
-
-/// Keeps the index, and says when it is complete for the first time. Never ends.
-pub async fn follow(client: Client, known: Arc<Known>, readiness: Readiness, metrics: Metrics) {
-    let follower = |kind, what| Follower {
-        kind,
-        known: Arc::clone(&known),
-        metrics: metrics.clone(),
-        arriving: Vec::new(),
-        reach: Reach::new(what),
+/// Keeps what is known, and says when it is complete for the first time. Never ends.
+pub(crate) async fn follow(
+    client: Client,
+    feed: Feed,
+    known: Arc<Known>,
+    readiness: Readiness,
+    metrics: Metrics,
+) {
+    let follower = |kind: Kind, writer| {
+        let reach = Reach::new(format_args!("{kind} objects"));
+        let mirror = Mirror::filling(writer, client.clone(), kind, reach, Manifest::trim);
+        Follower { kind, mirror, known: Arc::clone(&known), metrics: metrics.clone() }
     };
-    let (functions_done, functions_seen) = tokio::sync::oneshot::channel();
-    let (regions_done, regions_seen) = tokio::sync::oneshot::channel();
+    let (functions_done, functions_seen) = oneshot::channel();
+    let (regions_done, regions_seen) = oneshot::channel();
     let both = async {
         if functions_seen.await.is_ok() && regions_seen.await.is_ok() {
             readiness.synced();
         }
     };
     tokio::join!(
-        follower(Kind::Function, "AcceleratorFunction objects").run(client.clone(), functions_done),
-        follower(Kind::Region, "FpgaRegion objects").run(client.clone(), regions_done),
+        follower(Kind::Function, feed.functions).run(functions_done),
+        follower(Kind::Region, feed.regions).run(regions_done),
         both,
     );
 }
 
 struct Follower {
     kind: Kind,
+    mirror: Mirror<Manifest>,
     known: Arc<Known>,
     metrics: Metrics,
-    /// A list that is not complete yet. Until it is, what was there before counts.
-    arriving: Vec<Object>,
-    reach: Reach,
 }
 
 impl Follower {
-    async fn run(mut self, client: Client, done: tokio::sync::oneshot::Sender<()>) {
+    async fn run(mut self, done: oneshot::Sender<()>) {
         let mut done = Some(done);
-        let api: Api<DynamicObject> = Api::all_with(client, &resource(self.kind));
-        let mut events = std::pin::pin!(watcher(api, watcher::Config::default()));
-        while let Some(event) = events.next().await {
-            match event {
-                Ok(event) => {
-                    self.reach.succeeded();
-                    if self.take(event)
-                        && let Some(done) = done.take()
-                    {
-                        // Nobody minds when everything ends anyway.
-                        let _ = done.send(());
-                    }
-                }
-                Err(error) => tokio::time::sleep(self.failed(&error)).await,
+        loop {
+            let change = self.mirror.next().await;
+            let is_complete = change == Change::All;
+            self.take(change);
+            if is_complete && let Some(done) = done.take() {
+                // Nobody minds when everything ends anyway.
+                let _ = done.send(());
             }
         }
     }
 
-    /// Takes an event in; true when a list has become complete.
-    fn take(&mut self, event: Event<DynamicObject>) -> bool {
-        let index = &self.known.index;
-        let is_complete = matches!(event, Event::InitDone);
-        match event {
-            Event::Init => self.arriving = Vec::new(),
-            Event::InitApply(object) => self.arriving.push(self.read(&object)),
-            Event::InitDone => index.replace(self.kind, &std::mem::take(&mut self.arriving)),
-            Event::Apply(object) => index.apply(&self.read(&object)),
-            Event::Delete(object) => {
-                let (namespace, name) = (object.namespace().unwrap_or_default(), object.name_any());
-                index.delete(self.kind, &namespace, &name);
-                self.known.unservable.set(&namespace, &name, false);
+    fn take(&self, change: Change<Manifest>) {
+        let (index, kind) = (&self.known.index, self.kind);
+        let object =
+            |object: &Manifest| Object::read(kind, object.namespace(), object.name(), &object.spec);
+        match change {
+            Change::All => {
+                let objects = self.known.store(kind).state();
+                let objects: Vec<_> = objects.iter().map(|found| object(found)).collect();
+                index.replace(kind, &objects);
             }
+            Change::Set(found) => index.apply(&object(&found)),
+            Change::Gone(found) => index.delete(kind, found.namespace(), found.name()),
         }
         let count = index.snapshot().len();
         self.metrics.objects.set(i64::try_from(count).unwrap_or(i64::MAX));
-        is_complete
-    }
-
-    fn read(&self, object: &DynamicObject) -> Object {
-        let (namespace, name) = (object.namespace().unwrap_or_default(), object.name_any());
-        let is_unservable = says_no_node(&object.data["status"]);
-        self.known.unservable.set(&namespace, &name, is_unservable);
-        Object::read(self.kind, &namespace, &name, &object.data["spec"])
-    }
-
-    fn failed(&mut self, error: &watcher::Error) -> std::time::Duration {
-        if let watcher::Error::InitialListFailed(kube::Error::Api(answer)) = error
-            && answer.code == 404
-        {
-            return self.reach.failed(&NoCrd(self.kind));
-        }
-        self.reach.watch_failed(error)
+        self.known.changed.send_replace(());
     }
 }
 
-#[derive(Debug, thiserror::Error)]
-#[error("the API server knows no {0}: its CRD is not installed")]
-struct NoCrd(Kind);
-
-fn says_no_node(status: &serde_json::Value) -> bool {
-    let conditions = &status["conditions"];
-    let is_ready_false = |c: &serde_json::Value| c["type"] == READY && c["status"] == "False";
-    conditions.as_array().is_some_and(|all| {
-        all.iter().any(|c| is_ready_false(c) && c["reason"] == crate::status::NO_NODE)
+fn says_no_node(status: &Status) -> bool {
+    status.conditions.iter().any(|Condition { type_, status, reason, .. }| {
+        type_ == READY && *status == ConditionStatus::False && reason == NO_NODE
     })
 }
 
 #[cfg(test)]
 mod tests {
     use fpga_api::{Condition, ConditionStatus, Status};
+    use kube::runtime::watcher::Event;
+    use serde_json::json;
 
     use super::*;
+    use crate::index::Rules;
+
+    fn status(status: ConditionStatus, reason: &str) -> Status {
+        let condition = Condition {
+            type_: READY.to_owned(),
+            status,
+            reason: reason.to_owned(),
+            message: String::new(),
+            last_transition_time: "2026-01-01T00:00:00Z".to_owned(),
+            observed_generation: None,
+        };
+        Status { conditions: vec![condition], ..Status::default() }
+    }
 
     #[test]
     fn the_status_of_an_object_says_whether_it_can_be_served() {
-        let status = |status, reason: &str| {
-            let condition = Condition {
-                type_: READY.to_owned(),
-                status,
-                reason: reason.to_owned(),
-                message: String::new(),
-                last_transition_time: "2026-01-01T00:00:00Z".to_owned(),
-                observed_generation: None,
-            };
-            let status = Status { conditions: vec![condition], ..Status::default() };
-            serde_json::to_value(status).unwrap()
-        };
         assert!(says_no_node(&status(ConditionStatus::False, "NoNode")));
         assert!(!says_no_node(&status(ConditionStatus::False, "InvalidSpec")));
         assert!(!says_no_node(&status(ConditionStatus::True, "NodesAvailable")));
-        assert!(!says_no_node(&serde_json::Value::Null));
+        assert!(!says_no_node(&Status::default()));
     }
 
     #[test]
     fn what_was_said_of_an_object_is_taken_back() {
-        let set = Unservable::default();
-        set.set("a", "b", true);
-        assert!(set.has("a", "b") && !set.has("b", "a"));
-        set.set("a", "b", false);
-        assert!(!set.has("a", "b"));
+        let (known, mut feed) = Known::new(Index::new(Rules::default()));
+        let metadata = json!({ "namespace": "a", "name": "b" });
+        let object: Manifest = serde_json::from_value(json!({ "metadata": metadata })).unwrap();
+        let unservable =
+            Manifest { status: status(ConditionStatus::False, NO_NODE), ..object.clone() };
+        feed.regions.apply_watcher_event(&Event::Apply(unservable.clone()));
+        assert!(known.is_unservable("a", "b") && !known.is_unservable("b", "a"));
+        feed.regions.apply_watcher_event(&Event::Apply(object));
+        assert!(!known.is_unservable("a", "b"));
+        feed.functions.apply_watcher_event(&Event::Apply(unservable.clone()));
+        assert!(known.is_unservable("a", "b"));
+        feed.functions.apply_watcher_event(&Event::Delete(unservable));
+        assert!(!known.is_unservable("a", "b"));
     }
 }

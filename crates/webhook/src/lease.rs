@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use fpga_cluster::reach::Reach;
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 use k8s_openapi::jiff::Timestamp;
@@ -13,24 +14,22 @@ use kube::{Api, Client};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use crate::client::Reach;
-
 /// Which lease, and who we are.
 #[derive(Debug, Clone)]
-pub struct Terms {
+pub(crate) struct Terms {
     /// Its namespace.
-    pub namespace: String,
+    pub(crate) namespace: String,
     /// Its name.
-    pub name: String,
+    pub(crate) name: String,
     /// Our name in it, unlike any other replica's.
-    pub identity: String,
+    pub(crate) identity: String,
     /// How long it lasts without being renewed, in whole seconds; it is renewed three times as often.
-    pub duration: Duration,
+    pub(crate) duration: Duration,
 }
 
 /// Holds the lease whenever it can, and says on `leads` whether it does, until `stop` is set: then it is given
 /// back.
-pub async fn hold(
+pub(crate) async fn hold(
     client: Client,
     terms: Terms,
     leads: watch::Sender<bool>,

@@ -2,23 +2,47 @@
 //! their namespace was granted.
 //!
 //! [`decide`](decide::decide) is a pure function of a review's bytes and the [`Index`](index::Index) of
-//! objects; everything else here brings the two together.
+//! objects; everything else here brings the two together. What is public is the program, and what its tests and
+//! fuzz targets use.
+#![deny(missing_docs)]
 
-pub mod args;
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+mod args;
 pub mod certificates;
-pub mod client;
-pub mod config;
-pub mod control;
+mod config;
+mod control;
 pub mod decide;
-pub mod events;
-pub mod follow;
+mod follow;
 pub mod index;
-pub mod lease;
-pub mod logging;
-pub mod metrics;
-pub mod readiness;
-pub mod review;
-pub mod run;
-pub mod server;
-pub mod status;
-pub mod tls;
+mod lease;
+mod metrics;
+mod readiness;
+mod review;
+mod run;
+mod server;
+mod status;
+mod tls;
+
+/// The program: parses the command line, sets the log up and runs until a signal.
+#[must_use]
+pub fn main() -> ExitCode {
+    let args = args::Args::parse();
+    args.log.start(&["fpga_webhook"]);
+    let config = match config::Config::new(args) {
+        Ok(config) => config,
+        Err(error) => {
+            eprintln!("fpga-webhook: {error}");
+            return ExitCode::from(2);
+        }
+    };
+    match run::run(config) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("fpga-webhook: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

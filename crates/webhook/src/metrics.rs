@@ -12,8 +12,6 @@ use prometheus_client::registry::{Registry, Unit};
 
 use crate::decide::Outcome;
 
-pub use prometheus_client::encoding::prometheus_text::CONTENT_TYPE;
-
 /// What every name begins with.
 const PREFIX: &str = "kube_fpga_webhook";
 
@@ -37,19 +35,19 @@ fn word(outcome: Outcome) -> &'static str {
 
 /// All counters. Clones share them.
 #[derive(Debug, Clone)]
-pub struct Metrics {
+pub(crate) struct Metrics {
     reviews: Family<OutcomeLabel, Counter>,
     latency: Histogram,
     /// TLS connections that are open.
-    pub connections: Gauge,
+    pub(crate) connections: Gauge,
     /// Objects that requests are answered from.
-    pub objects: Gauge,
+    pub(crate) objects: Gauge,
     /// 1 while this replica holds the lease.
-    pub leader: Gauge,
+    pub(crate) leader: Gauge,
     /// Events that were not written because there were too many.
-    pub events_dropped: Counter,
+    pub(crate) events_dropped: Counter,
     /// TLS handshakes that failed.
-    pub handshake_failures: Counter,
+    pub(crate) handshake_failures: Counter,
 }
 
 impl Default for Metrics {
@@ -68,16 +66,16 @@ impl Default for Metrics {
 
 impl Metrics {
     /// Counts a review: how it ended and how long it took from the last byte of the request on.
-    pub fn reviewed(&self, outcome: Outcome, took: Duration) {
+    pub(crate) fn reviewed(&self, outcome: Outcome, took: Duration) {
         self.reviews.get_or_create(&OutcomeLabel { outcome: word(outcome) }).inc();
         self.latency.observe(took.as_secs_f64());
     }
 
-    /// The exposition, of [`CONTENT_TYPE`].
+    /// Everything in the Prometheus text format.
     ///
     /// # Errors
     /// None in practice: the text is written to memory.
-    pub fn text(&self) -> Result<String, std::fmt::Error> {
+    pub(crate) fn text(&self) -> Result<String, std::fmt::Error> {
         let mut registry = Registry::with_prefix(PREFIX);
         let r = &mut registry;
         let build = Family::<_, Gauge>::default();

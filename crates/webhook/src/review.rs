@@ -2,17 +2,17 @@
 
 use std::sync::Arc;
 
+use fpga_cluster::events::{Events, Notice};
 use hyper::StatusCode;
 use k8s_openapi::api::core::v1::ObjectReference;
 
 use crate::decide::{About, Decision, Outcome, Settings, decide};
-use crate::events::{Events, Notice};
 use crate::follow::Known;
 use crate::server::{Reply, Review};
 
 /// The review of bytes by what is known.
 #[must_use]
-pub fn review(known: Arc<Known>, events: Events) -> Review {
+pub(crate) fn review(known: Arc<Known>, events: Events) -> Review {
     let settings = Settings::default();
     Box::new(move |bytes| {
         let Decision { outcome, body, about } = decide(bytes, &known.index, &settings);

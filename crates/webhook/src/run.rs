@@ -1,22 +1,23 @@
 //! Puts the parts together and runs them until a signal.
 
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
+use fpga_cluster::events::{Events, Sending};
+use fpga_cluster::http::{Endpoint, Listen, Report};
+use fpga_cluster::signals;
 use tokio::sync::{oneshot, watch};
 
 use crate::config::Config;
 use crate::control::{self, Control, ControlError};
-use crate::events::Events;
 use crate::follow::Known;
 use crate::index::{Index, Rules};
 use crate::metrics::Metrics;
 use crate::readiness::Readiness;
 use crate::review::review;
-use crate::server::{self, Listen, Routes, plain};
+use crate::server::{self, Routes};
 use crate::tls::{self, Serving};
 
 /// For the requests that are under way at the end, and then for the lease to be given back.
@@ -25,8 +26,8 @@ const GIVE_BACK: Duration = Duration::from_secs(3);
 
 /// Why the webhook cannot run.
 #[derive(Debug, thiserror::Error)]
-pub enum RunError {
-    /// An address is not to be had.
+pub(crate) enum RunError {
+    /// An address is unavailable.
     #[error("{flag} {address}: {error}")]
     Address {
         /// Which flag named it.
@@ -56,7 +57,7 @@ pub enum RunError {
 ///
 /// # Errors
 /// [`RunError`], in one line.
-pub fn run(config: Config) -> Result<(), RunError> {
+pub(crate) fn run(config: Config) -> Result<(), RunError> {
     let failed = |error| RunError::System { what: "async runtime", error };
     // Reviews take microseconds, and are taken by one thread.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
@@ -65,17 +66,28 @@ pub fn run(config: Config) -> Result<(), RunError> {
 
 async fn serve(config: Config) -> Result<(), RunError> {
     let signalled =
-        signals().map_err(|error| RunError::System { what: "signal handler", error })?;
-    let listener = bind("--address", config.address).await?;
-    let plain_listener = match config.health {
-        Some(address) => Some(bind("--health-address", address).await?),
+        signals::stop().map_err(|error| RunError::System { what: "signal handler", error })?;
+    let listener = opened("--address", config.address, config.address.bind().await)?;
+    log_address("--address", listener.local_addr());
+    let health = match config.health {
+        Some(at) => {
+            let endpoint = opened("--health-address", at, Endpoint::bind(at).await)?;
+            log_address("--health-address", Ok(endpoint.address()));
+            Some(endpoint)
+        }
         None => None,
     };
     let (metrics, serving) = (Metrics::default(), Serving::default());
     let readiness = Readiness::new(serving.clone());
     let rules = Rules { default_mode: config.mode, naming: config.naming };
-    let known = Arc::new(Known::new(Index::new(rules)));
-    let (events, notices) = Events::new(metrics.clone());
+    let (known, feed) = Known::new(Index::new(rules));
+    let known = Arc::new(known);
+    let dropped = metrics.events_dropped.clone();
+    let (events, notices) = Events::new(move |result| {
+        if result != Sending::Sent {
+            dropped.inc();
+        }
+    });
     let (stop, stopped) = watch::channel(false);
     let tls = tls::config(tls::provider(), serving.clone())?;
     let routes = Arc::new(Routes::new(
@@ -89,16 +101,17 @@ async fn serve(config: Config) -> Result<(), RunError> {
         certificates: config.certificates,
         terms: config.terms,
         known,
+        feed,
         serving,
         readiness: readiness.clone(),
-        metrics,
+        metrics: metrics.clone(),
         events,
         notices,
         stop: stopped.clone(),
     });
     let control = control.map_err(|error| RunError::System { what: "API thread", error })?;
-    if let Some(listener) = plain_listener {
-        tokio::spawn(plain::serve(listener, Arc::clone(&routes)));
+    if let Some(endpoint) = health {
+        tokio::spawn(endpoint.run(About { readiness: readiness.clone(), metrics }));
     }
     let stop = async move {
         signalled.await;
@@ -137,22 +150,28 @@ fn of_control(
     }
 }
 
-async fn bind(flag: &'static str, address: Listen) -> Result<TcpListener, RunError> {
-    let bound = address.bind().await;
-    let listener = bound.map_err(|error| RunError::Address { flag, address, error })?;
-    if let Ok(bound) = listener.local_addr() {
-        tracing::info!("{flag} {bound}");
-    }
-    Ok(listener)
+fn opened<T>(flag: &'static str, address: Listen, opened: io::Result<T>) -> Result<T, RunError> {
+    opened.map_err(|error| RunError::Address { flag, address, error })
 }
 
-fn signals() -> io::Result<impl Future<Output = ()>> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    Ok(async move {
-        tokio::select! {
-            _ = terminate.recv() => tracing::info!("stopping: SIGTERM"),
-            _ = interrupt.recv() => tracing::info!("stopping: SIGINT"),
-        }
-    })
+fn log_address(flag: &str, bound: io::Result<SocketAddr>) {
+    if let Ok(bound) = bound {
+        tracing::info!("{flag} {bound}");
+    }
+}
+
+/// What the health endpoint shows.
+struct About {
+    readiness: Readiness,
+    metrics: Metrics,
+}
+
+impl Report for About {
+    fn missing(&self) -> Vec<String> {
+        self.readiness.missing()
+    }
+
+    fn metrics(&self) -> Result<String, std::fmt::Error> {
+        self.metrics.text()
+    }
 }

@@ -1,10 +1,7 @@
 //! The HTTPS server: bounded in connections, in bytes under way and in time, and drained before it ends.
 
-pub mod plain;
 mod route;
 
-use std::io;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,7 +13,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
-pub use route::{Reply, Review, Routes};
+pub(crate) use route::{Reply, Review, Routes};
 
 /// More connections wait until one ends. An API server keeps a handful.
 const CONNECTIONS: usize = 1024;
@@ -29,58 +26,8 @@ const PING_LIMIT: Duration = Duration::from_secs(20);
 /// Streams of one HTTP/2 connection at once.
 const STREAMS: u32 = 100;
 
-/// Where to listen: an address, or a port of all addresses.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Listen {
-    /// Every address of both IP versions that there are.
-    Everywhere(u16),
-    /// This one.
-    At(SocketAddr),
-}
-
-impl std::fmt::Display for Listen {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Listen::Everywhere(port) => write!(f, ":{port}"),
-            Listen::At(address) => address.fmt(f),
-        }
-    }
-}
-
-impl std::str::FromStr for Listen {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let everywhere = text.strip_prefix(':').and_then(|port| port.parse().ok());
-        let at = || text.parse().ok().map(Listen::At);
-        let expected = "expected :PORT or an IP address and a port";
-        everywhere.map(Listen::Everywhere).or_else(at).ok_or(expected)
-    }
-}
-
-impl Listen {
-    /// Opens the socket.
-    ///
-    /// # Errors
-    /// When the address is not to be had.
-    pub async fn bind(self) -> io::Result<TcpListener> {
-        match self {
-            Listen::At(address) => TcpListener::bind(address).await,
-            Listen::Everywhere(port) => {
-                match TcpListener::bind((Ipv6Addr::UNSPECIFIED, port)).await {
-                    // A kernel without IPv6.
-                    Err(error) if error.kind() != io::ErrorKind::AddrInUse => {
-                        TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).await
-                    }
-                    bound => bound,
-                }
-            }
-        }
-    }
-}
-
 /// Serves until `stop` is set, then lets the requests that are under way end, but no longer than `drain`.
-pub async fn serve(
+pub(crate) async fn serve(
     listener: TcpListener,
     tls: Arc<ServerConfig>,
     routes: Arc<Routes>,
@@ -123,8 +70,8 @@ pub async fn serve(
     }
 }
 
-/// Waits until a flag is set, for ever if nobody can any more.
-pub async fn set(flag: &mut watch::Receiver<bool>) {
+/// Waits until a flag is set, forever if nobody can any more.
+pub(crate) async fn set(flag: &mut watch::Receiver<bool>) {
     if flag.wait_for(|flag| *flag).await.is_err() {
         std::future::pending().await
     }

@@ -10,23 +10,23 @@ use rustls::sign::CertifiedKey;
 
 /// The certificate in use. Clones share it.
 #[derive(Clone, Default)]
-pub struct Serving(Arc<RwLock<Option<Arc<CertifiedKey>>>>);
+pub(crate) struct Serving(Arc<RwLock<Option<Arc<CertifiedKey>>>>);
 
 impl Serving {
     /// Serves connections that begin from now on with this certificate; those that are there go on.
-    pub fn set(&self, certified: CertifiedKey) {
+    pub(crate) fn set(&self, certified: CertifiedKey) {
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(certified));
     }
 
     /// True once there is a certificate.
     #[must_use]
-    pub fn is_there(&self) -> bool {
+    pub(crate) fn is_there(&self) -> bool {
         self.current().is_some()
     }
 
     /// The chain in use.
-    #[must_use]
-    pub fn certificates(&self) -> Option<Vec<rustls::pki_types::CertificateDer<'static>>> {
+    #[cfg(test)]
+    pub(crate) fn certificates(&self) -> Option<Vec<rustls::pki_types::CertificateDer<'static>>> {
         Some(self.current()?.cert.clone())
     }
 
@@ -49,7 +49,7 @@ impl ResolvesServerCert for Serving {
 
 /// The library that does the arithmetic.
 #[must_use]
-pub fn provider() -> Arc<CryptoProvider> {
+pub(crate) fn provider() -> Arc<CryptoProvider> {
     Arc::new(rustls::crypto::ring::default_provider())
 }
 
@@ -57,7 +57,7 @@ pub fn provider() -> Arc<CryptoProvider> {
 ///
 /// # Errors
 /// When the provider lacks what the two versions need.
-pub fn config(
+pub(crate) fn config(
     provider: Arc<CryptoProvider>,
     serving: Serving,
 ) -> Result<Arc<ServerConfig>, rustls::Error> {

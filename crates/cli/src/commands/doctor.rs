@@ -38,10 +38,10 @@ use finding::{Finding, Level};
 use places::Places;
 use survey::Survey;
 
-use crate::duration;
 use crate::output::{self, Form};
 use crate::status::Status;
 use crate::trees::Trees;
+use fpga::duration;
 
 /// Find out what is wrong with this node, why, and how to repair it
 ///

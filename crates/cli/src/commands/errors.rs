@@ -14,10 +14,10 @@ mod clear;
 
 use super::conclude;
 use super::target::{self, Object};
-use crate::duration;
 use crate::output::{self, Form};
 use crate::status::Status;
 use crate::table;
+use fpga::duration;
 
 /// Show the errors that cards and ports have latched, in words, or clear them
 ///

@@ -16,13 +16,13 @@ use fpga::root::Root;
 use fpga::store::{self, Store};
 use fpga::{grants, records};
 
-use crate::duration;
 use crate::trees::Trees;
 use blank::Blank;
 use config::Config;
 use deadline::Deadline;
 pub(crate) use failure::Code;
 use failure::Failure;
+use fpga::duration;
 use report::Report;
 use state::State;
 

@@ -9,10 +9,10 @@ use fpga::root::Root;
 use fpga::scan::scan;
 
 use super::target::{self, Error, Object};
-use crate::duration;
 use crate::output;
 use crate::progress::Steps;
 use crate::status::Status;
+use fpga::duration;
 
 /// Hand a port to virtual functions, or take it back
 #[derive(Debug, ClapArgs)]

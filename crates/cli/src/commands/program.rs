@@ -13,10 +13,10 @@ mod report;
 
 use super::target::PortArgs;
 use crate::args::StoreArgs;
-use crate::duration;
 use crate::output::{self, Form};
 use crate::progress::Steps;
 use crate::status::Status;
+use fpga::duration;
 use image::Node;
 use report::Report;
 

@@ -12,10 +12,10 @@ use serde::Serialize;
 
 use super::list;
 use super::target::{self, Object};
-use crate::duration;
 use crate::output::{self, Form};
 use crate::progress::Steps;
 use crate::status::Status;
+use fpga::duration;
 
 /// Get a card back whose region is disabled, or that has a port without a driver
 ///

@@ -8,10 +8,10 @@ use fpga::root::Root;
 use fpga::scan::scan;
 
 use super::target::{self, PortArgs};
-use crate::duration;
 use crate::output;
 use crate::progress::Steps;
 use crate::status::Status;
+use fpga::duration;
 
 /// Clear a port's errors and reset it with its function
 ///

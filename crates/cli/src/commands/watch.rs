@@ -11,10 +11,10 @@ use fpga::watch::Watcher;
 
 mod change;
 
-use crate::duration;
 use crate::output;
 use crate::status::Status;
 use change::{Change, changes};
+use fpga::duration;
 
 /// Print a line for each change of the cards until interrupted
 ///

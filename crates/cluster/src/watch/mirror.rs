@@ -5,7 +5,7 @@ use std::hash::Hash;
 
 use kube::runtime::reflector::Store;
 use kube::runtime::reflector::store::Writer;
-use kube::runtime::watcher::{self, Event, watcher};
+use kube::runtime::watcher::Event;
 use kube::{Api, Client, Resource};
 use serde::de::DeserializeOwned;
 
@@ -52,14 +52,27 @@ where
     /// Of the objects in all namespaces. `trim` takes away what nobody here reads before an object is kept.
     #[must_use]
     pub fn new(client: Client, kind: K::DynamicType, reach: Reach, trim: fn(&mut K)) -> Self {
+        let writer = Writer::new(kind.clone());
+        Self::filling(writer, client, kind, reach, trim)
+    }
+
+    /// As [`Mirror::new`], in a store that was made before there was a client.
+    #[must_use]
+    pub fn filling(
+        writer: Writer<K>,
+        client: Client,
+        kind: K::DynamicType,
+        reach: Reach,
+        trim: fn(&mut K),
+    ) -> Self {
         let absent = Absent {
             group: K::group(&kind).into_owned(),
             version: K::version(&kind).into_owned(),
             kind: K::kind(&kind).into_owned(),
         };
-        let updates = watcher(Api::all_with(client, &kind), watcher::Config::default());
-        let watch = Watch { absence: Some(absent), ..Watch::new(updates, reach) };
-        Self { watch, writer: Writer::new(kind), trim }
+        let every = Watch::every(Api::all_with(client, &kind), reach);
+        let watch = Watch { absence: Some(absent), ..every };
+        Self { watch, writer, trim }
     }
 
     /// The objects, for any number of readers. It is empty until the first list is complete, and stays as it is

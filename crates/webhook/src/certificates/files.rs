@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use fpga_cluster::told::Told;
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 use rustls::crypto::CryptoProvider;
 use tokio::sync::Notify;
@@ -19,13 +20,13 @@ const NAMES: [&str; 2] = ["tls.crt", "tls.key"];
 ///
 /// # Errors
 /// When the directory cannot be watched.
-pub async fn follow(
+pub(crate) async fn follow(
     directory: PathBuf,
     serving: Serving,
     provider: Arc<CryptoProvider>,
 ) -> std::io::Result<std::convert::Infallible> {
     let changed = watch(&directory)?;
-    let mut replica = Replica { serving, provider, served: None, refused: None };
+    let mut replica = Replica { serving, provider, served: None, refused: Told::default() };
     loop {
         match read(&directory) {
             Ok(pair) => replica.serve(&directory.display().to_string(), Some(pair)),

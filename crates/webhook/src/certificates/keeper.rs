@@ -3,32 +3,31 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use fpga_cluster::reach::Reach;
+use fpga_cluster::watch::Watch;
 use k8s_openapi::ByteString;
 use k8s_openapi::api::admissionregistration::v1::MutatingWebhookConfiguration;
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::{ObjectMeta, Patch, PatchParams, PostParams};
-use kube::runtime::watcher::watch_object;
 use kube::{Api, Client};
 use serde_json::json;
 use tokio::sync::watch;
 use tokio::time::Instant;
-use tokio_stream::StreamExt as _;
 
 use super::issue::issue;
 use super::keyring::Keyring;
 use super::plan::{Policy, Situation, Step};
 use super::replica::Known;
-use crate::client::Reach;
 
 /// Which objects are kept.
 #[derive(Debug, Clone)]
-pub struct Objects {
+pub(crate) struct Objects {
     /// Namespace of the Secret.
-    pub namespace: String,
+    pub(crate) namespace: String,
     /// Name of the Secret.
-    pub secret: String,
+    pub(crate) secret: String,
     /// Name of the MutatingWebhookConfiguration whose `caBundle` is kept; `None` if somebody else does.
-    pub configuration: Option<String>,
+    pub(crate) configuration: Option<String>,
 }
 
 /// What is known of the configuration, as of the Secret.
@@ -50,7 +49,7 @@ enum StepError {
 }
 
 /// Keeps the certificate whenever `leads` is true. Never ends.
-pub async fn keep(
+pub(crate) async fn keep(
     client: Client,
     objects: Objects,
     policy: Policy,
@@ -230,25 +229,18 @@ impl Keeper {
 
 async fn follow(client: Client, name: Option<String>, known: watch::Sender<Configuration>) {
     let Some(name) = name else { return std::future::pending().await };
-    let mut reach = Reach::new("webhook configuration");
     let api: Api<MutatingWebhookConfiguration> = Api::all(client);
-    let mut updates = std::pin::pin!(watch_object(api, &name));
-    while let Some(update) = updates.next().await {
-        match update {
-            Ok(found) => {
-                reach.succeeded();
-                known.send_replace(match found {
-                    Some(found) => Configuration::Found(Arc::new(found)),
-                    None => {
-                        tracing::warn!(
-                            "there is no MutatingWebhookConfiguration {name}, so nothing is sent here; waiting for it"
-                        );
-                        Configuration::Absent
-                    }
-                });
+    let mut updates = Watch::one(api, &name, Reach::new("webhook configuration"));
+    loop {
+        known.send_replace(match updates.next().await {
+            Some(found) => Configuration::Found(Arc::new(found)),
+            None => {
+                tracing::warn!(
+                    "there is no MutatingWebhookConfiguration {name}, so nothing is sent here; waiting for it"
+                );
+                Configuration::Absent
             }
-            Err(error) => tokio::time::sleep(reach.watch_failed(&error)).await,
-        }
+        });
     }
 }
 

@@ -19,19 +19,19 @@ const PREVIOUS_CA: &str = "previous-ca.crt";
 
 /// What the Secret holds.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Keyring {
+pub(crate) struct Keyring {
     /// What every replica serves.
-    pub current: Option<Pair>,
+    pub(crate) current: Option<Pair>,
     /// What takes its place when clients trust it.
-    pub next: Option<Pair>,
+    pub(crate) next: Option<Pair>,
     /// The CA of what was served before.
-    pub previous_ca: Option<String>,
+    pub(crate) previous_ca: Option<String>,
 }
 
 impl Keyring {
     /// Reads what is there; what is incomplete or no text is not.
     #[must_use]
-    pub fn of(secret: &Secret) -> Self {
+    pub(crate) fn of(secret: &Secret) -> Self {
         let data = secret.data.as_ref();
         let text = |name| {
             let bytes = data.and_then(|data| data.get(name));
@@ -48,7 +48,7 @@ impl Keyring {
     }
 
     /// Makes it the Secret's content and leaves everything else of the Secret as it is.
-    pub fn put(&self, secret: &mut Secret) {
+    pub(crate) fn put(&self, secret: &mut Secret) {
         let mut data = BTreeMap::new();
         let mut insert = |name: &str, text: &str| {
             data.insert(name.to_owned(), ByteString(text.as_bytes().to_vec()));
@@ -71,7 +71,7 @@ impl Keyring {
 
     /// The CAs that clients must trust, the current one first.
     #[must_use]
-    pub fn bundle(&self) -> String {
+    pub(crate) fn bundle(&self) -> String {
         let pairs = [&self.current, &self.next].into_iter().flatten().map(|pair| pair.ca.as_str());
         let all = pairs.chain(self.previous_ca.as_deref()).map(str::trim_end);
         all.map(|ca| format!("{ca}\n")).collect()

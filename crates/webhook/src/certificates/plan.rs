@@ -11,28 +11,28 @@ use super::keyring::Keyring;
 
 /// What a certificate must be like, and how it is replaced.
 #[derive(Debug, Clone)]
-pub struct Policy {
+pub(crate) struct Policy {
     /// What clients call the server.
-    pub names: Vec<ServerName<'static>>,
+    pub(crate) names: Vec<ServerName<'static>>,
     /// How long a certificate is valid; with a third of it left, it is replaced.
-    pub lifetime: Duration,
+    pub(crate) lifetime: Duration,
     /// How long clients and replicas may take to see a change.
-    pub overlap: Duration,
+    pub(crate) overlap: Duration,
     /// What checks certificates.
-    pub provider: Arc<CryptoProvider>,
+    pub(crate) provider: Arc<CryptoProvider>,
 }
 
 /// How things are.
 #[derive(Debug)]
-pub struct Situation<'a> {
+pub(crate) struct Situation<'a> {
     /// The Secret's content.
-    pub keyring: &'a Keyring,
+    pub(crate) keyring: &'a Keyring,
     /// Whether clients are told the keyring's CAs: `None` when there is nothing that tells them.
-    pub is_bundled: Option<bool>,
+    pub(crate) is_bundled: Option<bool>,
     /// How long it has been so, by a clock that nobody sets.
-    pub unchanged: Duration,
+    pub(crate) unchanged: Duration,
     /// Now, since 1970.
-    pub now: Duration,
+    pub(crate) now: Duration,
 }
 
 /// The clock may be set meanwhile, so it is looked at now and then.
@@ -40,7 +40,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(60 * 60);
 
 /// What is to be done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Step {
+pub(crate) enum Step {
     /// Put a new certificate in the place of the current one at once: it serves nobody.
     Replace,
     /// Make the next certificate.
@@ -58,7 +58,7 @@ pub enum Step {
 impl Policy {
     /// The next step.
     #[must_use]
-    pub fn step(&self, situation: &Situation<'_>) -> Step {
+    pub(crate) fn step(&self, situation: &Situation<'_>) -> Step {
         let Situation { keyring, is_bundled, unchanged, now } = situation;
         let left = self.overlap.saturating_sub(*unchanged);
         let current_is_good = self.is_good(keyring.current.as_ref(), *now);

@@ -2,21 +2,21 @@
 
 use std::sync::Arc;
 
+use fpga_cluster::reach::Reach;
+use fpga_cluster::told::Told;
+use fpga_cluster::watch::Watch;
 use k8s_openapi::api::core::v1::Secret;
-use kube::runtime::watcher::watch_object;
 use kube::{Api, Client};
 use rustls::crypto::CryptoProvider;
 use tokio::sync::watch;
-use tokio_stream::StreamExt as _;
 
 use super::keyring::Keyring;
 use super::pair::Pair;
-use crate::client::Reach;
 use crate::tls::Serving;
 
 /// What is known of the Secret: nothing yet, that there is none, or what it is.
 #[derive(Clone, Default)]
-pub enum Known {
+pub(crate) enum Known {
     /// Nobody has answered yet.
     #[default]
     Nothing,
@@ -27,7 +27,7 @@ pub enum Known {
 }
 
 /// Serves the current certificate of the Secret `name`, and passes the Secret on to who renews it. Never ends.
-pub async fn follow(
+pub(crate) async fn follow(
     client: Client,
     namespace: String,
     name: String,
@@ -36,22 +36,16 @@ pub async fn follow(
     known: watch::Sender<Known>,
 ) {
     let secrets: Api<Secret> = Api::namespaced(client, &namespace);
-    let mut reach = Reach::new("certificate");
-    let mut replica = Replica { serving, provider, served: None, refused: None };
-    let mut updates = std::pin::pin!(watch_object(secrets, &name));
-    while let Some(update) = updates.next().await {
-        match update {
-            Ok(Some(secret)) => {
-                reach.succeeded();
+    let mut replica = Replica { serving, provider, served: None, refused: Told::default() };
+    let mut updates = Watch::one(secrets, &name, Reach::new("certificate"));
+    loop {
+        known.send_replace(match updates.next().await {
+            Some(secret) => {
                 replica.serve(&name, Keyring::of(&secret).current);
-                known.send_replace(Known::Secret(Arc::new(secret)));
+                Known::Secret(Arc::new(secret))
             }
-            Ok(None) => {
-                reach.succeeded();
-                known.send_replace(Known::Absent);
-            }
-            Err(error) => tokio::time::sleep(reach.watch_failed(&error)).await,
-        }
+            None => Known::Absent,
+        });
     }
 }
 
@@ -61,7 +55,7 @@ pub(super) struct Replica {
     pub(super) provider: Arc<CryptoProvider>,
     pub(super) served: Option<Pair>,
     /// What was last complained of.
-    pub(super) refused: Option<String>,
+    pub(super) refused: Told,
 }
 
 impl Replica {
@@ -77,7 +71,7 @@ impl Replica {
             Ok(certified) => {
                 self.serving.set(certified);
                 self.served = Some(pair);
-                self.refused = None;
+                self.refused.clear();
                 tracing::info!("serving the certificate of {place}");
             }
             Err(error) => self.complain(place, &error.to_string()),
@@ -85,9 +79,8 @@ impl Replica {
     }
 
     pub(super) fn complain(&mut self, place: &str, reason: &str) {
-        if self.refused.as_deref() != Some(reason) {
+        if self.refused.is_news(reason.to_owned()) {
             tracing::warn!("{place}: {reason}");
         }
-        self.refused = Some(reason.to_owned());
     }
 }

@@ -10,6 +10,8 @@ use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
 use tokio::sync::Semaphore;
 
+use fpga_cluster::http::{TEXT, health, text};
+
 use crate::decide::Outcome;
 use crate::metrics::Metrics;
 use crate::readiness::Readiness;
@@ -24,20 +26,20 @@ const UNITS: usize = 512;
 
 /// The answer to a review.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Reply {
+pub(crate) struct Reply {
     /// HTTP status.
-    pub status: StatusCode,
+    pub(crate) status: StatusCode,
     /// JSON, or a line of text with a status other than 200.
-    pub body: Vec<u8>,
+    pub(crate) body: Vec<u8>,
     /// How it ended, for the counters.
-    pub outcome: Outcome,
+    pub(crate) outcome: Outcome,
 }
 
 /// Decides on the bytes of a review.
-pub type Review = Box<dyn Fn(&[u8]) -> Reply + Send + Sync>;
+pub(crate) type Review = Box<dyn Fn(&[u8]) -> Reply + Send + Sync>;
 
 /// Everything that is served.
-pub struct Routes {
+pub(crate) struct Routes {
     /// Where reviews are sent.
     path: String,
     review: Review,
@@ -57,16 +59,21 @@ type Answer = Response<Full<Bytes>>;
 impl Routes {
     /// Reviews are sent to `path`.
     #[must_use]
-    pub fn new(path: String, review: Review, readiness: Readiness, metrics: Metrics) -> Self {
+    pub(crate) fn new(
+        path: String,
+        review: Review,
+        readiness: Readiness,
+        metrics: Metrics,
+    ) -> Self {
         Self { path, review, readiness, metrics, memory: Semaphore::new(UNITS) }
     }
 
     pub(super) async fn answer(&self, request: Request<Incoming>) -> Result<Answer, Infallible> {
         if request.uri().path() != self.path {
-            return Ok(self.about(&request));
+            return Ok(self.about(request.uri().path()));
         }
         if request.method() != Method::POST {
-            let mut answer = text(StatusCode::METHOD_NOT_ALLOWED, "expected POST\n");
+            let mut answer = text(StatusCode::METHOD_NOT_ALLOWED, "expected POST\n".to_owned());
             answer.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
             return Ok(answer);
         }
@@ -74,30 +81,25 @@ impl Routes {
             Ok(body) => self.review(&body),
             Err((status, reason)) => {
                 self.metrics.reviewed(Outcome::BadRequest, Duration::ZERO);
-                text(status, reason)
+                text(status, reason.to_owned())
             }
         })
     }
 
-    /// Health, for who can only reach this port.
-    pub(super) fn about(&self, request: &Request<Incoming>) -> Answer {
-        match request.uri().path() {
-            "/healthz" => text(StatusCode::OK, "ok\n"),
-            "/readyz" => match self.readiness.missing().as_slice() {
-                [] => text(StatusCode::OK, "ok\n"),
-                missing => {
-                    text(StatusCode::SERVICE_UNAVAILABLE, &format!("{}\n", missing.join("\n")))
-                }
-            },
-            _ => text(StatusCode::NOT_FOUND, "not found\n"),
-        }
+    /// Health, for whoever can only reach this port.
+    fn about(&self, path: &str) -> Answer {
+        health(path, || self.readiness.missing())
+            .unwrap_or_else(|| text(StatusCode::NOT_FOUND, "not found\n".to_owned()))
     }
 
     fn review(&self, body: &[u8]) -> Answer {
         let begin = Instant::now();
         // A pod is refused for what its namespace lacks; without the objects nothing is known to be lacking.
         if !self.readiness.is_synced() {
-            return text(StatusCode::SERVICE_UNAVAILABLE, "the objects are not known yet\n");
+            return text(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "the objects are not known yet\n".to_owned(),
+            );
         }
         let Reply { status, body, outcome } = (self.review)(body);
         self.metrics.reviewed(outcome, begin.elapsed());
@@ -140,13 +142,4 @@ impl Routes {
             Err(_) => Err(too_slow),
         }
     }
-}
-
-const TEXT: &str = "text/plain; charset=utf-8";
-
-pub(super) fn text(status: StatusCode, text: &str) -> Answer {
-    let mut answer = Response::new(Full::new(Bytes::from(text.to_owned())));
-    *answer.status_mut() = status;
-    answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(TEXT));
-    answer
 }

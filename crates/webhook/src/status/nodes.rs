@@ -1,7 +1,7 @@
 //! What the nodes offer, kept as little as the question needs: which node has how many of which FPGA resource.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::Node;
 use kube::Resource;
@@ -61,46 +61,37 @@ pub(super) struct Offers {
 }
 
 impl Offers {
-    /// Takes an event in and returns the resources that may be served by others than before.
-    pub(super) fn take(&mut self, event: Event<NodeOffer>) -> BTreeSet<String> {
+    /// Takes an event in; true when something else is offered than before.
+    pub(super) fn take(&mut self, event: Event<NodeOffer>) -> bool {
         match event {
             Event::Init => {
                 self.arriving = Some(BTreeMap::new());
-                BTreeSet::new()
+                false
             }
             Event::InitApply(node) => {
                 let (name, offer) = offer(node);
                 if !offer.is_empty() {
                     self.arriving.get_or_insert_default().insert(name, offer);
                 }
-                BTreeSet::new()
+                false
             }
             Event::InitDone => {
                 let new = self.arriving.take().unwrap_or_default();
-                let old = std::mem::replace(&mut self.nodes, new);
-                self.is_complete = true;
-                old.values().chain(self.nodes.values()).flat_map(|o| o.keys().cloned()).collect()
+                let was_complete = std::mem::replace(&mut self.is_complete, true);
+                let is_new = self.nodes != new;
+                self.nodes = new;
+                is_new || !was_complete
             }
             Event::Apply(node) => {
                 let (name, new) = offer(node);
                 if new.is_empty() {
-                    self.replace(&name, None)
+                    self.nodes.remove(&name).is_some()
                 } else {
-                    self.replace(&name, Some(new))
+                    self.nodes.insert(name, new.clone()) != Some(new)
                 }
             }
-            Event::Delete(node) => self.replace(&offer(node).0, None),
+            Event::Delete(node) => self.nodes.remove(&offer(node).0).is_some(),
         }
-    }
-
-    fn replace(&mut self, name: &str, new: Option<Offer>) -> BTreeSet<String> {
-        let old = match new.clone() {
-            Some(new) => self.nodes.insert(name.to_owned(), new),
-            None => self.nodes.remove(name),
-        };
-        let (old, new) = (old.unwrap_or_default(), new.unwrap_or_default());
-        let names = old.keys().chain(new.keys());
-        names.filter(|name| old.get(*name) != new.get(*name)).cloned().collect()
     }
 
     /// True once all nodes have been seen.
@@ -138,36 +129,45 @@ mod tests {
         serde_json::from_value(json!({ "metadata": { "name": name }, "status": status })).unwrap()
     }
 
-    fn names(set: BTreeSet<String>) -> Vec<String> {
-        set.into_iter().collect()
-    }
-
     #[test]
     fn what_changes_is_told_and_what_does_not_is_not() {
         let mut offers = Offers::default();
-        assert!(names(offers.take(Event::Init)).is_empty());
+        assert!(!offers.take(Event::Init));
         offers.take(Event::InitApply(node("n1", json!({ A: "2", "cpu": "8", "memory": "1Gi" }))));
         offers.take(Event::InitApply(node("n2", json!({ A: "0", B: "1" }))));
         assert!(!offers.is_complete());
-        assert_eq!(names(offers.take(Event::InitDone)), [A, B]);
+        assert!(offers.take(Event::InitDone));
         assert!(offers.is_complete());
         assert_eq!(offers.of(A).collect::<Vec<_>>(), [("n1", 2)]);
-        // A heartbeat.
-        assert!(
-            names(offers.take(Event::Apply(node("n1", json!({ A: "2", "cpu": "7" }))))).is_empty()
-        );
-        assert_eq!(names(offers.take(Event::Apply(node("n1", json!({ A: "0", B: "1" }))))), [A, B]);
-        assert_eq!(offers.of(B).collect::<Vec<_>>(), [("n1", 1), ("n2", 1)]);
-        assert_eq!(names(offers.take(Event::Delete(node("n2", json!({}))))), [B]);
+        assert_eq!(offers.of(B).collect::<Vec<_>>(), [("n2", 1)]);
+        // A heartbeat, and a list that says the same.
+        assert!(!offers.take(Event::Apply(node("n1", json!({ A: "2", "cpu": "7" })))));
+        assert!(!offers.take(Event::Apply(node("n3", json!({ "cpu": "7" })))));
+        offers.take(Event::Init);
+        offers.take(Event::InitApply(node("n1", json!({ A: "2" }))));
+        offers.take(Event::InitApply(node("n2", json!({ B: "1" }))));
+        assert!(!offers.take(Event::InitDone));
+        assert!(offers.take(Event::Apply(node("n1", json!({ A: "0", B: "1" })))));
         assert_eq!(offers.of(A).count(), 0);
+        assert_eq!(offers.of(B).collect::<Vec<_>>(), [("n1", 1), ("n2", 1)]);
+        assert!(offers.take(Event::Delete(node("n2", json!({})))));
+        assert_eq!(offers.of(B).collect::<Vec<_>>(), [("n1", 1)]);
+        assert!(!offers.take(Event::Delete(node("n2", json!({})))));
+    }
+
+    #[test]
+    fn a_cluster_without_cards_is_known_all_the_same() {
+        let mut offers = Offers::default();
+        offers.take(Event::Init);
+        assert!(offers.take(Event::InitDone), "what nobody offers is to be said once");
     }
 
     #[test]
     fn nodes_without_a_status_and_strange_counts_offer_nothing() {
         let mut offers = Offers::default();
         let bare = serde_json::from_value(json!({ "metadata": { "name": "new" } })).unwrap();
-        assert!(names(offers.take(Event::Apply(bare))).is_empty());
+        assert!(!offers.take(Event::Apply(bare)));
         let strange = node("n", json!({ A: "-1", B: "1k" }));
-        assert!(names(offers.take(Event::Apply(strange))).is_empty());
+        assert!(!offers.take(Event::Apply(strange)));
     }
 }

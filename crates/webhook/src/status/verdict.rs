@@ -12,7 +12,7 @@ const NAMED: usize = 16;
 
 const AVAILABLE: &str = "NodesAvailable";
 /// The reason of an object that no node can serve.
-pub const NO_NODE: &str = "NoNode";
+pub(crate) const NO_NODE: &str = "NoNode";
 const INVALID: &str = "InvalidSpec";
 
 /// Whether and where an object can be served.

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use fpga_webhook::tls::provider;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion};
@@ -18,9 +17,10 @@ async fn both_tls_versions_and_both_http_versions_are_spoken() {
     let connect = async |version: &'static SupportedProtocolVersion, protocols: &[&str]| {
         let mut roots = RootCertStore::empty();
         roots.add(CertificateDer::from_pem_slice(bundle.as_bytes()).unwrap()).unwrap();
-        let config = ClientConfig::builder_with_provider(provider())
-            .with_protocol_versions(&[version])
-            .unwrap();
+        let config =
+            ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+                .with_protocol_versions(&[version])
+                .unwrap();
         let mut config = config.with_root_certificates(roots).with_no_client_auth();
         config.alpn_protocols = protocols.iter().map(|p| p.as_bytes().to_vec()).collect();
         let stream = TcpStream::connect(replica.address).await.unwrap();
