@@ -72,8 +72,11 @@ impl Watcher {
             }
         }
         let latest = Instant::now() + PATIENCE;
-        while self.sleep(Some(latest.min(Instant::now() + QUIET)))? {
-            self.drain()?;
+        let mut end = latest.min(Instant::now() + QUIET);
+        while self.sleep(Some(end))? {
+            if self.drain()? {
+                end = latest.min(Instant::now() + QUIET);
+            }
         }
         Ok(true)
     }

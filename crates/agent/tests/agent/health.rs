@@ -43,3 +43,17 @@ async fn readiness_follows_the_registrations() {
     agent.wait_for_line("the kubelet closed its stream", LIMIT).await.unwrap();
     assert_eq!(get(&address, "/readyz").await.0, 503);
 }
+
+/// Whatever a pod of the node opens, the kubelet's probe is answered: it would end the agent otherwise.
+#[tokio::test]
+async fn idle_connections_keep_no_probe_waiting() {
+    let node = Node::new(&one_card());
+    let mut agent = node.agent(&["--health-address", "127.0.0.1:0"]);
+    let address = address(&mut agent).await;
+    let mut idle = Vec::new();
+    for _ in 0..200 {
+        idle.push(TcpStream::connect(&address).await.unwrap());
+    }
+    assert_eq!(get(&address, "/healthz").await, (200, "ok\n".to_owned()));
+    assert_eq!(get(&address, "/metrics").await.0, 200);
+}

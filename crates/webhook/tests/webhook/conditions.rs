@@ -2,8 +2,9 @@
 
 use serde_json::{Value, json};
 
-use crate::cluster::{A10, Cluster, FUNCTIONS, NLB3, eventually, pod};
+use crate::cluster::{A10, Cluster, FUNCTIONS, LIMIT, NLB3, eventually, pod};
 use fpga_demo::admission::review;
+use fpga_demo::apiserver::Verb;
 
 fn condition(cluster: &Cluster, name: &str) -> (String, String) {
     let object = cluster.api().get(FUNCTIONS, "vision", name).unwrap();
@@ -56,6 +57,29 @@ async fn objects_say_whether_and_where_they_can_be_served() {
 
     cluster.function("vision", "bad", json!({ "afuId": NLB3 }));
     eventually("it was put right", || says("bad", "True", "NodesAvailable")).await;
+}
+
+/// In a large cluster no half second passes without a change of some node.
+#[tokio::test]
+async fn nodes_that_never_pause_do_not_put_the_status_off() {
+    let cluster = Cluster::new().await;
+    cluster.function("vision", "af", json!({ "afuId": NLB3, "mode": "af" }));
+    let _replica = cluster.ready(&[]).await;
+    eventually("no node has it", || condition(&cluster, "af").1 == "NoNode").await;
+    let af = format!("fpga.intel.com/af-{NLB3}");
+    node(&cluster, "n1", json!({ &af: "1" }));
+    let started = std::time::Instant::now();
+    for n in 0_u64.. {
+        // A heartbeat, and a resource of ours that really changes.
+        node(&cluster, "n2", json!({ "cpu": n.to_string() }));
+        node(&cluster, "n3", json!({ "fpga.intel.com/region-0": (1 + n % 2).to_string() }));
+        if condition(&cluster, "af").1 == "NodesAvailable" {
+            break;
+        }
+        assert!(started.elapsed() < LIMIT, "the status is never written");
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    assert_eq!(cluster.api().requests(FUNCTIONS, Verb::Watch), 1, "for the index and the status");
 }
 
 #[tokio::test]

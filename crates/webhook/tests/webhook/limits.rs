@@ -46,6 +46,11 @@ async fn wrong_requests_are_named_and_harm_nothing() {
         silent.push(TcpStream::connect(replica.address).await.unwrap());
     }
     gets(&cluster, &replica, "fpga.intel.com/f", Some(&format!("fpga.intel.com/af-{NLB3}"))).await;
+    // Nor does the health endpoint keep a probe waiting for them.
+    for _ in 0..200 {
+        silent.push(TcpStream::connect(replica.health).await.unwrap());
+    }
+    assert_eq!(replica.page("/healthz").await, (200, "ok\n".to_owned()));
     let (_, metrics) = replica.page("/metrics").await;
     assert!(metrics.contains("kube_fpga_webhook_tls_handshake_failures_total 1\n"), "{metrics}");
     assert!(
