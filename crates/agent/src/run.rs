@@ -86,7 +86,7 @@ pub async fn run(config: Config) -> Result<(), RunError> {
     let status = Status::default();
     let metrics = Metrics::default();
     let about = About { status: status.clone(), metrics: metrics.clone() };
-    let endpoint = endpoint(config.health_address, about).await?;
+    let endpoint = endpoint(config.health_address, about)?;
     let watch_failed = |error| RunError::Watch { path: config.sockets.directory.clone(), error };
     let (seen, seen_no_more) = socket_dir::follow(config.sockets.clone()).map_err(watch_failed)?;
     let looks = Looks { rescan: config.rescan_interval, health: config.health.interval };
@@ -152,13 +152,13 @@ impl Report for About {
     }
 }
 
-async fn endpoint(
+fn endpoint(
     address: Option<Listen>,
     about: About,
 ) -> Result<impl Future<Output = Infallible>, RunError> {
     let endpoint = match address {
         Some(address) => {
-            let bound = Endpoint::bind(address).await;
+            let bound = Endpoint::bind(address);
             let bound = bound.map_err(|error| RunError::Health { address, error })?;
             tracing::info!("health endpoint at http://{}", bound.address());
             Some(bound)

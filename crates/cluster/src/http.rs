@@ -63,8 +63,8 @@ impl Endpoint {
     ///
     /// # Errors
     /// When the address is unavailable.
-    pub async fn bind(at: Listen) -> io::Result<Self> {
-        let listener = at.bind().await?;
+    pub fn bind(at: Listen) -> io::Result<Self> {
+        let listener = at.bind()?;
         let address = listener.local_addr()?;
         Ok(Self { listener, address })
     }

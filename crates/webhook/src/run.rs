@@ -67,11 +67,11 @@ pub(crate) fn run(config: Config) -> Result<(), RunError> {
 async fn serve(config: Config) -> Result<(), RunError> {
     let signalled =
         signals::stop().map_err(|error| RunError::System { what: "signal handler", error })?;
-    let listener = opened("--address", config.address, config.address.bind().await)?;
+    let listener = opened("--address", config.address, config.address.bind())?;
     log_address("--address", listener.local_addr());
     let health = match config.health {
         Some(at) => {
-            let endpoint = opened("--health-address", at, Endpoint::bind(at).await)?;
+            let endpoint = opened("--health-address", at, Endpoint::bind(at))?;
             log_address("--health-address", Ok(endpoint.address()));
             Some(endpoint)
         }

@@ -3,7 +3,10 @@
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
+
+/// Connections that wait to be accepted: one that does not fit is tried again by its client after a second.
+const BACKLOG: u32 = 4096;
 
 /// Where to listen: an address, or a port of all addresses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,20 +42,26 @@ impl Listen {
     ///
     /// # Errors
     /// When the address is unavailable.
-    pub async fn bind(self) -> io::Result<TcpListener> {
+    pub fn bind(self) -> io::Result<TcpListener> {
         match self {
-            Listen::At(address) => TcpListener::bind(address).await,
-            Listen::Everywhere(port) => {
-                match TcpListener::bind((Ipv6Addr::UNSPECIFIED, port)).await {
-                    // A kernel without IPv6.
-                    Err(error) if error.kind() != io::ErrorKind::AddrInUse => {
-                        TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).await
-                    }
-                    bound => bound,
+            Listen::At(address) => listen(address),
+            Listen::Everywhere(port) => match listen((Ipv6Addr::UNSPECIFIED, port).into()) {
+                // A kernel without IPv6.
+                Err(error) if error.kind() != io::ErrorKind::AddrInUse => {
+                    listen((Ipv4Addr::UNSPECIFIED, port).into())
                 }
-            }
+                bound => bound,
+            },
         }
     }
+}
+
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    // Another process may take the port over at once.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 #[cfg(test)]

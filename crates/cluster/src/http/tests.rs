@@ -16,7 +16,7 @@ impl Report for Fixed {
 }
 
 async fn start(missing: &[&str]) -> SocketAddr {
-    let endpoint = Endpoint::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
+    let endpoint = Endpoint::bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let address = endpoint.address();
     let missing = missing.iter().map(|line| (*line).to_owned()).collect();
     tokio::spawn(async move { endpoint.run(Fixed(missing)).await });
