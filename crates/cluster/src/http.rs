@@ -7,7 +7,7 @@ use std::convert::Infallible;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use http_body_util::Full;
@@ -98,8 +98,10 @@ impl Endpoint {
 }
 
 async fn serve(connection: TcpStream, report: Arc<impl Report>, mark: Mark) {
+    // Set by the request, and so until the answer is written.
+    let busy = OnceLock::new();
     let answer = |request: Request<Incoming>| {
-        mark.busy();
+        busy.get_or_init(|| mark.busy());
         std::future::ready(Ok::<_, Infallible>(answer(&request, &*report)))
     };
     let mut server = http1::Builder::new();

@@ -69,19 +69,13 @@ pub(crate) enum ConfigError {
     Service {
         /// The Service's name.
         service: String,
-        /// Its namespace.
         namespace: String,
     },
     /// The overlap does not fit twice into what is left of a certificate when it is renewed.
     #[error(
         "--certificate-overlap {overlap:?} is more than a seventh of --certificate-lifetime {lifetime:?}"
     )]
-    Overlap {
-        /// Of CAs.
-        overlap: Duration,
-        /// Of certificates.
-        lifetime: Duration,
-    },
+    Overlap { overlap: Duration, lifetime: Duration },
     /// A lease is counted in whole seconds.
     #[error("--lease-duration {0:?}: expected at least 1s")]
     Lease(Duration),

@@ -57,12 +57,7 @@ pub(crate) enum ControlError {
     Client(#[from] ClientError),
     /// The directory of the certificate cannot be followed.
     #[error("--certificate-dir {}: {error}", directory.display())]
-    Files {
-        /// The directory.
-        directory: PathBuf,
-        /// Why.
-        error: io::Error,
-    },
+    Files { directory: PathBuf, error: io::Error },
     /// The system refuses a thread or what it needs.
     #[error("API thread: {0}")]
     System(#[from] io::Error),

@@ -17,9 +17,7 @@ use tokio::time::Instant;
 /// Which lease, and who we are.
 #[derive(Debug, Clone)]
 pub(crate) struct Terms {
-    /// Its namespace.
     pub(crate) namespace: String,
-    /// Its name.
     pub(crate) name: String,
     /// Our name in it, unlike any other replica's.
     pub(crate) identity: String,

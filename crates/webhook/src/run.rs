@@ -32,9 +32,7 @@ pub(crate) enum RunError {
     Address {
         /// Which flag named it.
         flag: &'static str,
-        /// The address.
         address: Listen,
-        /// Why.
         error: io::Error,
     },
     /// The TLS library refuses its configuration.

@@ -5,17 +5,20 @@ mod route;
 use std::sync::Arc;
 use std::time::Duration;
 
+use fpga_cluster::http::table::{Mark, Table};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use prometheus_client::metrics::gauge::Gauge;
 use rustls::ServerConfig;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
-use tokio::task::JoinSet;
+use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
+
+use crate::metrics::Metrics;
 
 pub(crate) use route::{Reply, Review, Routes};
 
-/// More connections wait until one ends. An API server keeps a handful.
+/// One more takes the place of another. An API server keeps a handful.
 const CONNECTIONS: usize = 1024;
 /// For the TLS handshake.
 const HANDSHAKE_LIMIT: Duration = Duration::from_secs(10);
@@ -35,37 +38,28 @@ pub(crate) async fn serve(
     drain: Duration,
 ) {
     let acceptor = TlsAcceptor::from(tls);
-    let places = Arc::new(Semaphore::new(CONNECTIONS));
-    let mut connections = JoinSet::new();
+    let mut table = Table::new(CONNECTIONS);
     loop {
-        let accept = async {
-            let place = Arc::clone(&places).acquire_owned().await;
-            (place, listener.accept().await)
-        };
-        let (place, accepted) = tokio::select! {
-            accepted = accept => accepted,
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
             () = set(&mut stop) => break,
         };
-        while connections.try_join_next().is_some() {}
         match accepted {
-            Ok((stream, _)) => {
+            Ok((stream, peer)) => {
                 let (acceptor, routes) = (acceptor.clone(), Arc::clone(&routes));
                 let stop = stop.clone();
-                connections.spawn(async move {
-                    connection(stream, acceptor, routes, stop).await;
-                    drop(place);
-                });
+                table.spawn(peer.ip(), |mark| connection(stream, acceptor, routes, stop, mark));
             }
             // Out of file descriptors: some connection has to end first.
             Err(error) => {
                 tracing::warn!("a connection cannot be accepted: {error}");
+                table.evict();
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }
         }
     }
     drop(listener);
-    let ended = async { while connections.join_next().await.is_some() {} };
-    if tokio::time::timeout(drain, ended).await.is_err() {
+    if tokio::time::timeout(drain, table.end()).await.is_err() {
         tracing::warn!("connections that did not end within {drain:?} are cut");
     }
 }
@@ -82,6 +76,7 @@ async fn connection(
     acceptor: TlsAcceptor,
     routes: Arc<Routes>,
     mut stop: watch::Receiver<bool>,
+    mark: Mark,
 ) {
     // Answers are small and waited for.
     let _ = stream.set_nodelay(true);
@@ -90,11 +85,14 @@ async fn connection(
         routes.metrics.handshake_failures.inc();
         return;
     };
-    routes.metrics.connections.inc();
+    let _open = Open::new(&routes.metrics);
     let is_http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
     let service = service_fn(|request| {
-        let routes = Arc::clone(&routes);
-        async move { routes.answer(request).await }
+        let (routes, busy) = (Arc::clone(&routes), mark.busy());
+        async move {
+            let _busy = busy;
+            routes.answer(request).await
+        }
     });
     let stream = TokioIo::new(stream);
     // What a client does wrong ends its connection and is no concern of ours.
@@ -122,5 +120,20 @@ async fn connection(
             }
         }
     }
-    routes.metrics.connections.dec();
+}
+
+/// An open connection, for the gauge: it may be cut anywhere.
+struct Open(Gauge);
+
+impl Open {
+    fn new(metrics: &Metrics) -> Self {
+        metrics.connections.inc();
+        Self(metrics.connections.clone())
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
 }

@@ -5,9 +5,9 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-use tokio::task::AbortHandle;
+use tokio::task::JoinHandle;
 
 /// The open connections, in the order in which they came.
 #[derive(Debug)]
@@ -20,26 +20,32 @@ pub struct Table {
 struct Connection {
     peer: IpAddr,
     mark: Mark,
-    task: AbortHandle,
+    task: JoinHandle<()>,
 }
 
-/// Whether a connection has a request under way. Clones share it.
+/// How many requests a connection has under way. Clones share it.
 #[derive(Debug, Clone, Default)]
-pub struct Mark(Arc<AtomicBool>);
+pub struct Mark(Arc<AtomicUsize>);
+
+/// A request that is under way until this is dropped.
+#[derive(Debug)]
+pub struct Busy(Mark);
 
 impl Mark {
     /// A request has come.
-    pub fn busy(&self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-
-    /// It has its answer.
-    pub fn idle(&self) {
-        self.0.store(false, Ordering::Relaxed);
+    pub fn busy(&self) -> Busy {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        Busy(self.clone())
     }
 
     fn is_busy(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+        self.0.load(Ordering::Relaxed) > 0
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.0.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -60,7 +66,7 @@ impl Table {
             self.evict();
         }
         let mark = Mark::default();
-        let task = tokio::spawn(serve(mark.clone())).abort_handle();
+        let task = tokio::spawn(serve(mark.clone()));
         self.connections.push(Connection { peer, mark, task });
     }
 
@@ -69,6 +75,14 @@ impl Table {
         let peers = self.connections.iter().map(|c| (c.peer, c.mark.is_busy()));
         if let Some(victim) = victim(&peers.collect::<Vec<_>>()) {
             self.connections.remove(victim).task.abort();
+        }
+    }
+
+    /// Waits until every connection has ended. Those that have not are cut when the future is dropped.
+    pub async fn end(mut self) {
+        for connection in &mut self.connections {
+            // A connection that failed has ended.
+            let _ = (&mut connection.task).await;
         }
     }
 }
@@ -125,9 +139,7 @@ mod tests {
             let tell = Tell(n, ended.clone());
             table.spawn(peer, |mark| async move {
                 let _tell = tell;
-                if is_busy {
-                    mark.busy();
-                }
+                let _busy = is_busy.then(|| mark.busy());
                 std::future::pending().await
             });
         };

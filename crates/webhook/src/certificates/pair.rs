@@ -40,7 +40,7 @@ pub enum PairError {
     Refused {
         /// The name that a client asked for.
         name: String,
-        /// Why.
+        /// What the TLS library says.
         error: rustls::Error,
     },
     /// The CA cannot be used.

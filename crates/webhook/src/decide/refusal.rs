@@ -131,11 +131,11 @@ pub enum Fault {
     Modes {
         /// One resource.
         first: String,
-        /// Its mode.
+        /// The mode of `first`: af, region or regiondevel.
         first_mode: &'static str,
         /// Another one.
         second: String,
-        /// Its mode.
+        /// The mode of `second`.
         second_mode: &'static str,
     },
     /// A variable that is for the webhook to set.
@@ -145,7 +145,7 @@ pub enum Fault {
         quote(.name)
     )]
     Reserved {
-        /// The variable.
+        /// Name of the environment variable.
         name: String,
         /// What makes it another one than the webhook's own.
         reason: String,

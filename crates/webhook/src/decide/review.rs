@@ -51,8 +51,6 @@ pub(super) struct Resource<'a> {
     #[serde(borrow, default)]
     pub(super) resource: Text<'a>,
 }
-
-/// The answer.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Answer<'a> {
