@@ -99,7 +99,7 @@ impl Keeper {
         };
         let mut reach = Reach::saying(lost, format!("the API server reports {KIND} objects again"));
         let client = server.wait(&mut reach).await;
-        let mut mirror = Mirror::new(client, KIND, reach, Manifest::trim);
+        let mut mirror = Mirror::new(client, KIND, reach, Manifest::trimmed);
         let objects = mirror.store();
         let mut debounce = Debounce::new(QUIET, PATIENCE);
         loop {

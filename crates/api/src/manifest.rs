@@ -52,12 +52,11 @@ impl Manifest {
     }
 
     /// Takes away the metadata that nobody reads: of an object that was applied, the largest part of it.
-    pub fn trim(&mut self) {
-        let metadata = std::mem::take(&mut self.metadata);
-        let ObjectMeta { name, namespace, uid, generation, resource_version, .. } = metadata;
-        let metadata = ObjectMeta::default();
-        self.metadata =
-            ObjectMeta { name, namespace, uid, generation, resource_version, ..metadata };
+    #[must_use]
+    pub fn trimmed(self) -> Self {
+        let ObjectMeta { name, namespace, uid, generation, .. } = self.metadata;
+        let metadata = ObjectMeta { name, namespace, uid, generation, ..ObjectMeta::default() };
+        Self { metadata, ..self }
     }
 }
 
@@ -102,11 +101,11 @@ mod tests {
         let read = |object| serde_json::from_value::<Manifest>(object).unwrap();
         let metadata = json!({ "namespace": "vision", "name": "nlb3", "generation": 2,
             "labels": { "a": "b" }, "managedFields": [{ "manager": "kubectl" }] });
-        let mut strange = read(json!({ "metadata": metadata, "spec": 7, "status": ["x"] }));
+        let strange = read(json!({ "metadata": metadata, "spec": 7, "status": ["x"] }));
         assert_eq!((strange.namespace(), strange.name()), ("vision", "nlb3"));
         assert_eq!(strange.status, Status::default());
         strange.meaning(Kind::Function).unwrap_err();
-        strange.trim();
+        let strange = strange.trimmed();
         let metadata = json!({ "namespace": "vision", "name": "nlb3", "generation": 2 });
         assert_eq!(serde_json::to_value(&strange.metadata).unwrap(), metadata);
         let region = read(json!({

@@ -10,6 +10,7 @@ use kube::runtime::reflector::store::Writer;
 use kube::runtime::reflector::{ObjectRef, Store};
 use tokio::sync::{oneshot, watch};
 
+use crate::declared::Declared;
 use crate::index::{Index, Object};
 use crate::metrics::Metrics;
 use crate::readiness::Readiness;
@@ -23,8 +24,8 @@ pub(crate) type Key = (Kind, String, String);
 pub(crate) struct Known {
     /// What pods can ask for.
     pub(crate) index: Index,
-    functions: Store<Manifest>,
-    regions: Store<Manifest>,
+    functions: Store<Declared>,
+    regions: Store<Declared>,
     /// Marked whenever an object changes.
     changed: watch::Sender<()>,
 }
@@ -32,8 +33,8 @@ pub(crate) struct Known {
 /// Where [`follow`] puts the objects.
 #[derive(Debug)]
 pub(crate) struct Feed {
-    functions: Writer<Manifest>,
-    regions: Writer<Manifest>,
+    functions: Writer<Declared>,
+    regions: Writer<Declared>,
 }
 
 impl Known {
@@ -59,7 +60,7 @@ impl Known {
     }
 
     /// The object as it was when it was last heard of.
-    pub(crate) fn get(&self, (kind, namespace, name): &Key) -> Option<Arc<Manifest>> {
+    pub(crate) fn get(&self, (kind, namespace, name): &Key) -> Option<Arc<Declared>> {
         let key = ObjectRef::new_with(name, *kind).within(namespace);
         self.store(*kind).get(&key)
     }
@@ -68,8 +69,8 @@ impl Known {
     pub(crate) fn keys(&self) -> Vec<Key> {
         let mut keys = Vec::new();
         for kind in [Kind::Function, Kind::Region] {
-            let key = |object: Arc<Manifest>| {
-                (kind, object.namespace().to_owned(), object.name().to_owned())
+            let key = |object: Arc<Declared>| {
+                (kind, object.namespace.to_string(), object.name.to_string())
             };
             keys.extend(self.store(kind).state().into_iter().map(key));
         }
@@ -82,7 +83,7 @@ impl Known {
         self.changed.subscribe()
     }
 
-    fn store(&self, kind: Kind) -> &Store<Manifest> {
+    fn store(&self, kind: Kind) -> &Store<Declared> {
         match kind {
             Kind::Function => &self.functions,
             Kind::Region => &self.regions,
@@ -100,7 +101,8 @@ pub(crate) async fn follow(
 ) {
     let follower = |kind: Kind, writer| {
         let reach = Reach::new(format_args!("{kind} objects"));
-        let mirror = Mirror::filling(writer, client.clone(), kind, reach, Manifest::trim);
+        let keep = move |object| Declared::new(kind, object);
+        let mirror = Mirror::filling(writer, client.clone(), kind, reach, keep);
         Follower { kind, mirror, known: Arc::clone(&known), metrics: metrics.clone() }
     };
     let (functions_done, functions_seen) = oneshot::channel();
@@ -119,7 +121,7 @@ pub(crate) async fn follow(
 
 struct Follower {
     kind: Kind,
-    mirror: Mirror<Manifest>,
+    mirror: Mirror<Manifest, Declared>,
     known: Arc<Known>,
     metrics: Metrics,
 }
@@ -138,10 +140,14 @@ impl Follower {
         }
     }
 
-    fn take(&self, change: Change<Manifest>) {
+    fn take(&self, change: Change<Declared>) {
         let (index, kind) = (&self.known.index, self.kind);
-        let object =
-            |object: &Manifest| Object::read(kind, object.namespace(), object.name(), &object.spec);
+        let object = |object: &Declared| Object {
+            kind,
+            namespace: object.namespace.clone(),
+            name: object.name.clone(),
+            meaning: object.meaning.clone(),
+        };
         match change {
             Change::All => {
                 let objects = self.known.store(kind).state();
@@ -149,7 +155,7 @@ impl Follower {
                 index.replace(kind, &objects);
             }
             Change::Set(found) => index.apply(&object(&found)),
-            Change::Gone(found) => index.delete(kind, found.namespace(), found.name()),
+            Change::Gone(found) => index.delete(kind, &found.namespace, &found.name),
         }
         let count = index.snapshot().len();
         self.metrics.objects.set(i64::try_from(count).unwrap_or(i64::MAX));
@@ -197,8 +203,9 @@ mod tests {
         let (known, mut feed) = Known::new(Index::new(Rules::default()));
         let metadata = json!({ "namespace": "a", "name": "b" });
         let object: Manifest = serde_json::from_value(json!({ "metadata": metadata })).unwrap();
-        let unservable =
-            Manifest { status: status(ConditionStatus::False, NO_NODE), ..object.clone() };
+        let object = Declared::new(Kind::Region, object);
+        let no_node = Box::new(status(ConditionStatus::False, NO_NODE));
+        let unservable = Declared { status: no_node, ..object.clone() };
         feed.regions.apply_watcher_event(&Event::Apply(unservable.clone()));
         assert!(known.is_unservable("a", "b") && !known.is_unservable("b", "a"));
         feed.regions.apply_watcher_event(&Event::Apply(object));

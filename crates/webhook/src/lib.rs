@@ -15,6 +15,7 @@ pub mod certificates;
 mod config;
 mod control;
 pub mod decide;
+mod declared;
 mod follow;
 pub mod index;
 mod lease;

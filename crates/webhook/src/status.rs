@@ -18,6 +18,7 @@ use kube::{Api, Client};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
+use crate::declared::Declared;
 use crate::follow::{Key, Known};
 use crate::index::Offer;
 use nodes::Offers;
@@ -100,10 +101,11 @@ impl Writer {
         let now = k8s_openapi::jiff::Timestamp::now().to_string();
         while let Some(key) = to_do.pop_front() {
             let Some(object) = self.known.get(&key) else { continue };
-            let resource = Offer::of(&object.meaning(key.0), self.known.index.rules());
+            let resource = Offer::of(&object.meaning, self.known.index.rules());
             let verdict = Verdict::of(&resource.map(|offer| offer.resource), &self.offers);
-            let generation = object.metadata.generation;
-            let Some(status) = verdict.status(&object.status, generation, &now) else { continue };
+            let Some(status) = verdict.status(&object.status, object.generation, &now) else {
+                continue;
+            };
             let written = self.patch(&key, &status).await;
             if written.is_err() {
                 to_do.clear();
@@ -132,7 +134,7 @@ impl Writer {
     }
 
     /// Says in an Event what is new about an object. That all is well is news only after it was not.
-    fn tell(&self, (kind, namespace, name): &Key, object: &Manifest, status: &Status) {
+    fn tell(&self, (kind, namespace, name): &Key, object: &Declared, status: &Status) {
         let Some(Condition { status, reason, message, .. }) = status.conditions.first() else {
             return;
         };
@@ -148,7 +150,7 @@ impl Writer {
                 kind: Some(kind.as_str().to_owned()),
                 namespace: Some(namespace.clone()),
                 name: Some(name.clone()),
-                uid: object.metadata.uid.clone(),
+                uid: object.uid.as_deref().map(str::to_owned),
                 ..ObjectReference::default()
             },
             reason: verdict::reason(reason),

@@ -3,8 +3,8 @@
 use std::fmt::Debug;
 use std::hash::Hash;
 
-use kube::runtime::reflector::Store;
 use kube::runtime::reflector::store::Writer;
+use kube::runtime::reflector::{Lookup, Store};
 use kube::runtime::watcher::Event;
 use kube::{Api, Client, Resource};
 use serde::de::DeserializeOwned;
@@ -12,20 +12,24 @@ use serde::de::DeserializeOwned;
 use super::{Absent, Watch};
 use crate::reach::Reach;
 
-/// Keeps a store of all objects of a kind in line with the API server.
-pub struct Mirror<K>
+/// Keeps a store of all objects of a kind in line with the API server. Objects come as `K` and are kept as `T`.
+pub struct Mirror<K, T>
 where
-    K: Resource + Clone + 'static,
+    K: Resource,
+    T: Lookup<DynamicType = K::DynamicType> + Clone + 'static,
     K::DynamicType: Eq + Hash + Clone,
 {
     watch: Watch<Event<K>>,
-    writer: Writer<K>,
-    trim: fn(&mut K),
+    writer: Writer<T>,
+    keep: Keep<K, T>,
 }
 
-impl<K> Debug for Mirror<K>
+type Keep<K, T> = Box<dyn Fn(K) -> T + Send + Sync>;
+
+impl<K, T> Debug for Mirror<K, T>
 where
-    K: Resource + Clone + 'static,
+    K: Resource,
+    T: Lookup<DynamicType = K::DynamicType> + Clone + 'static,
     K::DynamicType: Eq + Hash + Clone,
 {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -35,35 +39,42 @@ where
 
 /// What has changed in the store.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Change<K> {
+pub enum Change<T> {
     /// Everything may have: a list is complete.
     All,
     /// An object is new or differs.
-    Set(K),
+    Set(T),
     /// An object is gone; this is how it last was.
-    Gone(K),
+    Gone(T),
 }
 
-impl<K> Mirror<K>
+impl<K, T> Mirror<K, T>
 where
     K: Resource + Clone + DeserializeOwned + Debug + Send + 'static,
+    T: Lookup<DynamicType = K::DynamicType> + Clone + 'static,
     K::DynamicType: Eq + Hash + Clone,
 {
-    /// Of the objects in all namespaces. `trim` takes away what nobody here reads before an object is kept.
+    /// Of the objects in all namespaces. `keep` makes of an object what somebody here reads: the rest of it is most
+    /// of it.
     #[must_use]
-    pub fn new(client: Client, kind: K::DynamicType, reach: Reach, trim: fn(&mut K)) -> Self {
+    pub fn new(
+        client: Client,
+        kind: K::DynamicType,
+        reach: Reach,
+        keep: impl Fn(K) -> T + Send + Sync + 'static,
+    ) -> Self {
         let writer = Writer::new(kind.clone());
-        Self::filling(writer, client, kind, reach, trim)
+        Self::filling(writer, client, kind, reach, keep)
     }
 
     /// As [`Mirror::new`], in a store that was made before there was a client.
     #[must_use]
     pub fn filling(
-        writer: Writer<K>,
+        writer: Writer<T>,
         client: Client,
         kind: K::DynamicType,
         reach: Reach,
-        trim: fn(&mut K),
+        keep: impl Fn(K) -> T + Send + Sync + 'static,
     ) -> Self {
         let absent = Absent {
             group: K::group(&kind).into_owned(),
@@ -72,25 +83,26 @@ where
         };
         let every = Watch::every(Api::all_with(client, &kind), reach);
         let watch = Watch { absence: Some(absent), ..every };
-        Self { watch, writer, trim }
+        Self { watch, writer, keep: Box::new(keep) }
     }
 
     /// The objects, for any number of readers. It is empty until the first list is complete, and stays as it is
     /// while the API server is away or another list is arriving.
     #[must_use]
-    pub fn store(&self) -> Store<K> {
+    pub fn store(&self) -> Store<T> {
         self.writer.as_reader()
     }
 
     /// Waits for the next change, which the store has already.
-    pub async fn next(&mut self) -> Change<K> {
+    pub async fn next(&mut self) -> Change<T> {
         loop {
-            let mut event = self.watch.next().await;
-            if let Event::InitApply(object) | Event::Apply(object) | Event::Delete(object) =
-                &mut event
-            {
-                (self.trim)(object);
-            }
+            let event = match self.watch.next().await {
+                Event::Init => Event::Init,
+                Event::InitApply(object) => Event::InitApply((self.keep)(object)),
+                Event::InitDone => Event::InitDone,
+                Event::Apply(object) => Event::Apply((self.keep)(object)),
+                Event::Delete(object) => Event::Delete((self.keep)(object)),
+            };
             self.writer.apply_watcher_event(&event);
             match event {
                 Event::Init | Event::InitApply(_) => {}
