@@ -13,8 +13,8 @@
 //! [`grants`] keeps the file that says which functions each namespace may have programmed, and [`release`]
 //! cleans the regions that pods have left.
 //!
-//! What is decided is pure: [`resources`] (what the node offers), [`preferred`] (which devices a
-//! container should rather get) and [`wire`] (what it is given). Everything else carries values between
+//! What is decided is pure: [`plugin::offer`] (what the node offers), [`plugin::preferred`] (which devices a
+//! container should rather get) and [`plugin::messages`] (what it is given). Everything else carries values between
 //! them over watch channels, each of which holds the newest value only, so that nobody waits for a
 //! slow reader.
 //!
@@ -24,26 +24,18 @@
 pub mod args;
 pub mod cdi;
 pub mod config;
-pub mod device;
-mod directories;
 pub mod grants;
-pub mod health;
-pub mod inventory;
-pub mod lifecycle;
-pub mod manager;
+pub mod kubelet;
 pub mod metrics;
 pub mod mode;
+pub mod node;
 pub mod node_status;
+mod paths;
 pub mod plugin;
-pub mod preferred;
-pub mod region;
 pub mod release;
-pub mod resources;
 pub mod results;
 pub mod run;
-pub mod socket_dir;
 pub mod status;
-pub mod wire;
 
 #[cfg(test)]
 mod testing;

@@ -21,8 +21,8 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
-use crate::health::Condition;
-use crate::resources::Offer;
+use crate::node::health::Condition;
+use crate::plugin::offer::Offer;
 use crate::status::Status;
 
 mod gauges;

@@ -20,11 +20,12 @@ use fpga_cluster::backoff::Backoff;
 use fpga_cluster::told::Told;
 use tokio::sync::{mpsc, watch};
 
-use crate::inventory::Snapshot;
+use crate::kubelet::directory::Seen;
+use crate::kubelet::podresources;
 use crate::metrics::{Cleaning, Metrics};
 use crate::mode::reached;
-use crate::resources::{Memory, Settings, plan};
-use crate::socket_dir::Seen;
+use crate::node::inventory::Snapshot;
+use crate::plugin::offer::{Memory, Settings, plan};
 use cleaning::Outcome;
 use closes::Closes;
 use ledger::Ledger;
@@ -32,7 +33,6 @@ use ledger::Ledger;
 mod cleaning;
 mod closes;
 mod ledger;
-mod podresources;
 
 /// The first look follows a close by a moment, in which other closes follow the first.
 const FIRST_LOOK: Duration = Duration::from_millis(500);

@@ -15,17 +15,17 @@ use tokio::sync::{mpsc, watch};
 
 use crate::config::Config;
 use crate::grants;
-use crate::health::Judge;
-use crate::inventory::{self, Looks};
-use crate::manager::{InventoryEnded, Manager};
+use crate::kubelet::directory::{self, Seen};
 use crate::metrics::Metrics;
 use crate::mode;
+use crate::node::health::Judge;
+use crate::node::inventory::{self, Looks};
 use crate::node_status::{self, Source};
-use crate::region::Handout;
+use crate::plugin::handout::Handout;
+use crate::plugin::manager::{InventoryEnded, Manager};
+use crate::plugin::offer::Rules;
 use crate::release;
-use crate::resources::Rules;
 use crate::results;
-use crate::socket_dir::{self, Seen};
 use crate::status::Status;
 
 /// Events about the node: these at once, and one more a minute.
@@ -88,7 +88,7 @@ pub async fn run(config: Config) -> Result<(), RunError> {
     let about = About { status: status.clone(), metrics: metrics.clone() };
     let endpoint = endpoint(config.health_address, about).await?;
     let watch_failed = |error| RunError::Watch { path: config.sockets.directory.clone(), error };
-    let (seen, seen_no_more) = socket_dir::follow(config.sockets.clone()).map_err(watch_failed)?;
+    let (seen, seen_no_more) = directory::follow(config.sockets.clone()).map_err(watch_failed)?;
     let looks = Looks { rescan: config.rescan_interval, health: config.health.interval };
     let judge = Judge::new(config.health.policy.clone());
     let inventory = inventory::follow(config.root.clone(), looks, judge, metrics.clone())

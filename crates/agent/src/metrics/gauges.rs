@@ -11,7 +11,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Registry, Unit};
 
 use super::{Card, Labels, State};
-use crate::device::{Device, Health};
+use crate::plugin::device::{Device, Health};
 use crate::status::{Phase, Status};
 
 type Gauges = Family<Labels, Gauge<f64, AtomicU64>>;

@@ -5,8 +5,8 @@ use fpga::scan::{PortVitals, PowerState, Temperature};
 use fpga_demo::exposition::{self, Metric};
 
 use super::*;
-use crate::health::Reason;
-use crate::resources::{Memory, Settings, plan};
+use crate::node::health::Reason;
+use crate::plugin::offer::{Memory, Settings, plan};
 use crate::status::Phase;
 use crate::testing::{NLB0, NLB3, board, inventory, loaded};
 

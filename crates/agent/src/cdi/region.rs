@@ -13,7 +13,7 @@ use fpga::names::CDI_KIND;
 use fpga::root::host_node;
 use serde::Serialize;
 
-use crate::device::{Device, Node};
+use crate::plugin::device::{Device, Node};
 
 const VERSION: &str = "0.5.0";
 

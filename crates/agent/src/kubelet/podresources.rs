@@ -13,7 +13,7 @@ use tokio::net::UnixStream;
 use tonic::transport::Endpoint;
 use tower::service_fn;
 
-use super::Held;
+use crate::release::Held;
 
 /// How long the kubelet may take to answer.
 const LIMIT: Duration = Duration::from_secs(10);
@@ -23,7 +23,7 @@ const LONGEST: usize = 16 << 20;
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum ListError {
+pub(crate) enum ListError {
     #[error("{0}")]
     Connect(io::Error),
     #[error("no answer within {}s", LIMIT.as_secs())]
@@ -35,7 +35,7 @@ pub(super) enum ListError {
 }
 
 /// The region devices that pods hold, as the kubelet at `socket` knows it.
-pub(super) async fn list(socket: &Path) -> Result<BTreeSet<Held>, ListError> {
+pub(crate) async fn list(socket: &Path) -> Result<BTreeSet<Held>, ListError> {
     tokio::time::timeout(LIMIT, ask(socket)).await.map_err(|_| ListError::Silent)?
 }
 

@@ -9,13 +9,13 @@ use fpga_cluster::events::Reporter;
 use tokio::sync::watch;
 use tokio::task::{Id, JoinError, JoinSet};
 
-use crate::inventory::Snapshot;
-use crate::lifecycle::{self, Resource};
+use crate::kubelet::directory::{Seen, Sockets};
 use crate::metrics::Metrics;
-use crate::plugin::Target;
-use crate::region::Handout;
-use crate::resources::{Memory, Offer, Plan, Rules, Settings, plan};
-use crate::socket_dir::{Seen, Sockets};
+use crate::node::inventory::Snapshot;
+use crate::plugin::handout::Handout;
+use crate::plugin::lifecycle::{self, Resource};
+use crate::plugin::offer::{Memory, Offer, Plan, Rules, Settings, plan};
+use crate::plugin::service::Target;
 use crate::status::Status;
 use told::{Told, tell_health};
 

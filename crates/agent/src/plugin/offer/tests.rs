@@ -5,7 +5,7 @@ use fpga::board::{Driver, Function};
 use fpga::id::InterfaceId;
 
 use super::*;
-use crate::health::Condition;
+use crate::node::health::Condition;
 use crate::testing::{A10, NLB0, NLB3, board, inventory, loaded};
 
 const AF: Settings = Settings { mode: Mode::Af, naming: Naming::Plain };

@@ -11,7 +11,7 @@
 //! its firmware crashed or its attribute cannot be read, stays unhealthy under the resource it was
 //! last known as. It never moves to another resource because of a fault. A region whose programming failed
 //! is unhealthy until its driver is bound again; while it is being programmed it is in order. So is a
-//! device of whose card or port an unhealthy condition is known ([`crate::health`]), as long as it is, and
+//! device of whose card or port an unhealthy condition is known ([`crate::node::health`]), as long as it is, and
 //! one whose card vanished, for a while ([`Plan::with_vanished`]).
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,9 +21,9 @@ use fpga::board::Board;
 use fpga::id::PciAddress;
 use fpga::names::{Mode, Naming, ResourceName};
 
-use crate::device::{Device, Health, Node};
-use crate::health::Reason;
-use crate::inventory::Snapshot;
+use crate::node::health::Reason;
+use crate::node::inventory::Snapshot;
+use crate::plugin::device::{Device, Health, Node};
 
 mod af;
 mod region;

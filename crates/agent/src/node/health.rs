@@ -3,7 +3,7 @@
 //! A pure judgement over what a card says about itself ([`fpga::scan::Vitals`]): errors, power states and
 //! the temperature become [`Condition`]s, each with the part of the card that it is about. What else makes
 //! a device unusable, such as a function that cannot be read, is seen where devices are made of boards
-//! ([`crate::resources`]); the words for all of it are [`Reason`].
+//! ([`crate::plugin::offer`]); the words for all of it are [`Reason`].
 
 use std::collections::BTreeMap;
 use std::fmt;

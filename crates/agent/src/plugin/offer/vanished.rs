@@ -4,9 +4,9 @@
 use std::time::{Duration, Instant};
 
 use super::{Known, Memory, Plan, unhealthy};
-use crate::device::Device;
-use crate::health::Reason;
-use crate::inventory::Snapshot;
+use crate::node::health::Reason;
+use crate::node::inventory::Snapshot;
+use crate::plugin::device::Device;
 
 impl Plan {
     /// Adds the devices that `memory` has of cards that are gone since less than `keep`. A card that is there

@@ -7,8 +7,8 @@ use fpga::id::InterfaceId;
 use fpga::names::ResourceName;
 
 use super::{Candidate, State};
-use crate::device::Node;
-use crate::health::Reason;
+use crate::node::health::Reason;
+use crate::plugin::device::Node;
 
 /// The slots of a card. A card of one slot gives all its ports with it; on any other the driver has
 /// one slot behind each port, so a tenant never gets the port of its neighbour.

@@ -5,8 +5,8 @@ use fpga::id::{AfuId, InterfaceId};
 use fpga::names::{Naming, ResourceName};
 
 use super::{Candidate, State};
-use crate::device::Node;
-use crate::health::Reason;
+use crate::node::health::Reason;
+use crate::plugin::device::Node;
 
 pub(super) fn candidates(board: &Board, naming: Naming) -> Vec<Candidate> {
     let candidate = |port: &Port| {

@@ -14,11 +14,9 @@ use fpga::watch::Watcher;
 use fpga_cluster::told::Told;
 use tokio::sync::watch;
 
-use crate::health::{Condition, Judge};
+use super::busy::Busy;
 use crate::metrics::{Card, Metrics};
-use busy::Busy;
-
-mod busy;
+use crate::node::health::{Condition, Judge};
 
 /// Wait after a watch that failed, which may be for want of memory and pass.
 const AFTER_ERROR: Duration = Duration::from_secs(1);

@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 
 pub use crate::args::Programming;
 use crate::cdi::{self, Hook, Specs};
-use crate::device::Device;
+use crate::plugin::device::Device;
 use crate::release::Held;
 
 /// The part of the configuration that is about region mode.

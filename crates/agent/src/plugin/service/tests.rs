@@ -9,9 +9,9 @@ use tonic::Code;
 
 use super::*;
 use crate::cdi::Hook;
-use crate::device::Health;
-use crate::health::Reason;
-use crate::region::{Programming, RegionConfig};
+use crate::node::health::Reason;
+use crate::plugin::device::Health;
+use crate::plugin::handout::{Programming, RegionConfig};
 use crate::release::Held;
 use crate::testing::{A10, device, nodes};
 

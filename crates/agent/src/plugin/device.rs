@@ -3,7 +3,7 @@
 use fpga::board::{self, DeviceNumber};
 use fpga::id::PciAddress;
 
-use crate::health::Reason;
+use crate::node::health::Reason;
 
 /// One allocatable device.
 #[derive(Debug, Clone, PartialEq, Eq)]
