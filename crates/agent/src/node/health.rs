@@ -238,6 +238,7 @@ impl Condition {
 
 impl Reason {
     /// All of them.
+    #[cfg(test)]
     pub const ALL: [Self; 11] = [
         Self::Vanished,
         Self::FirmwareCrashed,
