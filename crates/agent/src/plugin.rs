@@ -10,5 +10,6 @@ mod lists;
 pub mod manager;
 pub mod messages;
 pub mod offer;
+pub mod planner;
 pub mod preferred;
 pub mod service;

@@ -2,8 +2,8 @@
 //!
 //! A pure judgement over what a card says about itself ([`fpga::scan::Vitals`]): errors, power states and
 //! the temperature become [`Condition`]s, each with the part of the card that it is about. What else makes
-//! a device unusable, such as a function that cannot be read, is seen where devices are made of boards
-//! ([`crate::plugin::offer`]); the words for all of it are [`Reason`].
+//! a device unusable, such as a function that cannot be read, is seen where units are made of cards
+//! ([`super::units`]); the words for all of it are [`Reason`].
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -225,14 +225,9 @@ impl Policy {
 }
 
 impl Condition {
-    /// True when it is about this card, or about one of these ports of it.
-    pub(crate) fn affects<'a>(
-        &self,
-        board: PciAddress,
-        mut ports: impl Iterator<Item = &'a str>,
-    ) -> bool {
-        self.board == board
-            && self.port.as_deref().is_none_or(|port| ports.any(|name| name == port))
+    /// True when it is about this card, or about this port of it.
+    pub(super) fn affects(&self, board: PciAddress, port: Option<&str>) -> bool {
+        self.board == board && (self.port.is_none() || self.port.as_deref() == port)
     }
 }
 

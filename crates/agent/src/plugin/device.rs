@@ -1,9 +1,15 @@
 //! What the kubelet is told of: one [`Device`] for each thing that a container can be given.
 
+use std::collections::BTreeMap;
+
 use fpga::board::{self, DeviceNumber};
 use fpga::id::PciAddress;
+use fpga::names::ResourceName;
 
 use crate::node::health::Reason;
+
+/// The devices of each resource: cards by PCI address, a card's slots by port number.
+pub type Offer = BTreeMap<ResourceName, Vec<Device>>;
 
 /// One allocatable device.
 #[derive(Debug, Clone, PartialEq, Eq)]

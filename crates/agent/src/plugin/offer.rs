@@ -1,33 +1,25 @@
-//! From an inventory to what the node offers. A pure function: everything that happened before comes
+//! From units to the resources that the node offers. A pure function: everything that happened before comes
 //! in as [`Memory`].
 //!
 //! | mode | one device per | device id | device nodes |
 //! |---|---|---|---|
-//! | `af` | port with a loaded function | the port's name | the port's |
-//! | `region` | reconfigurable slot | the FME's name; `<fme>-port<id>` on a card of several slots | the slot's ports' |
-//! | `regiondevel` | card | the FME's name | all ports', then the FME's |
+//! | `af` | slot with a loaded function | its port's name | the port's |
+//! | `region` | slot | the management node's name; `<name>-port<id>` on a card of several slots | the slot's |
+//! | `regiondevel` | card | the management node's name | all slots', then the management node |
 //!
-//! A device whose function or interface cannot be told now, because its port is being reconfigured,
-//! its firmware crashed or its attribute cannot be read, stays unhealthy under the resource it was
-//! last known as. It never moves to another resource because of a fault. A region whose programming failed
-//! is unhealthy until its driver is bound again; while it is being programmed it is in order. So is a
-//! device of whose card or port an unhealthy condition is known ([`crate::node::health`]), as long as it is, and
-//! one whose card vanished, for a while ([`Plan::with_vanished`]).
+//! A device whose function or interface cannot be read now, because its region is being reconfigured or its
+//! firmware crashed, stays unhealthy under the resource it was last known as. It never moves to another resource
+//! because of a fault. So does one that nobody can use now ([`Unit::ailment`]).
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::{Duration, Instant};
 
-use fpga::board::Board;
-use fpga::id::PciAddress;
+use fpga::board::DeviceNode;
+use fpga::id::{InterfaceId, PciAddress};
 use fpga::names::{Mode, Naming, ResourceName};
 
+use super::device::{Device, Health, Node, Offer};
 use crate::node::health::Reason;
-use crate::node::inventory::Snapshot;
-use crate::plugin::device::{Device, Health, Node};
-
-mod af;
-mod region;
-mod vanished;
+use crate::node::units::{Ailment, Card, Unclear, Unit};
 
 /// What decides the names of the resources.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,38 +30,15 @@ pub struct Settings {
     pub naming: Naming,
 }
 
-/// What does not change while the agent runs.
-#[derive(Debug, Clone, Copy)]
-pub struct Rules {
-    /// How functions are called.
-    pub naming: Naming,
-    /// How long the devices of a vanished card stay listed.
-    pub keep_vanished: Duration,
-}
-
-/// Why a device is unhealthy whose port reads as busy and is not being programmed.
-const DISABLED: &str = "the last programming failed: run `fpgactl recover`";
-
-/// The devices of each resource: boards by PCI address, a board's ports by number.
-pub type Offer = BTreeMap<ResourceName, Vec<Device>>;
-
 /// As what each device was last known. It belongs to one mode: start with an empty one when the mode
 /// changes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Memory(BTreeMap<(PciAddress, String), Known>);
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Known {
-    name: ResourceName,
-    device: Device,
-    /// Since when its card is gone.
-    gone_since: Option<Instant>,
-}
+pub struct Memory(BTreeMap<(PciAddress, String), ResourceName>);
 
 /// Something on the node that is not offered.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Note {
-    /// The port or the management engine.
+    /// The port or the management node.
     pub object: String,
     /// Why, in one line.
     pub message: String,
@@ -84,108 +53,140 @@ pub struct Plan {
     pub memory: Memory,
     /// What is left out.
     pub notes: BTreeSet<Note>,
-    /// When the plan is another one though nothing happens.
-    pub again_at: Option<Instant>,
 }
 
-/// Decides what the node offers.
+/// Decides what the node offers. The units of each card follow one another.
 #[must_use]
-pub fn plan(snapshot: &Snapshot, settings: Settings, memory: &Memory) -> Plan {
-    let mut boards: Vec<&Board> = snapshot.inventory.boards.iter().collect();
-    boards.sort_by_key(|board| board.pci.address);
+pub fn plan(units: &[Unit], settings: Settings, memory: &Memory) -> Plan {
     let mut plan = Plan::default();
-    for board in boards {
-        let mut candidates = match settings.mode {
-            Mode::Af => af::candidates(board, settings.naming),
-            Mode::Region => region::slots(board),
-            Mode::RegionDevel => vec![region::card(board)],
-        };
-        for candidate in &mut candidates {
-            candidate.disabled =
-                candidate.nodes.iter().any(|node| snapshot.disabled.contains(&node.name));
-            candidate.affliction = affliction(snapshot, board, &candidate.nodes);
+    let naming = settings.naming;
+    let candidates: Vec<Candidate<'_>> = match settings.mode {
+        Mode::Af => units.iter().filter_map(|unit| Candidate::function(unit, naming)).collect(),
+        Mode::Region => units.iter().map(Candidate::region).collect(),
+        Mode::RegionDevel => {
+            let cards = units.chunk_by(|a, b| a.card.address == b.card.address);
+            cards.filter_map(Candidate::card).collect()
         }
-        for candidate in candidates {
-            plan.place(board, candidate, memory);
-        }
+    };
+    for candidate in candidates {
+        plan.place(candidate, memory);
     }
     plan
 }
 
+/// Id of the device that a unit is in region mode. A card of one slot keeps its management node's name.
+#[must_use]
+pub fn region_id(unit: &Unit) -> String {
+    let card = &unit.card.management.name;
+    unit.slot.map_or_else(|| card.clone(), |slot| format!("{card}-port{slot}"))
+}
+
 /// A device before it is decided where it belongs.
-struct Candidate {
+struct Candidate<'a> {
+    card: &'a Card,
     id: String,
     nodes: Vec<Node>,
-    state: State,
-    /// A programming that failed has left it out of use.
-    disabled: bool,
-    /// What else makes it unhealthy.
-    affliction: Option<Health>,
+    /// The resource that it is now, if that can be told.
+    name: Result<ResourceName, Unclear>,
+    ailment: Option<Ailment>,
+    is_gone: bool,
 }
 
-/// What is known of a candidate.
-enum State {
-    /// It works, as this resource.
-    Works(ResourceName),
-    /// What it is cannot be told now, for this reason.
-    Unknown(Reason, &'static str),
-    /// It is nothing that a container could be given.
-    Unusable(&'static str),
-}
+impl<'a> Candidate<'a> {
+    /// Mode `af`: a slot, under the function that is loaded.
+    fn function(unit: &'a Unit, naming: Naming) -> Option<Self> {
+        let id = unit.nodes.first()?.name.clone();
+        Some(Self::new(unit, id, "it has no device node", function_name(unit, naming)))
+    }
 
-impl Candidate {
-    fn new(id: String, nodes: Vec<Node>, state: State) -> Self {
-        Self { id, nodes, state, disabled: false, affliction: None }
+    /// Mode `region`: a slot, under the interface that images must fit. One that is being reconfigured is in
+    /// order: that is what the device is for.
+    fn region(unit: &'a Unit) -> Self {
+        let name = unit.interface.map(ResourceName::region);
+        Self::new(unit, region_id(unit), "it has no port node", name)
+    }
+
+    fn new(
+        unit: &'a Unit,
+        id: String,
+        no_node: &'static str,
+        name: Result<ResourceName, Unclear>,
+    ) -> Self {
+        let nodes = existing(&unit.nodes);
+        let name = if nodes.is_empty() { Err(Unclear::Never(no_node)) } else { name };
+        let ailment = unit.ailment.clone();
+        Self { card: &unit.card, id, nodes, name, ailment, is_gone: unit.is_gone() }
+    }
+
+    /// Mode `regiondevel`: a card with all its units and its management node.
+    fn card(units: &'a [Unit]) -> Option<Self> {
+        let card = &*units.first()?.card;
+        let management = Node::of(&card.management);
+        let name = match management {
+            Some(_) => card.interface.map(ResourceName::region),
+            None => Err(Unclear::Never("it has no device node")),
+        };
+        let nodes = units.iter().flat_map(|unit| existing(&unit.nodes)).chain(management).collect();
+        let ailment = units.iter().filter_map(|unit| unit.ailment.clone()).reduce(Ailment::and);
+        let is_gone = units.iter().all(Unit::is_gone);
+        Some(Self { card, id: card.management.name.clone(), nodes, name, ailment, is_gone })
     }
 }
 
-/// What makes a device of these nodes unhealthy: the worst of it, with the words for all of it.
-fn affliction(snapshot: &Snapshot, board: &Board, nodes: &[Node]) -> Option<Health> {
-    let names = || nodes.iter().map(|node| node.name.as_str());
-    let conditions = snapshot.conditions.iter();
-    let ours: Vec<_> = conditions
-        .filter(|condition| condition.unhealthy && condition.affects(board.pci.address, names()))
-        .collect();
-    let reason = ours.iter().map(|condition| condition.reason).min()?;
-    let words: Vec<_> = ours.iter().map(|condition| condition.message.as_str()).collect();
-    Some(unhealthy(reason, &words.join("; ")))
+fn function_name(unit: &Unit, naming: Naming) -> Result<ResourceName, Unclear> {
+    let function = unit.function?;
+    match (unit.interface, naming) {
+        (Ok(interface), _) => Ok(ResourceName::af(naming, interface, function)),
+        // The plain form leaves the interface out.
+        (Err(Unclear::Now(Reason::Unreadable, _)), Naming::Plain) => {
+            Ok(ResourceName::af(naming, InterfaceId::new(0), function))
+        }
+        (Err(unclear), _) => Err(unclear),
+    }
+}
+
+/// The nodes that exist.
+fn existing(nodes: &[DeviceNode]) -> Vec<Node> {
+    nodes.iter().filter_map(Node::of).collect()
 }
 
 impl Plan {
-    fn place(&mut self, board: &Board, candidate: Candidate, memory: &Memory) {
-        let Candidate { id, nodes, state, disabled, affliction } = candidate;
-        let key = (board.pci.address, id.clone());
-        let (name, health) = match state {
-            State::Works(name) if disabled => {
-                (name, unhealthy(Reason::ProgrammingFailed, DISABLED))
-            }
-            State::Works(name) => (name, affliction.unwrap_or(Health::Healthy)),
-            State::Unknown(reason, message) => match memory.0.get(&key) {
-                Some(known) if disabled => {
-                    (known.name.clone(), unhealthy(Reason::ProgrammingFailed, DISABLED))
-                }
-                Some(known) => (known.name.clone(), unhealthy(reason, message)),
-                None => return self.note(id, message),
+    fn place(&mut self, candidate: Candidate<'_>, memory: &Memory) {
+        let Candidate { card, id, nodes, name, ailment, is_gone } = candidate;
+        let key = (card.address, id.clone());
+        let (name, fault) = match name {
+            Ok(name) => (name, None),
+            Err(Unclear::Now(reason, message)) => match memory.0.get(&key) {
+                Some(known) => (known.clone(), Some(Ailment::new(reason, message))),
+                None => return self.note(is_gone, id, message),
             },
-            State::Unusable(reason) => return self.note(id, reason),
+            Err(Unclear::Never(message)) => return self.note(is_gone, id, message),
         };
-        let devices = self.offer.entry(name.clone()).or_default();
-        if devices.iter().any(|device| device.id == id) {
-            return self.note(id, "another card has a device of this name");
+        let has_it = |devices: &Vec<Device>| devices.iter().any(|device| device.id == id);
+        let is_taken = match is_gone {
+            // Numbers are given again: another card may have this one's now.
+            true => self.offer.values().any(has_it),
+            false => self.offer.get(&name).is_some_and(has_it),
+        };
+        if is_taken {
+            return self.note(is_gone, id, "another card has a device of this name");
         }
-        let device =
-            Device { id, health, numa_node: board.pci.numa_node, nodes, board: board.pci.address };
-        devices.push(device.clone());
-        self.memory.0.insert(key, Known { name, device, gone_since: None });
+        let worst = [fault, ailment].into_iter().flatten().min_by_key(|ailment| ailment.reason);
+        let health = worst.map_or(Health::Healthy, |Ailment { reason, words }| Health::Unhealthy {
+            reason,
+            message: words.join("; "),
+        });
+        let device = Device { id, health, numa_node: card.numa_node, nodes, board: card.address };
+        self.offer.entry(name.clone()).or_default().push(device);
+        self.memory.0.insert(key, name);
     }
 
-    fn note(&mut self, object: String, reason: &str) {
-        self.notes.insert(Note { object, message: format!("not offered: {reason}") });
+    /// What is gone goes without a word.
+    fn note(&mut self, is_gone: bool, object: String, reason: &str) {
+        if !is_gone {
+            self.notes.insert(Note { object, message: format!("not offered: {reason}") });
+        }
     }
-}
-
-fn unhealthy(reason: Reason, message: &str) -> Health {
-    Health::Unhealthy { reason, message: message.to_owned() }
 }
 
 #[cfg(test)]
