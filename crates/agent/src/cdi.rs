@@ -5,4 +5,4 @@ mod files;
 mod region;
 
 pub use directory::{Error, Specs, qualified_name};
-pub use region::Hook;
+pub use region::{Hook, region_spec};

@@ -13,3 +13,4 @@ pub mod offer;
 pub mod planner;
 pub mod preferred;
 pub mod service;
+mod target;

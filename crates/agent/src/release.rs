@@ -21,7 +21,7 @@ use fpga_cluster::told::Told;
 use tokio::sync::{mpsc, watch};
 
 use crate::kubelet::directory::Seen;
-use crate::kubelet::podresources;
+use crate::kubelet::podresources::{self, Held};
 use crate::metrics::{Cleaning, Metrics};
 use crate::mode::reached;
 use crate::node::inventory::Snapshot;
@@ -38,15 +38,6 @@ mod ledger;
 /// The first look follows a close by a moment, in which other closes follow the first.
 const FIRST_LOOK: Duration = Duration::from_millis(500);
 const SLOWEST_LOOK: Duration = Duration::from_secs(60);
-
-/// A device of one of our resources.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Held {
-    /// The resource.
-    pub resource: String,
-    /// The device.
-    pub id: String,
-}
 
 /// Where everything that the cleaning must know comes from.
 #[derive(Debug)]

@@ -17,10 +17,8 @@ use std::time::Duration;
 use fpga::names::CDI_KIND;
 use nix::sys::inotify::AddWatchFlags;
 
-use super::region::Hook;
-use super::{files, region};
+use super::files;
 use crate::paths::{Directories, Happened};
-use crate::plugin::device::Device;
 
 /// Between two rounds of putting things right, so that two agents that disagree do not keep a processor
 /// busy.
@@ -33,7 +31,6 @@ pub struct Specs(Arc<Shared>);
 #[derive(Debug)]
 struct Shared {
     directory: PathBuf,
-    hook: Hook,
     state: Mutex<State>,
 }
 
@@ -73,16 +70,14 @@ pub fn qualified_name(device: &str) -> String {
 impl Specs {
     /// Nothing is written yet.
     #[must_use]
-    pub fn new(directory: PathBuf, hook: Hook) -> Self {
-        Self(Arc::new(Shared { directory, hook, state: Mutex::default() }))
+    pub fn new(directory: PathBuf) -> Self {
+        Self(Arc::new(Shared { directory, state: Mutex::default() }))
     }
 
-    /// From now on there is a spec for each of these devices, and no other of ours. What cannot be written
-    /// is logged and tried again.
-    pub fn set<'a>(&self, devices: impl IntoIterator<Item = &'a Device>) {
-        let hook = &self.0.hook;
-        let specs = devices.into_iter().filter(|device| files::is_device(&device.id));
-        let wanted = specs.map(|device| (device.id.clone(), region::text(device, hook))).collect();
+    /// From now on each of these devices has this text as its spec, and there is no other of ours. What cannot
+    /// be written is logged and tried again.
+    pub fn set(&self, mut wanted: BTreeMap<String, Vec<u8>>) {
+        wanted.retain(|device, _| files::is_device(device));
         let mut state = self.0.lock();
         state.wanted = wanted;
         if !state.wanted.is_empty() && !state.watched {

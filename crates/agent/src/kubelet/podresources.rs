@@ -13,13 +13,20 @@ use tokio::net::UnixStream;
 use tonic::transport::Endpoint;
 use tower::service_fn;
 
-use crate::release::Held;
-
 /// How long the kubelet may take to answer.
 const LIMIT: Duration = Duration::from_secs(10);
 /// What an answer may take at most: the kubelet's own clients allow as much
 /// (`pkg/kubelet/apis/podresources/client.go`).
 const LONGEST: usize = 16 << 20;
+
+/// A device of one of our resources.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Held {
+    /// The resource.
+    pub resource: String,
+    /// The device.
+    pub id: String,
+}
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]

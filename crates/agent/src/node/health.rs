@@ -8,12 +8,11 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use clap::ValueEnum;
 use fpga::board::{Board, ErrorRegister};
 use fpga::errors::{Register, Severity};
 use fpga::id::PciAddress;
 use fpga::scan::{PortVitals, PowerState, Vitals};
-
-pub use crate::args::Cause;
 
 /// Why a device is unhealthy, or what is wrong with a card without making anything unhealthy. The worst
 /// comes first: a device that has several is told of by the first.
@@ -68,6 +67,23 @@ pub struct Policy {
     pub temperature_limit: Option<u32>,
     /// How far a card must cool below a limit to be well again, in thousandths of a degree.
     pub hysteresis: u32,
+}
+
+/// What can make a device unhealthy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Cause {
+    /// Errors of a card after which it does not go on.
+    FatalErrors,
+    /// Errors of a card or port after which it goes on.
+    NonfatalErrors,
+    /// Errors of a port after which it lets nothing of its function through.
+    PortErrors,
+    /// A port that switched its function off (AP6).
+    PowerOff,
+    /// A card above the limit.
+    Temperature,
+    /// A port that holds its function back (AP1, AP2).
+    Throttling,
 }
 
 /// Judges cards, one look after the other.

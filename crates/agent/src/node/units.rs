@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use fpga::board::{Board, DeviceNode, Function, Port};
+use fpga::board::{Board, DeviceNode, DeviceNumber, Function, Port};
 use fpga::id::{AfuId, InterfaceId, PciAddress};
 
 use super::health::Reason;
@@ -60,6 +60,15 @@ pub struct Ailment {
     pub reason: Reason,
     /// A few words for each, in one line.
     pub words: Vec<String>,
+}
+
+/// A device node that exists.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Node {
+    /// Name below `/dev`.
+    pub name: String,
+    /// What the kernel knows it by.
+    pub number: DeviceNumber,
 }
 
 /// The units of a node: cards by PCI address, a card's slots by port number. Every card has at least one.
@@ -147,6 +156,14 @@ fn ailment(snapshot: &Snapshot, board: &Board, port: Option<&str>) -> Option<Ail
         .filter(|condition| condition.unhealthy && condition.affects(board.pci.address, port));
     let each = conditions.map(|condition| Ailment::new(condition.reason, &condition.message));
     each.reduce(Ailment::and)
+}
+
+impl Node {
+    /// The node, if the kernel has one.
+    #[must_use]
+    pub fn of(node: &DeviceNode) -> Option<Self> {
+        node.number.map(|number| Self { name: node.name.clone(), number })
+    }
 }
 
 impl Ailment {

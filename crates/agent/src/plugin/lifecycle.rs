@@ -19,7 +19,9 @@ use crate::kubelet::directory::{Seen, Sockets};
 use crate::kubelet::socket::{BindError, Endpoint, LONGEST_PATH};
 use crate::metrics::Metrics;
 use crate::plugin::handout::Handout;
-use crate::plugin::service::{Plugin, Streams, Target};
+use crate::plugin::lists::Streams;
+use crate::plugin::service::Plugin;
+use crate::plugin::target::Target;
 use crate::status::{Phase, Status};
 use register::register;
 

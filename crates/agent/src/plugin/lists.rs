@@ -9,7 +9,7 @@ use tokio_stream::Stream;
 use tokio_stream::wrappers::WatchStream;
 use tonic::Status;
 
-use super::service::Target;
+use super::target::Target;
 use crate::plugin::messages;
 
 /// The streams of one resource's server.

@@ -17,7 +17,7 @@ use crate::plugin::handout::Handout;
 use crate::plugin::lifecycle::{self, Resource};
 use crate::plugin::offer::Plan;
 use crate::plugin::planner::Planner;
-use crate::plugin::service::Target;
+use crate::plugin::target::Target;
 use crate::status::Status;
 use told::{Told, tell_health};
 

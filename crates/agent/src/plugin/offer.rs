@@ -17,9 +17,9 @@ use fpga::board::DeviceNode;
 use fpga::id::{InterfaceId, PciAddress};
 use fpga::names::{Mode, Naming, ResourceName};
 
-use super::device::{Device, Health, Node, Offer};
+use super::device::{Device, Health, Offer};
 use crate::node::health::Reason;
-use crate::node::units::{Ailment, Card, Unclear, Unit};
+use crate::node::units::{Ailment, Card, Node, Unclear, Unit};
 
 /// What decides the names of the resources.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -12,24 +12,14 @@ use kubelet_api::v1beta1::{
 use tokio::sync::watch;
 use tonic::{Request, Response, Status};
 
+use super::target::Target;
 use crate::metrics::{Metrics, Refusal};
 use crate::plugin::device::Device;
 use crate::plugin::handout::{Handout, HandoutError};
 use crate::plugin::messages::{self, AllocateError};
 use crate::plugin::preferred::{self, prefer};
 
-pub use super::lists::{Lists, Streams};
-
-/// What a resource's server is to do.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Target {
-    /// Offer these devices, at least one.
-    Serve(Arc<[Device]>),
-    /// Tell the kubelet that there are none any more, then end.
-    Retire,
-    /// End; the kubelet keeps what it knows, so that a restart of the agent disturbs nobody.
-    Stop,
-}
+use super::lists::{Lists, Streams};
 
 /// Optional calls that the kubelet may make, as registered.
 pub const OPTIONS: DevicePluginOptions =
