@@ -15,8 +15,8 @@ mod go;
 mod health;
 mod region;
 
-pub use health::{Cause, HealthArgs};
-pub use region::{Programming, RegionArgs};
+pub use health::HealthArgs;
+pub use region::RegionArgs;
 
 /// What was typed. The words of `--mode` and `--naming` are checked by [`crate::config`], which has a
 /// better answer to a wrong one.

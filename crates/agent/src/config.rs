@@ -10,9 +10,9 @@ use fpga_cluster::http::Listen;
 
 use crate::args::{Args, HealthArgs, RegionArgs};
 use crate::cdi::Hook;
-use crate::health::Policy;
-use crate::region::RegionConfig;
-use crate::socket_dir::Sockets;
+use crate::kubelet::directory::Sockets;
+use crate::node::health::Policy;
+use crate::plugin::handout::RegionConfig;
 
 /// File name of the kubelet's socket.
 const KUBELET_SOCKET: &str = "kubelet.sock";

@@ -20,7 +20,7 @@ use fpga_cluster::watch::Mirror;
 use tokio::sync::watch;
 
 use crate::mode::reached;
-use crate::region::{Programming, RegionConfig};
+use crate::plugin::handout::{Programming, RegionConfig};
 use objects::Objects;
 
 mod objects;

@@ -1,11 +1,48 @@
-//! `fpga-agent`: parse, set the log up, run, exit code.
+//! The node agent: tells the kubelet which FPGA functions and regions the node has, and gives them to
+//! containers.
+//!
+//! ```text
+//!  sysfs, uevents ─────▶ node ────Snapshot──▶ plugin: manager ─Target─▶ lifecycle ◀────▶ kubelet
+//!                        (thread)                │                      (one a resource: socket,
+//!  API server ─────────▶ mode ────Mode──────▶    │                       registration, List, Allocate)
+//!                                                ▼
+//!  kubelet's directory ▶ kubelet ─Seen──────▶  offer (pure)
+//! ```
+//!
+//! In region mode, three more: [`cdi`] has the specs by which a container runtime gets a region programmed,
+//! [`grants`] keeps the file that says which functions each namespace may have programmed, and [`release`]
+//! cleans the regions that pods have left.
+//!
+//! What is decided is pure. Everything else carries values over watch channels, each of which holds the newest
+//! value only, so that nobody waits for a slow reader.
+
+// Lifted once the rooms are settled.
+#![allow(unreachable_pub)]
 
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use fpga_agent::args::{Args, Parsed};
-use fpga_agent::config::{Config, ConfigError};
-use fpga_agent::run;
+use args::{Args, Parsed};
+use config::{Config, ConfigError};
+
+mod args;
+mod cdi;
+mod config;
+mod grants;
+mod kubelet;
+mod metrics;
+mod mode;
+mod node;
+mod node_status;
+mod paths;
+mod plugin;
+mod release;
+mod results;
+mod run;
+mod status;
+
+#[cfg(test)]
+mod testing;
 
 fn main() -> ExitCode {
     let Parsed { args, ignored } = match Args::parse_line(std::env::args_os()) {

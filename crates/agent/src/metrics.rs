@@ -7,13 +7,9 @@
 //! that a tenant can choose becomes one. A resource's counters go when it is no longer offered.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
-use fpga::board::Driver;
-use fpga::id::PciAddress;
 use fpga::names::ResourceName;
 use fpga::records::{Record, Taken};
-use fpga::scan::Vitals;
 use fpga_cluster::events::Sending;
 use prometheus_client::encoding::prometheus_text::encode;
 use prometheus_client::metrics::counter::Counter;
@@ -21,8 +17,9 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
-use crate::health::Condition;
-use crate::resources::Offer;
+use crate::node::health::Condition;
+use crate::node::inventory::{Checked, Done};
+use crate::plugin::device::Offer;
 use crate::status::Status;
 
 mod gauges;
@@ -68,21 +65,8 @@ struct Inner {
 struct State {
     offer: Offer,
     conditions: Vec<Condition>,
-    cards: Vec<Card>,
+    cards: Vec<Checked>,
     problems: usize,
-}
-
-/// A card, and what it said about itself when it was last looked at.
-#[derive(Debug, Clone)]
-pub struct Card {
-    /// Where it is.
-    pub address: PciAddress,
-    /// What it is, if that is known.
-    pub model: Option<&'static str>,
-    /// Which driver it has.
-    pub driver: Driver,
-    /// What it said.
-    pub vitals: Vitals,
 }
 
 /// Why devices were not given to a container.
@@ -137,17 +121,19 @@ impl Metrics {
         state.conditions = conditions.to_vec();
     }
 
-    /// A scan took that long and met so many problems.
-    pub fn scanned(&self, took: Duration, problems: usize) {
-        self.0.scans.inc();
-        self.0.scan_duration.observe(took.as_secs_f64());
-        self.state().problems = problems;
-    }
-
-    /// The cards were looked at.
-    pub fn looked(&self, cards: Vec<Card>) {
-        self.0.looks.inc();
-        self.state().cards = cards;
+    /// The node was scanned or its cards were checked.
+    pub fn node(&self, done: Done) {
+        match done {
+            Done::Scanned { took, problems } => {
+                self.0.scans.inc();
+                self.0.scan_duration.observe(took.as_secs_f64());
+                self.state().problems = problems;
+            }
+            Done::Checked(cards) => {
+                self.0.looks.inc();
+                self.state().cards = cards;
+            }
+        }
     }
 
     /// So many devices were given to a container.

@@ -14,17 +14,19 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use fpga::names::{Mode, Naming};
+use fpga::names::Mode;
 use fpga::root::Root;
 use fpga_cluster::backoff::Backoff;
 use fpga_cluster::told::Told;
 use tokio::sync::{mpsc, watch};
 
-use crate::inventory::Snapshot;
+use crate::kubelet::directory::Seen;
+use crate::kubelet::podresources::{self, Held};
 use crate::metrics::{Cleaning, Metrics};
 use crate::mode::reached;
-use crate::resources::{Memory, Settings, plan};
-use crate::socket_dir::Seen;
+use crate::node::inventory::Snapshot;
+use crate::node::units::units;
+use crate::plugin::offer::region_id;
 use cleaning::Outcome;
 use closes::Closes;
 use ledger::Ledger;
@@ -32,20 +34,10 @@ use ledger::Ledger;
 mod cleaning;
 mod closes;
 mod ledger;
-mod podresources;
 
 /// The first look follows a close by a moment, in which other closes follow the first.
 const FIRST_LOOK: Duration = Duration::from_millis(500);
 const SLOWEST_LOOK: Duration = Duration::from_secs(60);
-
-/// A device of one of our resources.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Held {
-    /// The resource.
-    pub resource: String,
-    /// The device.
-    pub id: String,
-}
 
 /// Where everything that the cleaning must know comes from.
 #[derive(Debug)]
@@ -252,11 +244,9 @@ impl Cleaner {
     /// The names of a device's ports; `None` when there is no such device now.
     fn ports(&self, device: &Held) -> Option<Vec<String>> {
         let found = self.source.inventory.borrow().clone()?;
-        let settings = Settings { mode: Mode::Region, naming: Naming::default() };
-        let offer = plan(&found, settings, &Memory::default()).offer;
-        let mut devices = offer.into_values().flatten();
-        let device = devices.find(|found| found.id == device.id)?;
-        Some(device.nodes.into_iter().map(|node| node.name).collect())
+        let unit = units(&found).into_iter().find(|unit| region_id(unit) == device.id)?;
+        let ports: Vec<String> = unit.nodes.into_iter().map(|node| node.name).collect();
+        (!ports.is_empty()).then_some(ports)
     }
 
     /// Watches the ports that are in use, if any. That it does not work is no harm: closes are only a hint.

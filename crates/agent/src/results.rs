@@ -7,8 +7,8 @@ use std::thread;
 use fpga::records::{MOST, make_directory, take};
 use nix::sys::inotify::AddWatchFlags;
 
-use crate::directories::{Directories, Happened};
 use crate::metrics::Metrics;
+use crate::paths::{Directories, Happened};
 
 /// Makes the directory, counts what is in it and what comes, and removes it. That the hook's results cannot
 /// be counted harms nothing else, so it is only said.

@@ -15,17 +15,18 @@ use tokio::sync::{mpsc, watch};
 
 use crate::config::Config;
 use crate::grants;
-use crate::health::Judge;
-use crate::inventory::{self, Looks};
-use crate::manager::{InventoryEnded, Manager};
+use crate::kubelet::directory::{self, Seen};
 use crate::metrics::Metrics;
 use crate::mode;
+use crate::node::health::Judge;
+use crate::node::inventory::{self, Looks};
+use crate::node::vanished::Vanished;
 use crate::node_status::{self, Source};
-use crate::region::Handout;
+use crate::plugin::handout::Handout;
+use crate::plugin::manager::{InventoryEnded, Manager};
+use crate::plugin::planner::Planner;
 use crate::release;
-use crate::resources::Rules;
 use crate::results;
-use crate::socket_dir::{self, Seen};
 use crate::status::Status;
 
 /// Events about the node: these at once, and one more a minute.
@@ -88,11 +89,13 @@ pub async fn run(config: Config) -> Result<(), RunError> {
     let about = About { status: status.clone(), metrics: metrics.clone() };
     let endpoint = endpoint(config.health_address, about)?;
     let watch_failed = |error| RunError::Watch { path: config.sockets.directory.clone(), error };
-    let (seen, seen_no_more) = socket_dir::follow(config.sockets.clone()).map_err(watch_failed)?;
+    let (seen, seen_no_more) = directory::follow(config.sockets.clone()).map_err(watch_failed)?;
     let looks = Looks { rescan: config.rescan_interval, health: config.health.interval };
     let judge = Judge::new(config.health.policy.clone());
-    let inventory = inventory::follow(config.root.clone(), looks, judge, metrics.clone())
-        .map_err(|error| RunError::System { what: "thread", error })?;
+    let counts = metrics.clone();
+    let inventory =
+        inventory::follow(config.root.clone(), looks, judge, move |done| counts.node(done))
+            .map_err(|error| RunError::System { what: "thread", error })?;
 
     tracing::info!("FPGA device plugin started in {} mode", config.mode);
     let server = config.api.clone().map(Server::new);
@@ -121,9 +124,9 @@ pub async fn run(config: Config) -> Result<(), RunError> {
         }));
     }
     tokio::spawn(count_kubelets(seen.clone(), metrics.clone()));
-    let rules = Rules { naming: config.naming, keep_vanished: config.health.keep_vanished };
+    let planner = Planner::new(config.naming, Vanished::new(config.health.keep_vanished));
     let manager =
-        Manager::new(rules, config.sockets.clone(), seen, status, metrics, reporter, handout);
+        Manager::new(planner, config.sockets.clone(), seen, status, metrics, reporter, handout);
     if let Some((server, node)) = tidied {
         let sockets = config.sockets.directory.clone();
         let offered = manager.offered();

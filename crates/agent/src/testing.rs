@@ -5,8 +5,9 @@ use fpga::board::{
 };
 use fpga::id::{AfuId, InterfaceId, PciAddress};
 
-use crate::device::{Device, Health, Node};
-use crate::inventory::Snapshot;
+use crate::node::inventory::Snapshot;
+use crate::node::units::Node;
+use crate::plugin::device::{Device, Health};
 
 pub(crate) const A10: InterfaceId = InterfaceId::new(0x6952_8db6_eb31_577a_8c36_68f9_faa0_81f6);
 pub(crate) const NLB0: AfuId = AfuId::new(0xd842_4dc4_a4a3_c413_f89e_4336_83f9_040b);

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use fpga_cluster::optional::OrNone;
+
+use crate::node::health::Cause;
 
 /// What was typed about health.
 #[derive(Debug, Clone, Args)]
@@ -41,21 +43,4 @@ pub struct HealthArgs {
     /// How long the devices of a card that vanished stay listed, as unhealthy; none withdraws them at once.
     #[arg(long, default_value = "10m", value_parser = super::parse_optional, value_name = "TIME")]
     pub keep_vanished: OrNone<Duration>,
-}
-
-/// What can make a device unhealthy.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Cause {
-    /// Errors of a card after which it does not go on.
-    FatalErrors,
-    /// Errors of a card or port after which it goes on.
-    NonfatalErrors,
-    /// Errors of a port after which it lets nothing of its function through.
-    PortErrors,
-    /// A port that switched its function off (AP6).
-    PowerOff,
-    /// A card above the limit.
-    Temperature,
-    /// A port that holds its function back (AP1, AP2).
-    Throttling,
 }

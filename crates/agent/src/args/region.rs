@@ -3,8 +3,10 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use fpga_cluster::optional::OrNone;
+
+use crate::plugin::handout::Programming;
 
 /// What was typed about region mode.
 #[derive(Debug, Clone, Args)]
@@ -56,17 +58,4 @@ pub struct RegionArgs {
         value_name = "FILE"
     )]
     pub pod_resources_socket: OrNone<PathBuf>,
-}
-
-/// What has a region programmed before a container starts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Programming {
-    /// A CDI spec for each region, which has the runtime run the hook. For kubelets from 1.29 on.
-    Cdi,
-    /// An annotation of the container, on which the file that `fpgactl install-host --hooks-dir` puts
-    /// there has CRI-O run the hook.
-    #[value(name = "hooks.d")]
-    HooksD,
-    /// Nothing: a container gets a region with the function that is in it.
-    None,
 }

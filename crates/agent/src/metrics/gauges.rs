@@ -10,8 +10,8 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Registry, Unit};
 
-use super::{Card, Labels, State};
-use crate::device::{Device, Health};
+use super::{Checked, Labels, State};
+use crate::plugin::device::{Device, Health};
 use crate::status::{Phase, Status};
 
 type Gauges = Family<Labels, Gauge<f64, AtomicU64>>;
@@ -71,10 +71,10 @@ fn registrations(r: &mut Registry, status: &Status) {
     r.register("registered", help, registered);
 }
 
-fn cards(r: &mut Registry, cards: &[Card]) {
+fn cards(r: &mut Registry, cards: &[Checked]) {
     let (info, temperature, limit, power) =
         (Gauges::default(), Gauges::default(), Gauges::default(), Gauges::default());
-    for Card { address, model, driver, vitals } in cards {
+    for Checked { address, model, driver, vitals } in cards {
         let model = model.unwrap_or("unknown");
         set(&info, &[("card", address), ("model", &model), ("driver", driver)], 1.0);
         if let Some(known) = vitals.temperature {
@@ -100,9 +100,9 @@ fn cards(r: &mut Registry, cards: &[Card]) {
     r.register_with_unit("card_power", help, Unit::Other("watts".to_owned()), power);
 }
 
-fn ports(r: &mut Registry, cards: &[Card]) {
+fn ports(r: &mut Registry, cards: &[Checked]) {
     let (power_state, errors) = (Gauges::default(), Gauges::default());
-    for Card { address, vitals, .. } in cards {
+    for Checked { address, vitals, .. } in cards {
         let card = |registers: &[ErrorRegister], port: &str, of: fn(&str) -> Option<Register>| {
             for register in registers {
                 for error in of(&register.name).into_iter().flat_map(|r| r.decode(register.value)) {

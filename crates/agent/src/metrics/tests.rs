@@ -1,12 +1,15 @@
-use fpga::board::ErrorRegister;
+use std::time::Duration;
+
+use fpga::board::{Driver, ErrorRegister};
 use fpga::names::{Mode, Naming};
 use fpga::records::{RunResult, Stage};
-use fpga::scan::{PortVitals, PowerState, Temperature};
+use fpga::scan::{PortVitals, PowerState, Temperature, Vitals};
 use fpga_demo::exposition::{self, Metric};
 
 use super::*;
-use crate::health::Reason;
-use crate::resources::{Memory, Settings, plan};
+use crate::node::health::Reason;
+use crate::node::units::units;
+use crate::plugin::offer::{Memory, Settings, plan};
 use crate::status::Phase;
 use crate::testing::{NLB0, NLB3, board, inventory, loaded};
 
@@ -42,11 +45,12 @@ fn eventful() -> (Metrics, Status) {
     let mut snapshot = inventory(vec![card]);
     snapshot.conditions = vec![condition];
     let settings = Settings { mode: Mode::Region, naming: Naming::Plain };
-    let offer = plan(&snapshot, settings, &Memory::default()).offer;
+    let offer = plan(&units(&snapshot), settings, &Memory::default()).offer;
     metrics.offered(offer, &snapshot.conditions);
-    metrics.scanned(Duration::from_millis(2), 3);
+    metrics.node(Done::Scanned { took: Duration::from_millis(2), problems: 3 });
     let model = Some("a model");
-    metrics.looked(vec![Card { address, model, driver: Driver::Dfl, vitals }]);
+    let checked = Checked { address, model, driver: Driver::Dfl, vitals };
+    metrics.node(Done::Checked(vec![checked]));
     metrics.allocated(&resource(), 2);
     metrics.refused(&resource(), Refusal::Unhealthy);
     metrics.registered(&resource());
@@ -111,7 +115,7 @@ fn the_text_is_what_prometheus_wants() {
 fn what_is_gone_is_not_shown() {
     let (metrics, status) = eventful();
     metrics.offered(Offer::default(), &[]);
-    metrics.looked(Vec::new());
+    metrics.node(Done::Checked(Vec::new()));
     metrics.withdrawn(&resource());
     status.remove(&resource());
     let text = metrics.text(&status).unwrap();

@@ -9,8 +9,8 @@ use tokio_stream::Stream;
 use tokio_stream::wrappers::WatchStream;
 use tonic::Status;
 
-use super::Target;
-use crate::wire;
+use super::target::Target;
+use crate::plugin::messages;
 
 /// The streams of one resource's server.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -53,7 +53,7 @@ impl Stream for Lists {
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         while !self.ended {
             let devices = match ready!(Pin::new(&mut self.targets).poll_next(cx)) {
-                Some(Target::Serve(devices)) => wire::list(&devices),
+                Some(Target::Serve(devices)) => messages::list(&devices),
                 Some(Target::Retire) => {
                     self.ended = true;
                     Vec::new()

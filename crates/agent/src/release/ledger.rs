@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-use super::Held;
+use crate::kubelet::podresources::Held;
 
 /// How long the kubelet may take to show a device that it was given. A pod that it never shows was refused
 /// after all, or was gone before anybody asked.

@@ -2,20 +2,22 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use fpga::names::{Mode, ResourceName};
 use fpga_cluster::events::Reporter;
 use tokio::sync::watch;
 use tokio::task::{Id, JoinError, JoinSet};
 
-use crate::inventory::Snapshot;
-use crate::lifecycle::{self, Resource};
+use crate::kubelet::directory::{Seen, Sockets};
 use crate::metrics::Metrics;
-use crate::plugin::Target;
-use crate::region::Handout;
-use crate::resources::{Memory, Offer, Plan, Rules, Settings, plan};
-use crate::socket_dir::{Seen, Sockets};
+use crate::node::inventory::Snapshot;
+use crate::plugin::device::Offer;
+use crate::plugin::handout::Handout;
+use crate::plugin::lifecycle::{self, Resource};
+use crate::plugin::offer::Plan;
+use crate::plugin::planner::Planner;
+use crate::plugin::target::Target;
 use crate::status::Status;
 use told::{Told, tell_health};
 
@@ -32,7 +34,7 @@ pub struct InventoryEnded;
 /// Owner of the resources' tasks.
 #[derive(Debug)]
 pub struct Manager {
-    rules: Rules,
+    planner: Planner,
     sockets: Sockets,
     seen: watch::Receiver<Seen>,
     status: Status,
@@ -40,9 +42,6 @@ pub struct Manager {
     reporter: Reporter,
     offered: watch::Sender<Option<BTreeSet<ResourceName>>>,
     handout: Handout,
-    memory: Memory,
-    /// When to plan again though nothing happens.
-    again_at: Option<Instant>,
     told: Told,
     running: BTreeMap<ResourceName, Running>,
     tasks: JoinSet<()>,
@@ -59,7 +58,7 @@ impl Manager {
     /// Nothing runs yet.
     #[must_use]
     pub fn new(
-        rules: Rules,
+        planner: Planner,
         sockets: Sockets,
         seen: watch::Receiver<Seen>,
         status: Status,
@@ -68,7 +67,7 @@ impl Manager {
         handout: Handout,
     ) -> Self {
         Self {
-            rules,
+            planner,
             sockets,
             seen,
             status,
@@ -76,8 +75,6 @@ impl Manager {
             reporter,
             offered: watch::Sender::new(None),
             handout,
-            memory: Memory::default(),
-            again_at: None,
             told: Told::default(),
             running: BTreeMap::new(),
             tasks: JoinSet::new(),
@@ -114,7 +111,7 @@ impl Manager {
                 }
                 Ok(()) = mode.changed() => {}
                 Some(ended) = self.tasks.join_next_with_id() => self.ended(ended),
-                () = at(self.again_at) => {}
+                () = self.planner.due() => {}
                 () = &mut stop => break Ok(()),
             }
         };
@@ -124,17 +121,9 @@ impl Manager {
 
     async fn apply(&mut self, found: &Snapshot, mode: Mode) {
         if self.told.enter(mode, self.handout.programming()) {
-            self.memory = Memory::default();
+            self.planner.forget();
         }
-        let Rules { naming, keep_vanished } = self.rules;
-        let Plan { offer, memory, notes, again_at } = plan(
-            found,
-            Settings { mode, naming },
-            &self.memory,
-        )
-        .with_vanished(found, &self.memory, keep_vanished, Instant::now());
-        self.memory = memory;
-        self.again_at = again_at;
+        let Plan { offer, notes, .. } = self.planner.plan(found, mode);
         self.told.tell(found, notes, &self.reporter);
         let devices = offer.values().flatten().cloned().collect();
         self.handout.offer(mode, devices).await;
@@ -203,14 +192,6 @@ impl Manager {
         if tokio::time::timeout(STOP_LIMIT, all).await.is_err() {
             tracing::error!("not every socket could be removed within {}s", STOP_LIMIT.as_secs());
         }
-    }
-}
-
-/// Waits until then; for ever, if there is no such time.
-async fn at(time: Option<Instant>) {
-    match time {
-        Some(time) => tokio::time::sleep_until(time.into()).await,
-        None => std::future::pending().await,
     }
 }
 

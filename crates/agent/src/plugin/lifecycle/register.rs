@@ -12,7 +12,7 @@ use tokio::net::UnixStream;
 use tonic::transport::Endpoint;
 use tower::service_fn;
 
-use crate::plugin::OPTIONS;
+use crate::plugin::service::OPTIONS;
 use fpga::names::ResourceName;
 
 /// A registration that failed and may succeed later.

@@ -15,15 +15,16 @@ use tokio::task::JoinHandle;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::Server;
 
+use crate::kubelet::directory::{Seen, Sockets};
+use crate::kubelet::socket::{BindError, Endpoint, LONGEST_PATH};
 use crate::metrics::Metrics;
-use crate::plugin::{Plugin, Streams, Target};
-use crate::region::Handout;
-use crate::socket_dir::{Seen, Sockets};
+use crate::plugin::handout::Handout;
+use crate::plugin::lists::Streams;
+use crate::plugin::service::Plugin;
+use crate::plugin::target::Target;
 use crate::status::{Phase, Status};
-use endpoint::{BindError, Endpoint, LONGEST_PATH};
 use register::register;
 
-mod endpoint;
 mod register;
 
 /// How long the kubelet may take to answer Register.

@@ -1,9 +1,15 @@
 //! What the kubelet is told of: one [`Device`] for each thing that a container can be given.
 
-use fpga::board::{self, DeviceNumber};
-use fpga::id::PciAddress;
+use std::collections::BTreeMap;
 
-use crate::health::Reason;
+use fpga::id::PciAddress;
+use fpga::names::ResourceName;
+
+use crate::node::health::Reason;
+use crate::node::units::Node;
+
+/// The devices of each resource: cards by PCI address, a card's slots by port number.
+pub type Offer = BTreeMap<ResourceName, Vec<Device>>;
 
 /// One allocatable device.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,15 +26,6 @@ pub struct Device {
     pub board: PciAddress,
 }
 
-/// A device node that exists.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Node {
-    /// Name below `/dev`.
-    pub name: String,
-    /// What the kernel knows it by.
-    pub number: DeviceNumber,
-}
-
 /// Whether a device can be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Health {
@@ -41,14 +38,6 @@ pub enum Health {
         /// In one line.
         message: String,
     },
-}
-
-impl Node {
-    /// The node, if the kernel has one.
-    #[must_use]
-    pub fn of(node: &board::DeviceNode) -> Option<Self> {
-        node.number.map(|number| Self { name: node.name.clone(), number })
-    }
 }
 
 impl Device {

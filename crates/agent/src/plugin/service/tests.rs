@@ -9,10 +9,10 @@ use tonic::Code;
 
 use super::*;
 use crate::cdi::Hook;
-use crate::device::Health;
-use crate::health::Reason;
-use crate::region::{Programming, RegionConfig};
-use crate::release::Held;
+use crate::kubelet::podresources::Held;
+use crate::node::health::Reason;
+use crate::plugin::device::Health;
+use crate::plugin::handout::{Programming, RegionConfig};
 use crate::testing::{A10, device, nodes};
 
 fn serve(devices: &[Device]) -> Target {

@@ -7,11 +7,11 @@ use fpga::names::{Mode, ResourceName};
 use fpga_cluster::events::Reporter;
 use fpga_cluster::told::Standing;
 
-use crate::device::{Device, Health};
-use crate::health::Condition;
-use crate::inventory::Snapshot;
-use crate::region::Programming;
-use crate::resources::Note;
+use crate::node::health::Condition;
+use crate::node::inventory::Snapshot;
+use crate::plugin::device::{Device, Health};
+use crate::plugin::handout::Programming;
+use crate::plugin::offer::Note;
 
 /// What has been logged about the node.
 #[derive(Debug, Default)]

@@ -18,14 +18,14 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 /// Most bytes that the path of a unix socket can have: `sun_path` less its NUL (`unix(7)`).
-pub(super) const LONGEST_PATH: usize = 107;
+pub(crate) const LONGEST_PATH: usize = 107;
 
 /// Wait after a failed accept, which means that descriptors or memory are short.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// A socket cannot be had now.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum BindError {
+pub(crate) enum BindError {
     /// Someone listens on it.
     #[error("socket {} is already in use by another plugin", .0.display())]
     InUse(PathBuf),
@@ -47,7 +47,7 @@ pub(super) enum BindError {
 
 /// A bound socket, whose connections are handed on.
 #[derive(Debug)]
-pub(super) struct Endpoint {
+pub(crate) struct Endpoint {
     path: PathBuf,
     id: FileId,
     acceptor: JoinHandle<()>,
@@ -61,7 +61,7 @@ impl Endpoint {
     ///
     /// # Errors
     /// [`BindError`], all of which may pass by themselves.
-    pub(super) fn bind(
+    pub(crate) fn bind(
         path: &Path,
         connections: mpsc::Sender<io::Result<UnixStream>>,
     ) -> Result<Self, BindError> {
@@ -76,12 +76,12 @@ impl Endpoint {
 
     /// True while the path still leads to this socket.
     #[must_use]
-    pub(super) fn is_intact(&self) -> bool {
+    pub(crate) fn is_intact(&self) -> bool {
         file_id(&self.path).is_ok_and(|id| id == self.id)
     }
 
     /// Stops listening and removes the socket, unless the path leads to another one by now.
-    pub(super) fn remove(self) {
+    pub(crate) fn remove(self) {
         let _lock = lock_directory(&self.path);
         if self.is_intact()
             && let Err(error) = std::fs::remove_file(&self.path)

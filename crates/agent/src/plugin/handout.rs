@@ -1,15 +1,29 @@
 //! What only region mode needs: who programs a region, and what is done when it is handed out.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use clap::ValueEnum;
 use fpga::names::{Mode, ResourceName};
 use tokio::sync::mpsc;
 
-pub use crate::args::Programming;
 use crate::cdi::{self, Hook, Specs};
-use crate::device::Device;
-use crate::release::Held;
+use crate::kubelet::podresources::Held;
+use crate::plugin::device::Device;
+
+/// What has a region programmed before a container starts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Programming {
+    /// A CDI spec for each region, which has the runtime run the hook. For kubelets from 1.29 on.
+    Cdi,
+    /// An annotation of the container, on which the file that `fpgactl install-host --hooks-dir` puts
+    /// there has CRI-O run the hook.
+    #[value(name = "hooks.d")]
+    HooksD,
+    /// Nothing: a container gets a region with the function that is in it.
+    None,
+}
 
 /// The part of the configuration that is about region mode.
 #[derive(Debug, Clone)]
@@ -37,6 +51,7 @@ pub struct RegionConfig {
 pub struct Handout {
     programming: Programming,
     bound_nodes: Option<Arc<str>>,
+    hook: Hook,
     specs: Specs,
     allocations: mpsc::UnboundedSender<Vec<Held>>,
 }
@@ -56,9 +71,9 @@ impl Handout {
     /// Tells of what is handed out on `allocations`.
     #[must_use]
     pub fn new(config: &RegionConfig, allocations: mpsc::UnboundedSender<Vec<Held>>) -> Self {
-        let specs = Specs::new(config.cdi_dir.clone(), config.hook.clone());
+        let (specs, hook) = (Specs::new(config.cdi_dir.clone()), config.hook.clone());
         let bound_nodes = config.bound_nodes.as_deref().map(Arc::from);
-        Self { programming: config.programming, bound_nodes, specs, allocations }
+        Self { programming: config.programming, bound_nodes, hook, specs, allocations }
     }
 
     /// What has a region programmed before a container starts.
@@ -77,8 +92,12 @@ impl Handout {
     pub async fn offer(&self, mode: Mode, devices: Vec<Device>) {
         let specs = self.specs.clone();
         let needed = mode == Mode::Region && self.programming == Programming::Cdi;
-        let set = move || if needed { specs.set(&devices) } else { specs.set([]) };
-        if let Err(error) = tokio::task::spawn_blocking(set).await {
+        let spec = |device: Device| {
+            let text = cdi::region_spec(&device.id, &device.nodes, &self.hook);
+            (device.id, text)
+        };
+        let wanted = if needed { devices.into_iter().map(spec).collect() } else { BTreeMap::new() };
+        if let Err(error) = tokio::task::spawn_blocking(move || specs.set(wanted)).await {
             tracing::error!("CDI specs: {error}");
         }
     }

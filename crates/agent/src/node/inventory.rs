@@ -7,18 +7,16 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use fpga::board::{Board, Inventory, Problem};
+use fpga::board::{Board, Driver, Inventory, Problem};
+use fpga::id::PciAddress;
 use fpga::root::Root;
 use fpga::scan::{Vitals, scan, vitals};
 use fpga::watch::Watcher;
 use fpga_cluster::told::Told;
 use tokio::sync::watch;
 
-use crate::health::{Condition, Judge};
-use crate::metrics::{Card, Metrics};
-use busy::Busy;
-
-mod busy;
+use super::busy::Busy;
+use crate::node::health::{Condition, Judge};
 
 /// Wait after a watch that failed, which may be for want of memory and pass.
 const AFTER_ERROR: Duration = Duration::from_secs(1);
@@ -40,6 +38,33 @@ pub struct Snapshot {
     pub problems: Vec<Problem>,
 }
 
+/// What the thread did, for whoever counts it.
+#[derive(Debug)]
+pub enum Done {
+    /// It scanned the node.
+    Scanned {
+        /// Time that it took.
+        took: Duration,
+        /// How many objects could not be read.
+        problems: usize,
+    },
+    /// It read how the cards are.
+    Checked(Vec<Checked>),
+}
+
+/// A card, and what it said about itself when it was last checked.
+#[derive(Debug, Clone)]
+pub struct Checked {
+    /// Where it is.
+    pub address: PciAddress,
+    /// What it is, if that is known.
+    pub model: Option<&'static str>,
+    /// Which driver it has.
+    pub driver: Driver,
+    /// What it said.
+    pub vitals: Vitals,
+}
+
 /// The longest times between two looks at the node, when nothing is reported.
 #[derive(Debug, Clone, Copy)]
 pub struct Looks {
@@ -53,7 +78,8 @@ pub struct Looks {
 /// Starts scanning. The value is `None` until the first scan is done, and changes when the node does;
 /// the thread ends some time after the last receiver is gone.
 ///
-/// The node is scanned when the kernel reports a change, and otherwise looked at as `looks` says.
+/// The node is scanned when the kernel reports a change, and otherwise looked at as `looks` says. Each time,
+/// `report` gets what was done.
 ///
 /// # Errors
 /// When the thread cannot be started.
@@ -61,7 +87,7 @@ pub fn follow(
     root: Root,
     looks: Looks,
     judge: Judge,
-    metrics: Metrics,
+    report: impl Fn(Done) + Send + 'static,
 ) -> io::Result<watch::Receiver<Option<Arc<Snapshot>>>> {
     let (sender, receiver) = watch::channel(None);
     thread::Builder::new().name("inventory".to_owned()).spawn(move || {
@@ -74,7 +100,7 @@ pub fn follow(
             trouble: Told::default(),
             busy: Busy::default(),
             judge,
-            metrics,
+            report,
             sender,
         };
         follower.run();
@@ -82,23 +108,24 @@ pub fn follow(
     Ok(receiver)
 }
 
-struct Follower {
+struct Follower<F> {
     root: Root,
     looks: Looks,
     watcher: Option<Watcher>,
     trouble: Told,
     busy: Busy,
     judge: Judge,
-    metrics: Metrics,
+    report: F,
     sender: watch::Sender<Option<Arc<Snapshot>>>,
 }
 
-impl Follower {
+impl<F: Fn(Done)> Follower<F> {
     fn run(mut self) {
         while !self.sender.is_closed() {
             let started = Instant::now();
             let inventory = scan(&self.root);
-            self.metrics.scanned(started.elapsed(), inventory.all_problems().count());
+            let problems = inventory.all_problems().count();
+            (self.report)(Done::Scanned { took: started.elapsed(), problems });
             self.busy.look(&self.root, &inventory, Instant::now());
             let mut found =
                 Snapshot { inventory, disabled: self.busy.disabled(), ..Snapshot::default() };
@@ -144,13 +171,14 @@ impl Follower {
         found.conditions = self.judge.look(boards.iter().zip(&all));
         found.problems = problems.concat();
         self.publish(found);
-        let card = |(board, vitals): (&Board, Vitals)| Card {
+        let card = |(board, vitals): (&Board, Vitals)| Checked {
             address: board.pci.address,
             model: board.model,
             driver: board.driver,
             vitals,
         };
-        self.metrics.looked(found.inventory.boards.iter().zip(all).map(card).collect());
+        let checked = found.inventory.boards.iter().zip(all).map(card).collect();
+        (self.report)(Done::Checked(checked));
     }
 
     fn publish(&self, found: &Snapshot) {

@@ -6,7 +6,8 @@ use std::time::Instant;
 use tempfile::TempDir;
 
 use super::*;
-use crate::testing::{device, nodes};
+use crate::cdi::{Hook, region_spec};
+use crate::testing::nodes;
 
 /// Only against hanging for ever.
 const LIMIT: Duration = Duration::from_secs(30);
@@ -18,8 +19,7 @@ struct Fixture {
 
 fn fixture() -> Fixture {
     let temp = TempDir::new().unwrap();
-    let hook = Hook { path: "/x/fpgactl".to_owned(), arguments: Vec::new(), timeout: LIMIT };
-    let specs = Specs::new(temp.path().join("cdi"), hook);
+    let specs = Specs::new(temp.path().join("cdi"));
     Fixture { temp, specs }
 }
 
@@ -48,8 +48,7 @@ impl Fixture {
     }
 
     fn set(&self, devices: &[&str]) {
-        let devices: Vec<_> = devices.iter().map(|id| region(id, "dfl-port.0")).collect();
-        self.specs.set(&devices);
+        self.specs.set(devices.iter().map(|id| region(id, "dfl-port.0")).collect());
     }
 
     fn eventually(&self, what: &str, is_so: impl Fn(&Self) -> bool) {
@@ -61,8 +60,9 @@ impl Fixture {
     }
 }
 
-fn region(id: &str, port: &str) -> Device {
-    Device { nodes: nodes(&[port]), ..device(id, 0, None) }
+fn region(id: &str, port: &str) -> (String, Vec<u8>) {
+    let hook = Hook { path: "/x/fpgactl".to_owned(), arguments: Vec::new(), timeout: LIMIT };
+    (id.to_owned(), region_spec(id, &nodes(&[port]), &hook))
 }
 
 fn ensure(fixture: &Fixture, device: &str) -> Result<(), Error> {
@@ -115,9 +115,9 @@ fn what_an_earlier_run_left_goes_and_what_others_wrote_stays() {
 #[test]
 fn a_spec_follows_its_device() {
     let fixture = fixture();
-    fixture.specs.set(&[region("dfl-fme.0", "dfl-port.0")]);
+    fixture.specs.set([region("dfl-fme.0", "dfl-port.0")].into());
     let before = fs::read_to_string(fixture.spec("dfl-fme.0")).unwrap();
-    fixture.specs.set(&[region("dfl-fme.0", "dfl-port.7")]);
+    fixture.specs.set([region("dfl-fme.0", "dfl-port.7")].into());
     let after = fs::read_to_string(fixture.spec("dfl-fme.0")).unwrap();
     assert!(before.contains("/dev/dfl-port.0") && after.contains("/dev/dfl-port.7"), "{after}");
 }

@@ -13,17 +13,24 @@ use tokio::net::UnixStream;
 use tonic::transport::Endpoint;
 use tower::service_fn;
 
-use super::Held;
-
 /// How long the kubelet may take to answer.
 const LIMIT: Duration = Duration::from_secs(10);
 /// What an answer may take at most: the kubelet's own clients allow as much
 /// (`pkg/kubelet/apis/podresources/client.go`).
 const LONGEST: usize = 16 << 20;
 
+/// A device of one of our resources.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Held {
+    /// The resource.
+    pub resource: String,
+    /// The device.
+    pub id: String,
+}
+
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum ListError {
+pub(crate) enum ListError {
     #[error("{0}")]
     Connect(io::Error),
     #[error("no answer within {}s", LIMIT.as_secs())]
@@ -35,7 +42,7 @@ pub(super) enum ListError {
 }
 
 /// The region devices that pods hold, as the kubelet at `socket` knows it.
-pub(super) async fn list(socket: &Path) -> Result<BTreeSet<Held>, ListError> {
+pub(crate) async fn list(socket: &Path) -> Result<BTreeSet<Held>, ListError> {
     tokio::time::timeout(LIMIT, ask(socket)).await.map_err(|_| ListError::Silent)?
 }
 

@@ -1,11 +1,16 @@
 //! Upstream's tests of the three tree builders and of the choice between them: TestNewDevicePlugin*,
 //! TestGetAfuTree*, TestGetRegionTree*, TestGetRegionDevelTree*, each for DFL and OPAE.
 
-use fpga::board::{Driver, Function};
+use std::time::{Duration, Instant};
+
+use fpga::board::{Board, Driver, Function};
 use fpga::id::InterfaceId;
 
 use super::*;
-use crate::health::Condition;
+use crate::node::health::Condition;
+use crate::node::inventory::Snapshot;
+use crate::node::units::units;
+use crate::node::vanished::Vanished;
 use crate::testing::{A10, NLB0, NLB3, board, inventory, loaded};
 
 const AF: Settings = Settings { mode: Mode::Af, naming: Naming::Plain };
@@ -16,7 +21,7 @@ const REGION_DEVEL: Settings = Settings { mode: Mode::RegionDevel, naming: Namin
 const CRASHED: InterfaceId = InterfaceId::new(u128::MAX);
 
 fn fresh(boards: Vec<Board>, settings: Settings) -> Plan {
-    plan(&inventory(boards), settings, &Memory::default())
+    plan(&units(&inventory(boards)), settings, &Memory::default())
 }
 
 /// One line a device: `resource id health nodes`.
@@ -150,9 +155,9 @@ fn a_fault_leaves_an_af_device_unhealthy_under_its_resource() {
         loaded(fpga::id::AfuId::new(u128::MAX)),
     ] {
         let now = vec![board(Driver::Dfl, 0, 0, &[fault.clone(), loaded(NLB3)])];
-        let first = plan(&inventory(now.clone()), AF, &before.memory);
+        let first = plan(&units(&inventory(now.clone())), AF, &before.memory);
         // It is remembered for more than one scan.
-        let second = plan(&inventory(now), AF, &first.memory);
+        let second = plan(&units(&inventory(now)), AF, &first.memory);
         for plan in [first, second] {
             assert_eq!(
                 lines(&plan),
@@ -169,8 +174,11 @@ fn a_fault_leaves_an_af_device_unhealthy_under_its_resource() {
 #[test]
 fn an_af_device_moves_when_another_function_is_loaded() {
     let before = fresh(vec![board(Driver::Dfl, 0, 0, &[loaded(NLB0)])], AF);
-    let after =
-        plan(&inventory(vec![board(Driver::Dfl, 0, 0, &[loaded(NLB3)])]), AF, &before.memory);
+    let after = plan(
+        &units(&inventory(vec![board(Driver::Dfl, 0, 0, &[loaded(NLB3)])])),
+        AF,
+        &before.memory,
+    );
     assert_eq!(lines(&after), [format!("af-{NLB3} dfl-port.0 healthy dfl-port.0")]);
 }
 
@@ -196,7 +204,7 @@ fn a_crashed_card_stays_under_its_region_unhealthy() {
         let mut card = board(Driver::Dfl, 0, 0, &[loaded(NLB0)]);
         let before = fresh(vec![card.clone()], settings);
         card.regions[0].interface_id = Some(CRASHED);
-        let after = plan(&inventory(vec![card.clone()]), settings, &before.memory);
+        let after = plan(&units(&inventory(vec![card.clone()])), settings, &before.memory);
         assert_eq!(after.offer.keys().collect::<Vec<_>>(), [&ResourceName::region(A10)]);
         assert!(!after.offer[&ResourceName::region(A10)][0].is_healthy());
 
@@ -214,7 +222,7 @@ fn a_crashed_card_takes_its_functions_down_under_their_own_names() {
     let mut card = board(Driver::Dfl, 0, 0, &[loaded(NLB0)]);
     let before = fresh(vec![card.clone()], AF);
     card.regions[0].interface_id = Some(CRASHED);
-    let after = plan(&inventory(vec![card]), AF, &before.memory);
+    let after = plan(&units(&inventory(vec![card])), AF, &before.memory);
     assert_eq!(lines(&after), [format!("af-{NLB0} dfl-port.0 unhealthy dfl-port.0")]);
 }
 
@@ -232,7 +240,7 @@ fn a_region_whose_programming_failed_is_unhealthy() {
     let boards = vec![board(Driver::Dfl, 0, 0, &[Function::Busy, loaded(NLB0)])];
     let snapshot =
         || Snapshot { disabled: ["dfl-port.0".to_owned()].into(), ..inventory(boards.clone()) };
-    let region = plan(&snapshot(), REGION, &Memory::default());
+    let region = plan(&units(&snapshot()), REGION, &Memory::default());
     assert_eq!(
         lines(&region),
         [
@@ -248,7 +256,7 @@ fn a_region_whose_programming_failed_is_unhealthy() {
     assert_eq!(device.health, failed);
 
     let before = fresh(vec![board(Driver::Dfl, 0, 0, &[loaded(NLB3)])], AF);
-    let after = plan(&snapshot(), AF, &before.memory);
+    let after = plan(&units(&snapshot()), AF, &before.memory);
     let device = &after.offer[&ResourceName::af(Naming::Plain, A10, NLB3)][0];
     assert_eq!(device.health, failed);
 }
@@ -315,7 +323,10 @@ fn two_devices_never_share_an_id() {
 #[test]
 fn no_driver_and_no_cards_offer_nothing() {
     for settings in [AF, REGION, REGION_DEVEL] {
-        assert_eq!(plan(&Snapshot::default(), settings, &Memory::default()), Plan::default());
+        assert_eq!(
+            plan(&units(&Snapshot::default()), settings, &Memory::default()),
+            Plan::default()
+        );
     }
 }
 
@@ -337,7 +348,7 @@ fn a_condition_hits_the_devices_that_it_is_about() {
     ];
     let with = |conditions: &[Condition], settings| {
         let snapshot = Snapshot { conditions: conditions.to_vec(), ..inventory(boards.clone()) };
-        let plan = plan(&snapshot, settings, &Memory::default());
+        let plan = plan(&units(&snapshot), settings, &Memory::default());
         let devices = plan.offer.into_values().flatten().filter(|device| !device.is_healthy());
         devices.map(|device| device.id).collect::<Vec<_>>()
     };
@@ -368,7 +379,7 @@ fn the_worst_reason_is_told_with_the_words_for_all() {
     ];
     let boards = vec![board(Driver::Dfl, 0, 0, &[loaded(NLB0)])];
     let snapshot = Snapshot { conditions, ..inventory(boards) };
-    let plan = plan(&snapshot, REGION, &Memory::default());
+    let plan = plan(&units(&snapshot), REGION, &Memory::default());
     let expected = Health::Unhealthy {
         reason: Reason::FatalError,
         message: "a page fault; memory".to_owned(),
@@ -379,6 +390,12 @@ fn the_worst_reason_is_told_with_the_words_for_all() {
 #[test]
 fn the_devices_of_a_vanished_card_stay_for_a_while() {
     const KEEP: Duration = Duration::from_secs(600);
+    /// What is known after a step, and when the next is due.
+    struct After {
+        plan: Plan,
+        vanished: Vanished,
+        again_at: Option<Instant>,
+    }
     let start = Instant::now();
     let cards = || {
         vec![
@@ -386,43 +403,72 @@ fn the_devices_of_a_vanished_card_stay_for_a_while() {
             board(Driver::Dfl, 0x20, 1, &[loaded(NLB3), loaded(NLB0)]),
         ]
     };
-    let step = |boards, memory: &Memory, keep, seconds| {
-        let snapshot = inventory(boards);
-        let now = start + Duration::from_secs(seconds);
-        plan(&snapshot, AF, memory).with_vanished(&snapshot, memory, keep, now)
+    let first = |keep| {
+        let mut vanished = Vanished::new(keep);
+        let mut units = units(&inventory(cards()));
+        let again_at = vanished.add_to(&mut units, start);
+        After { plan: plan(&units, AF, &Memory::default()), vanished, again_at }
     };
-    let all = step(cards(), &Memory::default(), KEEP, 0);
+    let step = |boards, before: &After, seconds| {
+        let mut vanished = before.vanished.clone();
+        let mut units = units(&inventory(boards));
+        let again_at = vanished.add_to(&mut units, start + Duration::from_secs(seconds));
+        After { plan: plan(&units, AF, &before.plan.memory), vanished, again_at }
+    };
+    let all = first(KEEP);
     assert_eq!(all.again_at, None);
 
     let one = vec![board(Driver::Dfl, 0x10, 0, &[loaded(NLB0)])];
-    let gone = step(one.clone(), &all.memory, KEEP, 1);
+    let gone = step(one.clone(), &all, 1);
     let expected = [
         format!("af-{NLB0} dfl-port.0 healthy dfl-port.0"),
         format!("af-{NLB0} dfl-port.2 unhealthy dfl-port.2"),
         format!("af-{NLB3} dfl-port.1 unhealthy dfl-port.1"),
     ];
-    assert_eq!(lines(&gone), expected);
+    assert_eq!(lines(&gone.plan), expected);
     assert_eq!(gone.again_at, Some(start + Duration::from_secs(601)));
-    let still = step(one.clone(), &gone.memory, KEEP, 600);
-    assert_eq!(lines(&still), expected);
+    let still = step(one.clone(), &gone, 600);
+    assert_eq!(lines(&still.plan), expected);
     assert_eq!(still.again_at, gone.again_at);
-    assert_eq!(lines(&step(one.clone(), &still.memory, KEEP, 601)).len(), 1);
-    assert_eq!(lines(&step(one, &all.memory, Duration::ZERO, 1)).len(), 1);
+    assert_eq!(lines(&step(one.clone(), &still, 601).plan).len(), 1);
+    assert_eq!(lines(&step(one, &first(Duration::ZERO), 1).plan).len(), 1);
 
     // It comes back with other numbers: what it was called is forgotten.
     let other = vec![
         board(Driver::Dfl, 0x10, 0, &[loaded(NLB0)]),
         board(Driver::Dfl, 0x20, 5, &[loaded(NLB3), loaded(NLB0)]),
     ];
-    assert_eq!(lines(&step(other, &still.memory, KEEP, 602)).len(), 3);
+    assert_eq!(lines(&step(other, &still, 602).plan).len(), 3);
     // Another card takes over the number of one of them.
     let successor = vec![board(Driver::Dfl, 0x30, 1, &[loaded(NLB0)])];
+    let succeeded = step(successor, &still, 10);
     assert_eq!(
-        lines(&step(successor, &still.memory, KEEP, 10)),
+        lines(&succeeded.plan),
         [
             format!("af-{NLB0} dfl-port.1 healthy dfl-port.1"),
             format!("af-{NLB0} dfl-port.0 unhealthy dfl-port.0"),
             format!("af-{NLB0} dfl-port.2 unhealthy dfl-port.2"),
         ]
     );
+    assert!(succeeded.plan.notes.is_empty(), "what is gone goes without a word");
+}
+
+/// A device that could not be named when its card vanished keeps the name that it had before.
+#[test]
+fn a_card_that_vanishes_during_a_fault_keeps_its_names() {
+    let before = fresh(vec![board(Driver::Dfl, 0, 0, &[loaded(NLB0)])], AF);
+    let mut vanished = Vanished::new(Duration::from_secs(600));
+    let mut faulty = units(&inventory(vec![board(Driver::Dfl, 0, 0, &[Function::Unreadable])]));
+    vanished.add_to(&mut faulty, Instant::now());
+    let fault = plan(&faulty, AF, &before.memory);
+    let mut left = Vec::new();
+    vanished.add_to(&mut left, Instant::now());
+    let after = plan(&left, AF, &fault.memory);
+    assert_eq!(lines(&after), [format!("af-{NLB0} dfl-port.0 unhealthy dfl-port.0")]);
+    let Health::Unhealthy { reason, .. } =
+        &after.offer[&ResourceName::af(Naming::Plain, A10, NLB0)][0].health
+    else {
+        panic!("healthy")
+    };
+    assert_eq!(*reason, Reason::Vanished);
 }

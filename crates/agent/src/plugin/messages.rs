@@ -10,8 +10,8 @@ use kubelet_api::v1beta1::{
 use kubelet_api::{HEALTHY, UNHEALTHY};
 
 use crate::cdi;
-use crate::device::{Device, Health};
-use crate::region::Programming;
+use crate::plugin::device::{Device, Health};
+use crate::plugin::handout::Programming;
 
 /// Why devices are not given to a container. The texts are those that the Go plugin answers with.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -1,5 +1,5 @@
 use super::*;
-use crate::health::Reason;
+use crate::node::health::Reason;
 use crate::testing::{device, nodes};
 
 fn unhealthy(id: &str) -> Device {

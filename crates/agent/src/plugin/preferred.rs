@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use fpga::id::PciAddress;
 
-use crate::device::Device;
+use crate::plugin::device::Device;
 
 /// What the kubelet asks for one container.
 #[derive(Debug, Clone, Copy)]

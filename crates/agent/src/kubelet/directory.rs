@@ -10,7 +10,7 @@ use std::thread;
 use nix::sys::inotify::AddWatchFlags;
 use tokio::sync::{oneshot, watch};
 
-use crate::directories::{Directories, Happened};
+use crate::paths::{Directories, Happened};
 
 /// Where the sockets are.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -2,18 +2,17 @@
 //!
 //! A pure judgement over what a card says about itself ([`fpga::scan::Vitals`]): errors, power states and
 //! the temperature become [`Condition`]s, each with the part of the card that it is about. What else makes
-//! a device unusable, such as a function that cannot be read, is seen where devices are made of boards
-//! ([`crate::resources`]); the words for all of it are [`Reason`].
+//! a device unusable, such as a function that cannot be read, is seen where units are made of cards
+//! ([`super::units`]); the words for all of it are [`Reason`].
 
 use std::collections::BTreeMap;
 use std::fmt;
 
+use clap::ValueEnum;
 use fpga::board::{Board, ErrorRegister};
 use fpga::errors::{Register, Severity};
 use fpga::id::PciAddress;
 use fpga::scan::{PortVitals, PowerState, Vitals};
-
-pub use crate::args::Cause;
 
 /// Why a device is unhealthy, or what is wrong with a card without making anything unhealthy. The worst
 /// comes first: a device that has several is told of by the first.
@@ -68,6 +67,23 @@ pub struct Policy {
     pub temperature_limit: Option<u32>,
     /// How far a card must cool below a limit to be well again, in thousandths of a degree.
     pub hysteresis: u32,
+}
+
+/// What can make a device unhealthy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Cause {
+    /// Errors of a card after which it does not go on.
+    FatalErrors,
+    /// Errors of a card or port after which it goes on.
+    NonfatalErrors,
+    /// Errors of a port after which it lets nothing of its function through.
+    PortErrors,
+    /// A port that switched its function off (AP6).
+    PowerOff,
+    /// A card above the limit.
+    Temperature,
+    /// A port that holds its function back (AP1, AP2).
+    Throttling,
 }
 
 /// Judges cards, one look after the other.
@@ -225,19 +241,15 @@ impl Policy {
 }
 
 impl Condition {
-    /// True when it is about this card, or about one of these ports of it.
-    pub(crate) fn affects<'a>(
-        &self,
-        board: PciAddress,
-        mut ports: impl Iterator<Item = &'a str>,
-    ) -> bool {
-        self.board == board
-            && self.port.as_deref().is_none_or(|port| ports.any(|name| name == port))
+    /// True when it is about this card, or about this port of it.
+    pub(super) fn affects(&self, board: PciAddress, port: Option<&str>) -> bool {
+        self.board == board && (self.port.is_none() || self.port.as_deref() == port)
     }
 }
 
 impl Reason {
     /// All of them.
+    #[cfg(test)]
     pub const ALL: [Self; 11] = [
         Self::Vanished,
         Self::FirmwareCrashed,

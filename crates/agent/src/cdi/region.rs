@@ -13,7 +13,7 @@ use fpga::names::CDI_KIND;
 use fpga::root::host_node;
 use serde::Serialize;
 
-use crate::device::{Device, Node};
+use crate::node::units::Node;
 
 const VERSION: &str = "0.5.0";
 
@@ -79,13 +79,14 @@ struct SpecHook<'a> {
     timeout: u64,
 }
 
-/// The spec of `device`.
-pub(super) fn text(device: &Device, hook: &Hook) -> Vec<u8> {
+/// The spec of the device `id`: its nodes, and the hook that programs it.
+#[must_use]
+pub fn region_spec(id: &str, nodes: &[Node], hook: &Hook) -> Vec<u8> {
     let edits = Edits {
-        device_nodes: device.nodes.iter().map(node).collect(),
+        device_nodes: nodes.iter().map(node).collect(),
         hooks: STAGES.into_iter().map(|stage| at_stage(hook, stage)).collect(),
     };
-    let devices = [SpecDevice { name: &device.id, container_edits: edits }];
+    let devices = [SpecDevice { name: id, container_edits: edits }];
     let spec = Spec { cdi_version: VERSION, kind: CDI_KIND, devices };
     // Texts and numbers cannot fail to be JSON.
     let mut text = serde_json::to_vec_pretty(&spec).unwrap_or_default();
@@ -124,7 +125,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::testing::{device, nodes};
+    use crate::testing::nodes;
 
     fn hook() -> Hook {
         Hook {
@@ -137,8 +138,6 @@ mod tests {
     /// Upstream's spec has no node, no args[0] and no timeout (fault 8).
     #[test]
     fn a_spec_is_complete() {
-        let mut region = device("dfl-fme.0-port1", 0, None);
-        region.nodes = nodes(&["dfl-port.1"]);
         let hook_at = |stage: &str| {
             json!({
                 "hookName": stage,
@@ -161,7 +160,7 @@ mod tests {
                 },
             }],
         });
-        let text = text(&region, &hook());
+        let text = region_spec("dfl-fme.0-port1", &nodes(&["dfl-port.1"]), &hook());
         assert_eq!(serde_json::from_slice::<Value>(&text).unwrap(), expected);
         assert_eq!(text.last(), Some(&b'\n'));
     }

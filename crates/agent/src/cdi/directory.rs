@@ -1,0 +1,198 @@
+//! A spec of the Container Device Interface for each region: what a container gets with it, and the hook
+//! that programs it before the container starts and cleans it after it ended.
+//!
+//! The specs are a promise to running pods, too: a container that the kubelet restarts is resolved by its
+//! CDI device's name again, without another Allocate. So they stay when the agent is stopped or updated,
+//! and after it was removed for good they lie in a directory that a reboot empties. They go when their
+//! device goes, or when the agent runs in a mode that has none. What somebody else removes or changes is
+//! put right at once, and every Allocate makes sure of its specs before a container is given anything.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use fpga::names::CDI_KIND;
+use nix::sys::inotify::AddWatchFlags;
+
+use super::files;
+use crate::paths::{Directories, Happened};
+
+/// Between two rounds of putting things right, so that two agents that disagree do not keep a processor
+/// busy.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// The specs of this node. Clones share them.
+#[derive(Debug, Clone)]
+pub struct Specs(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    directory: PathBuf,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// The text of each device's spec.
+    wanted: BTreeMap<String, Vec<u8>>,
+    /// What is in the way of a device's spec and has been logged.
+    trouble: BTreeMap<String, String>,
+    watched: bool,
+}
+
+/// A device whose container would start without being programmed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Its spec is not there and cannot be written.
+    #[error("device {device} cannot be given to a container: CDI spec {}: {cause}", path.display())]
+    Write {
+        /// The device.
+        device: String,
+        /// The spec's file.
+        path: PathBuf,
+        /// Why.
+        cause: io::Error,
+    },
+    /// There is no spec for it, because it is going.
+    #[error("device {0} cannot be given to a container: it has no CDI spec")]
+    NoSpec(String),
+}
+
+/// The name by which a runtime finds a device.
+#[must_use]
+pub fn qualified_name(device: &str) -> String {
+    format!("{CDI_KIND}={device}")
+}
+
+impl Specs {
+    /// Nothing is written yet.
+    #[must_use]
+    pub fn new(directory: PathBuf) -> Self {
+        Self(Arc::new(Shared { directory, state: Mutex::default() }))
+    }
+
+    /// From now on each of these devices has this text as its spec, and there is no other of ours. What cannot
+    /// be written is logged and tried again.
+    pub fn set(&self, mut wanted: BTreeMap<String, Vec<u8>>) {
+        wanted.retain(|device, _| files::is_device(device));
+        let mut state = self.0.lock();
+        state.wanted = wanted;
+        if !state.wanted.is_empty() && !state.watched {
+            state.watched = true;
+            self.watch();
+        }
+        self.0.sync(&mut state);
+    }
+
+    /// Makes sure that the specs of these devices are there and right.
+    ///
+    /// # Errors
+    /// [`Error`] names the first that is not.
+    pub fn ensure(&self, devices: &[String]) -> Result<(), Error> {
+        let state = self.0.lock();
+        for device in devices {
+            let text = state.wanted.get(device).ok_or_else(|| Error::NoSpec(device.clone()))?;
+            self.0.put(device, text)?;
+        }
+        Ok(())
+    }
+
+    /// Puts right in the background what others do to the directory. Without that, Allocate still does.
+    fn watch(&self) {
+        let shared = Arc::clone(&self.0);
+        let directories =
+            Directories::new([shared.directory.as_path()], AddWatchFlags::IN_CLOSE_WRITE);
+        let started = directories.and_then(|directories| {
+            thread::Builder::new()
+                .name("cdi".to_owned())
+                .spawn(move || follow(&shared, directories))
+                .map(drop)
+        });
+        if let Err(error) = started {
+            tell_unwatched(&self.0.directory, &error);
+        }
+    }
+}
+
+fn follow(shared: &Shared, mut directories: Directories) {
+    loop {
+        match directories.wait() {
+            Ok(happened) if happened.iter().any(|event| shared.concerns(event)) => {
+                shared.sync(&mut shared.lock());
+                thread::sleep(PAUSE);
+            }
+            Ok(_) => {}
+            Err(error) => return tell_unwatched(&shared.directory, &error),
+        }
+    }
+}
+
+fn tell_unwatched(directory: &Path, error: &io::Error) {
+    tracing::warn!(
+        "{} is not watched: a CDI spec that vanishes is written again only for the next container: {error}",
+        directory.display()
+    );
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn concerns(&self, event: &Happened) -> bool {
+        match event {
+            // A directory that came and went between two rounds is not there now.
+            Happened::Entry(path, _) if *path == self.directory => true,
+            Happened::Entry(path, _) => {
+                path.parent() == Some(&self.directory)
+                    && path.file_name().and_then(|name| name.to_str()).is_some_and(files::is_ours)
+            }
+            Happened::Appeared(path) | Happened::Vanished(path) => *path == self.directory,
+            Happened::Overflow => true,
+        }
+    }
+
+    /// Writes what is missing or wrong and removes what is not wanted, and logs both.
+    fn sync(&self, state: &mut State) {
+        let mut trouble = BTreeMap::new();
+        for (device, text) in &state.wanted {
+            if let Err(error) = self.put(device, text) {
+                trouble.insert(device.clone(), error.to_string());
+            }
+        }
+        for (device, reason) in &trouble {
+            if state.trouble.get(device) != Some(reason) {
+                tracing::error!("{reason}");
+            }
+        }
+        state.trouble = trouble;
+        let stale = files::stale(&self.directory, |device| state.wanted.contains_key(device));
+        for path in stale {
+            match std::fs::remove_file(&path) {
+                Ok(()) => tracing::info!("CDI spec removed: {}", path.display()),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => {
+                    tracing::warn!("CDI spec {} cannot be removed: {error}", path.display())
+                }
+            }
+        }
+    }
+
+    fn put(&self, device: &str, text: &[u8]) -> Result<(), Error> {
+        let path = self.directory.join(files::name(device));
+        match files::put(&path, text) {
+            Ok(false) => Ok(()),
+            Ok(true) => {
+                tracing::info!("CDI spec written: {}", path.display());
+                Ok(())
+            }
+            Err(cause) => Err(Error::Write { device: device.to_owned(), path, cause }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

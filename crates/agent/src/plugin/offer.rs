@@ -1,0 +1,193 @@
+//! From units to the resources that the node offers. A pure function: everything that happened before comes
+//! in as [`Memory`].
+//!
+//! | mode | one device per | device id | device nodes |
+//! |---|---|---|---|
+//! | `af` | slot with a loaded function | its port's name | the port's |
+//! | `region` | slot | the management node's name; `<name>-port<id>` on a card of several slots | the slot's |
+//! | `regiondevel` | card | the management node's name | all slots', then the management node |
+//!
+//! A device whose function or interface cannot be read now, because its region is being reconfigured or its
+//! firmware crashed, stays unhealthy under the resource it was last known as. It never moves to another resource
+//! because of a fault. So does one that nobody can use now ([`Unit::ailment`]).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use fpga::board::DeviceNode;
+use fpga::id::{InterfaceId, PciAddress};
+use fpga::names::{Mode, Naming, ResourceName};
+
+use super::device::{Device, Health, Offer};
+use crate::node::health::Reason;
+use crate::node::units::{Ailment, Card, Node, Unclear, Unit};
+
+/// What decides the names of the resources.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Settings {
+    /// What the resources stand for.
+    pub mode: Mode,
+    /// How functions are called.
+    pub naming: Naming,
+}
+
+/// As what each device was last known. It belongs to one mode: start with an empty one when the mode
+/// changes.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Memory(BTreeMap<(PciAddress, String), ResourceName>);
+
+/// Something on the node that is not offered.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Note {
+    /// The port or the management node.
+    pub object: String,
+    /// Why, in one line.
+    pub message: String,
+}
+
+/// The result of [`plan`].
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Plan {
+    /// What the kubelet is told.
+    pub offer: Offer,
+    /// To be handed to the next call.
+    pub memory: Memory,
+    /// What is left out.
+    pub notes: BTreeSet<Note>,
+}
+
+/// Decides what the node offers. The units of each card follow one another.
+#[must_use]
+pub fn plan(units: &[Unit], settings: Settings, memory: &Memory) -> Plan {
+    let mut plan = Plan::default();
+    let naming = settings.naming;
+    let candidates: Vec<Candidate<'_>> = match settings.mode {
+        Mode::Af => units.iter().filter_map(|unit| Candidate::function(unit, naming)).collect(),
+        Mode::Region => units.iter().map(Candidate::region).collect(),
+        Mode::RegionDevel => {
+            let cards = units.chunk_by(|a, b| a.card.address == b.card.address);
+            cards.filter_map(Candidate::card).collect()
+        }
+    };
+    for candidate in candidates {
+        plan.place(candidate, memory);
+    }
+    plan
+}
+
+/// Id of the device that a unit is in region mode. A card of one slot keeps its management node's name.
+#[must_use]
+pub fn region_id(unit: &Unit) -> String {
+    let card = &unit.card.management.name;
+    unit.slot.map_or_else(|| card.clone(), |slot| format!("{card}-port{slot}"))
+}
+
+/// A device before it is decided where it belongs.
+struct Candidate<'a> {
+    card: &'a Card,
+    id: String,
+    nodes: Vec<Node>,
+    /// The resource that it is now, if that can be told.
+    name: Result<ResourceName, Unclear>,
+    ailment: Option<Ailment>,
+    is_gone: bool,
+}
+
+impl<'a> Candidate<'a> {
+    /// Mode `af`: a slot, under the function that is loaded.
+    fn function(unit: &'a Unit, naming: Naming) -> Option<Self> {
+        let id = unit.nodes.first()?.name.clone();
+        Some(Self::new(unit, id, "it has no device node", function_name(unit, naming)))
+    }
+
+    /// Mode `region`: a slot, under the interface that images must fit. One that is being reconfigured is in
+    /// order: that is what the device is for.
+    fn region(unit: &'a Unit) -> Self {
+        let name = unit.interface.map(ResourceName::region);
+        Self::new(unit, region_id(unit), "it has no port node", name)
+    }
+
+    fn new(
+        unit: &'a Unit,
+        id: String,
+        no_node: &'static str,
+        name: Result<ResourceName, Unclear>,
+    ) -> Self {
+        let nodes = existing(&unit.nodes);
+        let name = if nodes.is_empty() { Err(Unclear::Never(no_node)) } else { name };
+        let ailment = unit.ailment.clone();
+        Self { card: &unit.card, id, nodes, name, ailment, is_gone: unit.is_gone() }
+    }
+
+    /// Mode `regiondevel`: a card with all its units and its management node.
+    fn card(units: &'a [Unit]) -> Option<Self> {
+        let card = &*units.first()?.card;
+        let management = Node::of(&card.management);
+        let name = match management {
+            Some(_) => card.interface.map(ResourceName::region),
+            None => Err(Unclear::Never("it has no device node")),
+        };
+        let nodes = units.iter().flat_map(|unit| existing(&unit.nodes)).chain(management).collect();
+        let ailment = units.iter().filter_map(|unit| unit.ailment.clone()).reduce(Ailment::and);
+        let is_gone = units.iter().all(Unit::is_gone);
+        Some(Self { card, id: card.management.name.clone(), nodes, name, ailment, is_gone })
+    }
+}
+
+fn function_name(unit: &Unit, naming: Naming) -> Result<ResourceName, Unclear> {
+    let function = unit.function?;
+    match (unit.interface, naming) {
+        (Ok(interface), _) => Ok(ResourceName::af(naming, interface, function)),
+        // The plain form leaves the interface out.
+        (Err(Unclear::Now(Reason::Unreadable, _)), Naming::Plain) => {
+            Ok(ResourceName::af(naming, InterfaceId::new(0), function))
+        }
+        (Err(unclear), _) => Err(unclear),
+    }
+}
+
+/// The nodes that exist.
+fn existing(nodes: &[DeviceNode]) -> Vec<Node> {
+    nodes.iter().filter_map(Node::of).collect()
+}
+
+impl Plan {
+    fn place(&mut self, candidate: Candidate<'_>, memory: &Memory) {
+        let Candidate { card, id, nodes, name, ailment, is_gone } = candidate;
+        let key = (card.address, id.clone());
+        let (name, fault) = match name {
+            Ok(name) => (name, None),
+            Err(Unclear::Now(reason, message)) => match memory.0.get(&key) {
+                Some(known) => (known.clone(), Some(Ailment::new(reason, message))),
+                None => return self.note(is_gone, id, message),
+            },
+            Err(Unclear::Never(message)) => return self.note(is_gone, id, message),
+        };
+        let has_it = |devices: &Vec<Device>| devices.iter().any(|device| device.id == id);
+        let is_taken = match is_gone {
+            // Numbers are given again: another card may have this one's now.
+            true => self.offer.values().any(has_it),
+            false => self.offer.get(&name).is_some_and(has_it),
+        };
+        if is_taken {
+            return self.note(is_gone, id, "another card has a device of this name");
+        }
+        let worst = [fault, ailment].into_iter().flatten().min_by_key(|ailment| ailment.reason);
+        let health = worst.map_or(Health::Healthy, |Ailment { reason, words }| Health::Unhealthy {
+            reason,
+            message: words.join("; "),
+        });
+        let device = Device { id, health, numa_node: card.numa_node, nodes, board: card.address };
+        self.offer.entry(name.clone()).or_default().push(device);
+        self.memory.0.insert(key, name);
+    }
+
+    /// What is gone goes without a word.
+    fn note(&mut self, is_gone: bool, object: String, reason: &str) {
+        if !is_gone {
+            self.notes.insert(Note { object, message: format!("not offered: {reason}") });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,49 @@
+//! What the node offers at this moment: the pure steps, with what they must remember from one to the next.
+
+use std::time::Instant;
+
+use fpga::names::{Mode, Naming};
+
+use super::offer::{Memory, Plan, Settings, plan};
+use crate::node::inventory::Snapshot;
+use crate::node::units::units;
+use crate::node::vanished::Vanished;
+
+/// Plans, one snapshot after the other.
+#[derive(Debug)]
+pub struct Planner {
+    naming: Naming,
+    vanished: Vanished,
+    memory: Memory,
+    again_at: Option<Instant>,
+}
+
+impl Planner {
+    /// Nothing is known yet.
+    #[must_use]
+    pub fn new(naming: Naming, vanished: Vanished) -> Self {
+        Self { naming, vanished, memory: Memory::default(), again_at: None }
+    }
+
+    /// What devices were known as means nothing in a different mode.
+    pub fn forget(&mut self) {
+        self.memory = Memory::default();
+    }
+
+    /// What the node offers in `mode`.
+    pub fn plan(&mut self, found: &Snapshot, mode: Mode) -> Plan {
+        let mut units = units(found);
+        self.again_at = self.vanished.add_to(&mut units, Instant::now());
+        let plan = plan(&units, Settings { mode, naming: self.naming }, &self.memory);
+        self.memory = plan.memory.clone();
+        plan
+    }
+
+    /// Waits until the plan is a different one although nothing happens: forever, if it will not be.
+    pub async fn due(&self) {
+        match self.again_at {
+            Some(time) => tokio::time::sleep_until(time.into()).await,
+            None => std::future::pending().await,
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! The `v1beta1.DevicePlugin` service of one resource.
+
+use std::sync::Arc;
+
+use fpga::names::{Mode, ResourceName};
+use kubelet_api::v1beta1::device_plugin_server::DevicePlugin;
+use kubelet_api::v1beta1::{
+    AllocateRequest, AllocateResponse, ContainerAllocateRequest,
+    ContainerPreferredAllocationResponse, DevicePluginOptions, Empty, PreStartContainerRequest,
+    PreStartContainerResponse, PreferredAllocationRequest, PreferredAllocationResponse,
+};
+use tokio::sync::watch;
+use tonic::{Request, Response, Status};
+
+use super::target::Target;
+use crate::metrics::{Metrics, Refusal};
+use crate::plugin::device::Device;
+use crate::plugin::handout::{Handout, HandoutError};
+use crate::plugin::messages::{self, AllocateError};
+use crate::plugin::preferred::{self, prefer};
+
+use super::lists::{Lists, Streams};
+
+/// Optional calls that the kubelet may make, as registered.
+pub const OPTIONS: DevicePluginOptions =
+    DevicePluginOptions { pre_start_required: false, get_preferred_allocation_available: true };
+
+/// The service. It only reads: what there is to offer comes through [`Target`].
+#[derive(Debug)]
+pub struct Plugin {
+    name: ResourceName,
+    mode: Mode,
+    handout: Handout,
+    target: watch::Receiver<Target>,
+    streams: watch::Sender<Streams>,
+    metrics: Metrics,
+}
+
+impl Plugin {
+    /// Offers what `target` says as resource `name`, counts its open lists in `streams`, and what it
+    /// gives in `metrics`.
+    #[must_use]
+    pub fn new(
+        name: ResourceName,
+        mode: Mode,
+        handout: Handout,
+        target: watch::Receiver<Target>,
+        streams: watch::Sender<Streams>,
+        metrics: Metrics,
+    ) -> Self {
+        Self { name, mode, handout, target, streams, metrics }
+    }
+
+    async fn give(&self, request: AllocateRequest) -> Result<AllocateResponse, (Refusal, Status)> {
+        let devices = self.devices().map_err(|status| (Refusal::Withdrawn, status))?;
+        let allocate = |container: &ContainerAllocateRequest| {
+            let programming = self.handout.programming();
+            let given = messages::allocate(&devices, self.mode, programming, &container.device_ids)
+                .map_err(|error| refuse(&error))?;
+            Ok(match self.handout.bound_nodes() {
+                Some(directory) => messages::bind(given, directory),
+                None => given,
+            })
+        };
+        let container_responses = request
+            .container_requests
+            .iter()
+            .map(allocate)
+            .collect::<Result<_, (Refusal, Status)>>()?;
+        let containers = request.container_requests.into_iter();
+        let ids: Vec<_> = containers.flat_map(|container| container.device_ids).collect();
+        let given = ids.len();
+        if self.mode == Mode::Region {
+            let handed_out = self.handout.hand_out(&self.name, ids).await;
+            let failed = |error: HandoutError| Status::failed_precondition(error.to_string());
+            handed_out.map_err(|error| (Refusal::NoSpec, failed(error)))?;
+        }
+        self.metrics.allocated(&self.name, given);
+        Ok(AllocateResponse { container_responses })
+    }
+
+    fn devices(&self) -> Result<Arc<[Device]>, Status> {
+        match &*self.target.borrow() {
+            Target::Serve(devices) => Ok(Arc::clone(devices)),
+            Target::Retire | Target::Stop => {
+                Err(Status::unavailable("the resource is being withdrawn"))
+            }
+        }
+    }
+}
+
+#[tonic::async_trait]
+impl DevicePlugin for Plugin {
+    type ListAndWatchStream = Lists;
+
+    async fn get_device_plugin_options(
+        &self,
+        _: Request<Empty>,
+    ) -> Result<Response<DevicePluginOptions>, Status> {
+        Ok(Response::new(OPTIONS))
+    }
+
+    async fn list_and_watch(&self, _: Request<Empty>) -> Result<Response<Lists>, Status> {
+        Ok(Response::new(Lists::new(self.target.clone(), self.streams.clone())))
+    }
+
+    async fn get_preferred_allocation(
+        &self,
+        request: Request<PreferredAllocationRequest>,
+    ) -> Result<Response<PreferredAllocationResponse>, Status> {
+        let devices = self.devices()?;
+        let mut container_responses = Vec::new();
+        for container in request.into_inner().container_requests {
+            let size = usize::try_from(container.allocation_size).map_err(|_| {
+                Status::invalid_argument(format!(
+                    "allocation size {} is negative",
+                    container.allocation_size
+                ))
+            })?;
+            let request = preferred::Request {
+                available: &container.available_device_ids,
+                must_include: &container.must_include_device_ids,
+                size,
+            };
+            let device_ids = prefer(&devices, request)
+                .map_err(|error| Status::invalid_argument(error.to_string()))?;
+            container_responses.push(ContainerPreferredAllocationResponse { device_ids });
+        }
+        Ok(Response::new(PreferredAllocationResponse { container_responses }))
+    }
+
+    async fn allocate(
+        &self,
+        request: Request<AllocateRequest>,
+    ) -> Result<Response<AllocateResponse>, Status> {
+        self.give(request.into_inner()).await.map(Response::new).map_err(|(reason, status)| {
+            self.metrics.refused(&self.name, reason);
+            status
+        })
+    }
+
+    async fn pre_start_container(
+        &self,
+        _: Request<PreStartContainerRequest>,
+    ) -> Result<Response<PreStartContainerResponse>, Status> {
+        Err(Status::unimplemented(
+            "PreStartContainer is not needed: the options say pre_start_required false",
+        ))
+    }
+}
+
+fn refuse(error: &AllocateError) -> (Refusal, Status) {
+    let message = error.to_string();
+    match error {
+        AllocateError::Unknown(_) => (Refusal::Unknown, Status::invalid_argument(message)),
+        AllocateError::Unhealthy { .. } => {
+            (Refusal::Unhealthy, Status::failed_precondition(message))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,16 @@
+//! What passes from the manager to the servers of the resources.
+
+use std::sync::Arc;
+
+use super::device::Device;
+
+/// What a resource's server is to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    /// Offer these devices, at least one.
+    Serve(Arc<[Device]>),
+    /// Tell the kubelet that there are none any more, then end.
+    Retire,
+    /// End; the kubelet keeps what it knows, so that a restart of the agent disturbs nobody.
+    Stop,
+}
