@@ -1,6 +1,9 @@
 # shellcheck shell=bash disable=SC2034
 # What the images are; read by the scripts beside it.
-target=x86_64-unknown-linux-gnu
+# Rust's target of an architecture, what links for it, and Debian's packages with that.
+declare -A arch_target=([amd64]=x86_64-unknown-linux-gnu [arm64]=aarch64-unknown-linux-gnu)
+declare -A target_compiler=([x86_64-unknown-linux-gnu]=gcc [aarch64-unknown-linux-gnu]=aarch64-linux-gnu-gcc)
+declare -A arch_packages=([amd64]="gcc libc6-dev" [arm64]="gcc-aarch64-linux-gnu libc6-dev-arm64-cross")
 all_images="agent webhook host nlb emulator"
 
 # The first one is the entrypoint.

@@ -55,19 +55,20 @@ def component(key, licence, checksums):
     return entry
 
 
-def static_libraries():
+def static_libraries(target):
     """The C library's archive is linked in, and Rust's standard library."""
     rustc = subprocess.run(["rustc", "--version"], check=True, capture_output=True, text=True).stdout.split()[1]
     entries = [{"type": "library", "bom-ref": f"rust-std@{rustc}", "name": "rust-std", "version": rustc,
                 "licenses": [{"expression": "MIT OR Apache-2.0"}]}]
+    libc, arch = ("libc6-dev-arm64-cross", "arm64") if target.startswith("aarch64") else ("libc6-dev", "amd64")
     try:
-        query = ["dpkg-query", "--show", "--showformat=${Version}", "libc6-dev"]
+        query = ["dpkg-query", "--show", "--showformat=${Version}", libc]
         version = subprocess.run(query, check=True, capture_output=True, text=True).stdout
         entries.append({"type": "library", "bom-ref": "glibc", "name": "glibc", "version": version,
-                        "purl": f"pkg:deb/debian/libc6-dev@{version.replace('+', '%2B')}?arch=amd64",
+                        "purl": f"pkg:deb/debian/{libc}@{version.replace('+', '%2B')}?arch={arch}",
                         "licenses": [{"expression": "LGPL-2.1-or-later"}]})
     except (OSError, subprocess.CalledProcessError):
-        print("sbom: no libc6-dev of Debian's: the C library's version is unknown", file=sys.stderr)
+        print(f"sbom: no {libc} of Debian's: the C library's version is unknown", file=sys.stderr)
         entries.append({"type": "library", "bom-ref": "glibc", "name": "glibc"})
     return entries
 
@@ -92,7 +93,7 @@ def main():
         files.append({"type": "file", "bom-ref": f"file:/{path.name}", "name": f"/{path.name}",
                       "hashes": [{"alg": "SHA-256", "content": hashlib.sha256(path.read_bytes()).hexdigest()}]})
 
-    static = static_libraries()
+    static = static_libraries(args.target)
     image = f"image:{args.image}"
     when = datetime.datetime.fromtimestamp(int(args.epoch), datetime.timezone.utc)
     document = {

@@ -1,11 +1,10 @@
 //! The shipped binaries that the demo runs: built by cargo, visibly, or taken from a directory.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// Packages whose binaries the demo starts.
-const PACKAGES: [&str; 5] = ["fpga-emulator", "fpga-agent", "fpga-webhook", "fpgactl", "nlb"];
 /// The binaries.
 const NAMES: [&str; 6] =
     ["fpga-emulator", "fpga-agent", "fpga-webhook", "fpgactl", "fpga-hook", "nlb"];
@@ -44,26 +43,32 @@ pub enum Error {
 }
 
 impl Binaries {
-    /// Builds the packages in the profile that this program was built in. Cargo's progress goes to
-    /// standard error as always, after a line that says what is being built.
+    /// Builds them in the profile that this program was built in. Cargo's progress goes to standard
+    /// error as always, after a line that says what is being built.
     ///
     /// # Errors
     /// When cargo cannot be started or the build fails.
     pub fn build() -> Result<Self, Error> {
         let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
-        let mut arguments = vec!["build", "--message-format=json-render-diagnostics"];
+        // Chosen from the whole workspace, as `cargo run --bin fpga-demo` chooses this program: dependencies then
+        // have the same features in both builds, and are compiled once.
+        let mut arguments =
+            vec!["build", "--locked", "--workspace", "--message-format=json-render-diagnostics"];
         if !cfg!(debug_assertions) {
             arguments.push("--release");
         }
-        arguments.extend(PACKAGES.iter().flat_map(|p| ["-p", p]));
+        arguments.extend(NAMES.iter().flat_map(|name| ["--bin", name]));
         let shown = format!("cargo {}", arguments.join(" "));
         eprintln!("building: {shown}");
-        let output = Command::new(&cargo)
+        let mut build = Command::new(&cargo);
+        build
             .args(&arguments)
-            .current_dir(env!("CARGO_MANIFEST_DIR"))
-            .stderr(Stdio::inherit())
-            .output()
-            .map_err(|source| Error::Cargo { cargo, source })?;
+            .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
+            .stderr(Stdio::inherit());
+        for (name, _) in std::env::vars_os().filter(|(name, _)| describes_package(name)) {
+            build.env_remove(name);
+        }
+        let output = build.output().map_err(|source| Error::Cargo { cargo, source })?;
         if !output.status.success() {
             return Err(Error::Build { command: shown, status: output.status });
         }
@@ -95,6 +100,13 @@ impl Binaries {
     pub fn path(&self, name: &str) -> &Path {
         &self.0[name]
     }
+}
+
+/// Whether `cargo run` set a variable to describe the package that it runs. Build scripts read variables of these
+/// names, and would run again because they changed.
+fn describes_package(variable: &OsStr) -> bool {
+    let variable = variable.to_string_lossy();
+    variable.starts_with("CARGO_PKG_") || variable.starts_with("CARGO_MANIFEST_")
 }
 
 /// The executables in cargo's JSON messages, by target name.
