@@ -7,9 +7,11 @@ pub mod webhook;
 
 use std::fmt;
 
-/// What an act is given: the machine to emulate, the binaries, what to do at the end.
+/// What an act is given: where to print, the machine to emulate, the binaries, what to do at the end.
 #[derive(Debug)]
 pub struct Stage<'a> {
+    /// Where the act is printed.
+    pub console: &'a crate::console::Console,
     /// The shipped binaries.
     pub binaries: &'a crate::binaries::Binaries,
     /// Preset of the emulated machine.
@@ -21,11 +23,11 @@ pub struct Stage<'a> {
 /// Names of the acts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Act {
-    /// Functions that are already loaded: plugin, allocation, workload.
+    /// A pod gets a function that is loaded.
     Af,
-    /// Regions that are programmed for each container: hook, bitstreams, grants.
+    /// A hook programs a function into a region before the container starts.
     Region,
-    /// Functions by their friendly names: API server, admission webhook, agent.
+    /// A pod asks for a function by its friendly name.
     Webhook,
 }
 

@@ -13,7 +13,7 @@ const NAMES: [&str; 6] =
 #[derive(Debug, Clone)]
 pub struct Binaries(BTreeMap<String, PathBuf>);
 
-/// Why the binaries are not to be had.
+/// Why the binaries are unavailable.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// Cargo could not be started.
@@ -31,6 +31,14 @@ pub enum Error {
         command: String,
         /// Its exit status.
         status: std::process::ExitStatus,
+    },
+    /// The directory is not there.
+    #[error("{}: {source}", directory.display())]
+    Directory {
+        /// The directory.
+        directory: PathBuf,
+        /// Why.
+        source: std::io::Error,
     },
     /// A binary is not where it should be.
     #[error("no binary {name} {place}")]
@@ -78,8 +86,12 @@ impl Binaries {
     /// Takes them from a directory, as from an installation.
     ///
     /// # Errors
-    /// When one of them is not there.
+    /// When the directory or one of them is not there.
     pub fn at(directory: &Path) -> Result<Self, Error> {
+        // Hooks are run in another directory, where a relative path leads elsewhere.
+        let directory = &directory
+            .canonicalize()
+            .map_err(|source| Error::Directory { directory: directory.to_owned(), source })?;
         let found = NAMES.iter().map(|name| ((*name).to_owned(), directory.join(name)));
         Self(found.filter(|(_, path)| path.is_file()).collect())
             .complete(&format!("in {}", directory.display()))
@@ -95,7 +107,7 @@ impl Binaries {
     /// Path of a binary.
     ///
     /// # Panics
-    /// When `name` is none of the demo's binaries, which is a mistake in the calling code.
+    /// When `name` is not one of the demo's binaries, which is a mistake in the calling code.
     #[must_use]
     pub fn path(&self, name: &str) -> &Path {
         &self.0[name]

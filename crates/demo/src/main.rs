@@ -6,30 +6,31 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use fpga_demo::act::{Act, Stage};
 use fpga_demo::binaries::Binaries;
+use fpga_demo::console::Console;
 use tokio::signal::unix::{SignalKind, signal};
 
-/// Runs the whole system on this machine: emulated FPGA cards, a stand-in kubelet, the real programs.
+/// Run the whole system on this machine: emulated FPGA cards, a stand-in kubelet, the real programs
 #[derive(Debug, Parser)]
 #[command(
     version,
     after_help = "Examples:
   fpga-demo                       all acts on the two-card server r740
   fpga-demo --preset mixed        on a machine with cards of every kind
-  fpga-demo --act af --keep       one act, left running to play with
+  fpga-demo --act af --keep       one act, left running until Ctrl-C
   fpga-demo measure               figures of the release binaries
 
 Exit codes:
-  0  every step went as it must
+  0  every step had the result that it must have
   1  a step failed; the reason is on standard error
   2  wrong usage"
 )]
 struct Args {
     #[command(subcommand)]
     command: Option<Command>,
-    /// Machine to emulate: pac-a10, r740 or mixed
+    /// Machine to emulate: pac-a10 (one card), r740 (two cards) or mixed (cards of every kind)
     #[arg(long, default_value = "r740", value_name = "NAME")]
     preset: String,
-    /// Play one act only
+    /// Play this act only
     #[arg(long, value_name = "NAME")]
     act: Option<Act>,
     /// Leave everything running at the end of the act until Ctrl-C
@@ -53,9 +54,11 @@ enum Command {
 async fn main() -> ExitCode {
     let args = Args::parse();
     let kept = args.keep;
+    let console = Console::default();
     // Whatever ends the demo, its programs and files go with it: dropping them kills and removes them.
     let ended = tokio::select! {
-        ended = run(args) => ended,
+        ended = run(args, &console) => ended,
+        ended = console.failed() => ended,
         () = interrupted() => if kept { Ok(()) } else { Err(anyhow::anyhow!("interrupted")) },
     };
     match ended {
@@ -67,7 +70,7 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn run(args: Args) -> anyhow::Result<()> {
+async fn run(args: Args, console: &Console) -> anyhow::Result<()> {
     let Args { command, preset, act, keep, bin_dir } = args;
     if let Some(Command::MeasureInside { directory, hook }) = command {
         return fpga_demo::measure::inside(&directory, &hook);
@@ -79,9 +82,9 @@ async fn run(args: Args) -> anyhow::Result<()> {
     if let Some(Command::Measure) = command {
         return fpga_demo::measure::run(&binaries).await;
     }
-    let stage = Stage { binaries: &binaries, preset: &preset, keep };
+    let stage = Stage { console, binaries: &binaries, preset: &preset, keep };
     for act in act.map_or(Act::ALL.to_vec(), |act| vec![act]) {
-        println!("== act {act} ==");
+        console.act(&act.to_string());
         act.play(&stage).await?;
     }
     Ok(())

@@ -49,7 +49,7 @@ pub enum Error {
     },
 }
 
-/// A long-running child. Dropping it kills it.
+/// A long-running child. Dropping it kills it and waits for its end, so that it writes no file afterwards.
 #[derive(Debug)]
 pub struct Process {
     name: String,
@@ -124,6 +124,21 @@ impl Process {
         match tokio::time::timeout(limit, self.child.wait()).await {
             Ok(status) => status.map_err(wait),
             Err(_) => Err(Error::Stuck { name: self.name.clone(), limit }),
+        }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        if self.child.start_kill().is_err() {
+            return;
+        }
+        // SIGKILL ends it soon, unless the kernel does not let go of it.
+        for _ in 0..1000 {
+            if !matches!(self.child.try_wait(), Ok(None)) {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(1));
         }
     }
 }

@@ -49,7 +49,7 @@ impl Runtime {
     pub async fn choose(machine: &Machine, programs: &Path) -> anyhow::Result<Self> {
         let own = |reason: String| Ok(Self::Own { reason });
         if !machine.has_namespaces() {
-            return own("it would not see the emulated devices without namespaces".to_owned());
+            return own("without namespaces runc would not see the emulated devices".to_owned());
         }
         let runc = std::env::var_os("PATH").and_then(|paths| {
             std::env::split_paths(&paths).map(|p| p.join("runc")).find(|p| p.is_file())
@@ -74,8 +74,10 @@ impl Runtime {
     #[must_use]
     pub fn describe(&self) -> String {
         match self {
-            Self::Runc(path) => format!("containers by {}", path.display()),
-            Self::Own { reason } => format!("containers by the demo's own hook sequence: {reason}"),
+            Self::Runc(path) => format!("container runtime: {}", path.display()),
+            Self::Own { reason } => {
+                format!("container runtime: the demo runs the hooks itself: {reason}")
+            }
         }
     }
 
@@ -130,7 +132,7 @@ async fn run_ourselves(machine: &Machine, bundle: &Bundle) -> anyhow::Result<Out
         .run(&bundle.nodes(), Path::new("/bin/sh"), &["-c".to_owned(), script.to_owned()])
         .await?;
     let mut words = words(&output);
-    // A runtime logs what a poststop hook says and goes on (OCI runtime specification, lifecycle).
+    // A runtime logs the error of a poststop hook and continues (OCI runtime specification, lifecycle).
     if let Err(error) = run_hooks(bundle, "poststop", "stopped", &command).await {
         words.push_str(&format!("\n{error:#}"));
     }

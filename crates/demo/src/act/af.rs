@@ -23,22 +23,22 @@ const NOT_FOUND: i32 = 102;
 
 /// Plays the act on a fresh machine and leaves nothing behind.
 pub(super) async fn play(stage: &Stage<'_>) -> anyhow::Result<()> {
-    let console = Console::default();
-    let machine = start_machine(stage, &console).await?;
+    let console = stage.console;
+    let machine = start_machine(stage, console).await?;
     let kubelet = Kubelet::start(&machine.file("device-plugins"))
         .context("cannot start the stand-in kubelet")?;
-    let (agent, node) = start_agent(stage, &console, &machine, &kubelet).await?;
-    let nodes = place_pod(&console, &machine, &kubelet, &node).await?;
-    run_pod(stage, &console, &machine, &nodes).await?;
+    let (agent, node) = start_agent(stage, console, &machine, &kubelet).await?;
+    let nodes = place_pod(console, &machine, &kubelet, &node).await?;
+    run_pod(stage, console, &machine, &nodes).await?;
     if stage.keep {
-        keep(&console, &machine).await;
+        keep(console, &machine).await;
     }
     kubelet.release("test-fpga-region");
-    console.step("Everything is taken down");
+    console.step("Everything is stopped and removed");
     stop_agent(agent, &machine, &kubelet).await?;
     kubelet.stop().await;
     machine.stop().await?;
-    console.text("agent, kubelet and emulator ended, their files are gone");
+    console.text("agent, kubelet and emulator have ended, their files are gone");
     Ok(())
 }
 
@@ -49,6 +49,10 @@ async fn start_agent(
     kubelet: &Kubelet,
 ) -> anyhow::Result<(Process, Node)> {
     console.step("The device plugin registers with the kubelet");
+    console.note(
+        "--mode=af: offer the functions that are loaded. The other options keep all files in the demo's directory
+and switch off what the demo does not use. The kubelet is a stand-in that speaks the real protocol.",
+    );
     let agent = tell_agent(stage, console, machine, &["--mode=af".to_owned()])?;
     let expected = functions_of(machine);
     let arrived = |node: &Node| expected.iter().all(|(name, &n)| node.allocatable(name) == n);
@@ -58,6 +62,7 @@ async fn start_agent(
         node.with_context(|| format!("the kubelet never got {expected:?} from the agent"))?;
     console.step("kubectl describe node");
     console.text(&node.to_string());
+    console.note("A resource name is fpga.intel.com/af- and the AFU id; the number is how many ports have it loaded.");
     Ok((agent, node))
 }
 
@@ -85,6 +90,10 @@ async fn place_pod(
 ) -> anyhow::Result<Vec<String>> {
     let resource = af_resource(NLB3);
     console.step("A pod asks for native loopback, mode 3");
+    console.note(
+        "Native loopback (NLB) is a test function that reads memory and writes it back. Its modes are separate functions
+with AFU ids of their own; f7df405c... is mode 3.",
+    );
     console.text(&manifest(&resource));
     let free = node.allocatable(&resource);
     ensure!(free > 0, "0/1 nodes are available: insufficient {resource}");
@@ -100,7 +109,7 @@ async fn place_pod(
         let name = device.host_path.strip_prefix("/dev/").unwrap_or_default();
         ensure!(
             machine.root().join("dev").join(name).exists(),
-            "{} is no node of the machine",
+            "{} is not a node of the machine",
             device.host_path
         );
         nodes.push(name.to_owned());
@@ -139,6 +148,9 @@ async fn run_pod(
     nodes: &[String],
 ) -> anyhow::Result<()> {
     console.step("The pod runs nlb3, which must succeed, then nlb0, which must fail");
+    console.note(
+        "Mode 0 is AFU d8424dc4..., which the pod did not ask for and its port does not hold.",
+    );
     console.text(&format!("container: {}", machine.isolation()));
     let nlb3 = nlb(stage, console, machine, nodes, "3").await?;
     if !nlb3.status.success() {

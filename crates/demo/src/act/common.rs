@@ -12,7 +12,10 @@ use crate::machine::{Machine, PATIENCE};
 use crate::process::Process;
 
 pub(super) async fn start_machine(stage: &Stage<'_>, console: &Console) -> anyhow::Result<Machine> {
-    console.step(&format!("An emulated machine (preset {})", stage.preset));
+    console.step(&format!("A machine with emulated FPGA cards (preset {})", stage.preset));
+    console.note(
+        "fpga-emulator serves the cards. --root is the directory with their sys/ and dev/; on a real node it is left out.",
+    );
     let machine = Machine::start(stage.binaries, stage.preset).await?;
     let fpgactl = stage.binaries.path("fpgactl");
     let root = machine.root().display().to_string();
@@ -21,6 +24,12 @@ pub(super) async fn start_machine(stage: &Stage<'_>, console: &Console) -> anyho
     let output = Command::new(fpgactl).args(&arguments).output().await?;
     show(console, &output);
     ensure!(output.status.success(), "fpgactl list ended with {}", output.status);
+    console.note(
+        "CARD       a PCIe card, by its PCI address
+PORT       device node of a region, which is a slot of the card that can be programmed; programs open it to use the slot
+INTERFACE  interface id of the region: a bitstream fits only regions with its own interface id
+AFU        id of the accelerator function unit (AFU), the function that is loaded in the region now",
+    );
     Ok(machine)
 }
 
@@ -44,7 +53,7 @@ pub(super) fn tell_agent(
     ]);
     console.command(program, &arguments);
     let mut command = Command::new(program);
-    // The demo has no API server, and one that the caller's environment names is none of its business.
+    // The demo has no API server and must not use one that the caller's environment names.
     command.args(&arguments).env("NODE_NAME", "emulated");
     command.env_remove("KUBECONFIG").env_remove("KUBERNETES_SERVICE_HOST");
     Ok(Process::start(command)?)
@@ -55,12 +64,17 @@ pub(super) fn show(console: &Console, output: &Output) {
     console.text(&String::from_utf8_lossy(&output.stderr));
 }
 
-/// Says how to play with the machine and waits for ever: the signal that ends the demo ends the wait.
+/// Prints how to use the machine and waits forever: the signal that ends the demo ends the wait.
 pub(super) async fn keep(console: &Console, machine: &Machine) {
     console.step("Left running: press Ctrl-C to end");
     let (root, socket) = (machine.root(), machine.socket());
     console.text(&format!(
-        "fpgactl list --root {root}\nfpga-emulator exec --socket {socket} --namespace -- sh\nfpga-emulator ctl --socket {socket} --help",
+        "# The cards:
+fpgactl list --root {root}
+# A shell that sees the emulated machine at /sys and /dev, and whose programs can use the cards:
+fpga-emulator exec --socket {socket} --namespace -- sh
+# Faults, temperatures, cards that are pulled out:
+fpga-emulator ctl --socket {socket} --help",
         root = root.display(),
         socket = socket.display(),
     ));

@@ -29,9 +29,10 @@ const NAMESPACE: &str = "default";
 struct Scene<'a> {
     stage: &'a Stage<'a>,
     console: &'a Console,
-    machine: Machine,
-    kubelet: Kubelet,
+    // Dropped in this order: the machine's directory goes last.
     agent: Process,
+    kubelet: Kubelet,
+    machine: Machine,
     runtime: Runtime,
     regions: Regions,
 }
@@ -41,7 +42,7 @@ struct Scene<'a> {
 pub(super) struct Regions {
     /// All have this interface.
     pub(super) interface: InterfaceId,
-    /// How many there are. With one alone there is no other that could go on when it fails.
+    /// How many there are. With a single one no other can keep working when it fails.
     pub(super) count: usize,
 }
 
@@ -58,22 +59,22 @@ impl Scene<'_> {
 
 /// Plays the act on a fresh machine and leaves nothing behind.
 pub(super) async fn play(stage: &Stage<'_>) -> anyhow::Result<()> {
-    let console = Console::default();
-    let scene = set(stage, &console).await?;
+    let console = stage.console;
+    let scene = set(stage, console).await?;
     first_tenant(&scene).await?;
     second_tenant(&scene).await?;
     intruder(&scene).await?;
     broken_bitstream(&scene).await?;
     console.text("SUCCESS");
     if stage.keep {
-        super::common::keep(&console, &scene.machine).await;
+        super::common::keep(console, &scene.machine).await;
     }
-    console.step("Everything is taken down");
+    console.step("Everything is stopped and removed");
     let Scene { machine, kubelet, agent, .. } = scene;
     stop_agent(agent, &machine, &kubelet).await?;
     kubelet.stop().await;
     machine.stop().await?;
-    console.text("agent, kubelet and emulator ended, their files are gone");
+    console.text("agent, kubelet and emulator have ended, their files are gone");
     Ok(())
 }
 
@@ -82,7 +83,13 @@ async fn set<'a>(stage: &'a Stage<'a>, console: &'a Console) -> anyhow::Result<S
     let regions = regions(&machine)?;
     let interface = regions.interface;
     store(stage, console, &machine, interface).await?;
-    console.step("The device plugin offers regions, and has a hook program them");
+    console.step("The device plugin offers regions, which a runtime hook programs");
+    console.note(
+        "--mode=region: offer regions instead of loaded functions; the resource name is fpga.intel.com/region- and the
+interface id. --store is the directory of bitstreams, --hook-path the program that loads them.
+The agent writes a CDI spec for each region: a file that makes the container runtime run fpga-hook before a container
+starts, to program the region, and after it has ended, to reset it.",
+    );
     let kubelet = Kubelet::start(&machine.file("device-plugins"))
         .context("cannot start the stand-in kubelet")?;
     let agent = start_agent(stage, console, &machine, &[])?;
@@ -120,6 +127,10 @@ async fn store(
     interface: InterfaceId,
 ) -> anyhow::Result<()> {
     console.step("Bitstreams are installed and granted to a namespace");
+    console.note(
+        "A bitstream, here a GBS file, holds a function for the regions of one interface id. The store names the file
+<interface id>/<AFU id>.gbs. The payload of \"broken\" is damaged on purpose.",
+    );
     for (name, afu_id) in [("nlb_mode_0", NLB0), ("nlb_mode_3", NLB3), ("broken", DMA)] {
         let file = make(stage, machine, interface, name, afu_id).await?;
         if afu_id == DMA {
@@ -131,6 +142,10 @@ async fn store(
     let grants = json!({"version": 1, "namespaces": {NAMESPACE: grants}});
     std::fs::write(machine.file("grants.json"), grants.to_string())?;
     console.text(&format!("grants: {grants}"));
+    console.note(
+        "Grants are the functions that the pods of a namespace may have programmed. On a cluster fpga-agent writes this
+file from the AcceleratorFunction objects.",
+    );
     Ok(())
 }
 
@@ -205,6 +220,11 @@ async fn first_tenant(scene: &Scene<'_>) -> anyhow::Result<()> {
         ("A container asks for the region with nlb0, which is not loaded", &[Want::run(NLB0, "0")])
     };
     scene.console.step(title);
+    scene.console.note(
+        "FPGA_REGION_n and FPGA_AFU_n are what to program; on a cluster the admission webhook writes them.
+A region's CDI device is called after the card's management node: FME is the FPGA management engine. The container
+gets the node of its port only.",
+    );
     let outcome = Tenant { name: "first", namespace: NAMESPACE, wants }.run(scene).await?;
     if !outcome.success() {
         bail!("the container should have run what it asked for: {}", outcome.words.trim());
@@ -215,10 +235,10 @@ async fn first_tenant(scene: &Scene<'_>) -> anyhow::Result<()> {
 }
 
 async fn second_tenant(scene: &Scene<'_>) -> anyhow::Result<()> {
-    scene.console.step("The next tenant finds the regions clean");
+    scene.console.step("The next container finds the regions reset");
     let registers = tenant::left_registers(&scene.machine)?;
     scene.console.text(&format!(
-        "work registers that are not zero after the first container: {}",
+        "work registers of the functions that are not zero after the first container: {}",
         registers.len()
     ));
     ensure!(registers.is_empty(), "the last tenant left {registers:?}");
@@ -248,7 +268,7 @@ async fn intruder(scene: &Scene<'_>) -> anyhow::Result<()> {
 async fn broken_bitstream(scene: &Scene<'_>) -> anyhow::Result<()> {
     scene
         .console
-        .step("A broken bitstream: the container does not start, and no other card is harmed");
+        .step("A broken bitstream: the container does not start, other cards keep working");
     let tenant = Tenant { name: "unlucky", namespace: NAMESPACE, wants: &[Want::run(DMA, "3")] };
     let outcome = tenant.run(scene).await?;
     ensure!(
@@ -271,6 +291,10 @@ async fn broken_bitstream(scene: &Scene<'_>) -> anyhow::Result<()> {
 /// The card whose programming failed is bound to its driver again.
 async fn recover(scene: &Scene<'_>) -> anyhow::Result<()> {
     scene.console.step("The failed card is recovered");
+    scene.console.note(
+        "After a failed reconfiguration the driver keeps the region disabled: one device less is allocatable. `fpgactl
+recover` binds the driver to the card again.",
+    );
     let resource = scene.resource();
     let sick = |node: &Node| node.capacity(&resource) - node.allocatable(&resource) == 1;
     let node = scene

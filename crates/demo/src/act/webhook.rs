@@ -1,5 +1,5 @@
-//! Act `webhook`: a pod asks for a function by its friendly name. The real admission webhook makes a region and the
-//! order to program it of that; the real agent learns from the same objects what is granted.
+//! Act `webhook`: a pod asks for a function by its friendly name. The real admission webhook replaces it by a region and
+//! the order to program it; the real agent reads from the same objects what is granted.
 
 mod cluster;
 mod pod;
@@ -29,44 +29,50 @@ const NAMESPACE: &str = "default";
 
 /// Plays the act on a fresh machine and leaves nothing behind.
 pub(super) async fn play(stage: &Stage<'_>) -> anyhow::Result<()> {
-    let console = Console::default();
-    let machine = start_machine(stage, &console).await?;
+    let console = stage.console;
+    let machine = start_machine(stage, console).await?;
     let regions = regions(&machine)?;
     console.step("An API server, with a function granted to a namespace");
-    let mut cluster = Cluster::start(&console, &machine, regions.interface).await?;
-    console.step("The admission webhook makes its certificate and tells the API server");
-    cluster.start_webhook(stage, &console).await?;
+    console.note(
+        "An AcceleratorFunction gives a function a friendly name and lets the pods of its namespace ask for it.
+The API server is a stand-in that speaks the real protocol.",
+    );
+    let mut cluster = Cluster::start(console, &machine, regions.interface).await?;
+    console.step("The admission webhook makes its certificate and gives it to the API server");
+    console.note("--mode=orchestrated: an object without a mode means that the function is programmed for each container.");
+    cluster.start_webhook(stage, console).await?;
 
-    console.step("The device plugin offers regions, and learns what is granted");
+    console.step("The device plugin offers regions and reads the grants");
     let file = make(stage, &machine, regions.interface, "nlb_mode_3", NLB3).await?;
-    install(stage, &console, &machine, &file).await?;
+    install(stage, console, &machine, &file).await?;
     let kubelet = Kubelet::start(&machine.file("device-plugins"))
         .context("cannot start the stand-in kubelet")?;
     let kubeconfig = format!("--kubeconfig={}", cluster.kubeconfig().display());
-    let agent = start_agent(stage, &console, &machine, &[kubeconfig])?;
+    let agent = start_agent(stage, console, &machine, &[kubeconfig])?;
     let resource = format!("fpga.intel.com/region-{}", regions.interface);
     let node = kubelet.wait_for(PATIENCE, |n| n.allocatable(&resource) == regions.count).await;
     node.with_context(|| format!("the kubelet never got {} of {resource}", regions.count))?;
     cluster.node_has(&resource, regions.count);
-    cluster.wait_until_ready(&console).await?;
+    cluster.wait_until_ready(console).await?;
     wait_for_grant(&machine).await?;
 
-    let admitted = admit(&console, &cluster, &resource).await?;
-    run(stage, &console, &machine, &kubelet, &admitted).await?;
-    refuse(&console, &cluster, regions).await?;
+    let admitted = admit(console, &cluster, &resource).await?;
+    run(stage, console, &machine, &kubelet, &admitted).await?;
+    refuse(console, &cluster, regions).await?;
     if stage.keep {
-        super::common::keep(&console, &machine).await;
+        super::common::keep(console, &machine).await;
     }
-    console.step("Everything is taken down");
+    console.step("Everything is stopped and removed");
     stop_agent(agent, &machine, &kubelet).await?;
     kubelet.stop().await;
     cluster.stop().await?;
     machine.stop().await?;
-    console.text("agent, webhook, kubelet, API server and emulator ended, their files are gone");
+    console
+        .text("agent, webhook, kubelet, API server and emulator have ended, their files are gone");
     Ok(())
 }
 
-/// The agent writes what it learns of the objects.
+/// Waits until the agent has written the grant that the object is.
 async fn wait_for_grant(machine: &Machine) -> anyhow::Result<()> {
     let begin = std::time::Instant::now();
     let path = machine.file("grants.json");
@@ -90,7 +96,7 @@ async fn admit(console: &Console, cluster: &Cluster, resource: &str) -> anyhow::
         }
         Verdict::Refused(message) => bail!("the pod was refused: {message}"),
     };
-    console.text("\nwhat the admission webhook made of it:");
+    console.text("\nwhat the admission webhook makes of it:");
     let container = &pod["spec"]["containers"][0];
     let shown = json!({ "resources": container["resources"], "env": container["env"] });
     console.text(&serde_saphyr::to_string(&shown)?);
@@ -137,10 +143,10 @@ async fn run(
 }
 
 async fn refuse(console: &Console, cluster: &Cluster, regions: Regions) -> anyhow::Result<()> {
-    console.step("Pods that go around the objects are refused");
+    console.step("Pods that bypass the objects are refused");
     let smuggler = pod::smuggler(regions.interface, NLB0);
     for (title, namespace, manifest) in [
-        ("a pod that brings FPGA_AFU_1 along:", NAMESPACE, smuggler.as_str()),
+        ("a pod that sets FPGA_AFU_1 itself:", NAMESPACE, smuggler.as_str()),
         ("the first pod in a namespace without a grant:", "elsewhere", pod::MANIFEST),
     ] {
         console.text(title);

@@ -7,6 +7,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod console;
+mod english;
 mod links;
 mod objects;
 mod page;
