@@ -1,37 +1,54 @@
-//! Watches directories that may not exist yet, be removed, and be made again.
+//! Watches directories that may not exist yet, be removed, and be made again: one inotify instance and one thread for
+//! all that the agent follows.
 //!
 //! A directory's own watch says nothing about the directory being replaced: the removal of one that
-//! something still refers to is told to its parent only. So the parent is watched as well. The
+//! something still refers to is reported to its parent only. So the parent is watched as well. The
 //! directories further up are asked what happens in them only while one below is missing, because
-//! there may be a lot of coming and going of others; at other times they tell only of themselves.
+//! there may be a lot of coming and going of others; at other times they report only on themselves.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
 
 use nix::errno::Errno;
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify, InotifyEvent, WatchDescriptor};
+use tokio::sync::oneshot;
 
-/// A set of watched directories.
-#[derive(Debug)]
-pub(crate) struct Directories {
-    inotify: Inotify,
-    /// From the root of the file system down.
-    levels: Vec<Level>,
-}
+/// The watched directories. Clones share them.
+#[derive(Debug, Clone)]
+pub struct Paths(Arc<Shared>);
 
-/// What happened in or to a watched directory.
+/// What happened in or to a watched directory, or one above it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Happened {
+pub enum Happened {
     /// Something happened to this file, or directory, in it.
     Entry(PathBuf, AddWatchFlags),
-    /// There is another directory at this path than before, or there is one now.
+    /// There is a different directory at this path than before, or there is one now.
     Appeared(PathBuf),
     /// There is no directory at this path any more.
     Vanished(PathBuf),
     /// Events were lost.
     Overflow,
 }
+
+#[derive(Debug)]
+struct Shared {
+    inotify: Inotify,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// What is asked of each directory beyond what comes and goes in it.
+    wanted: BTreeMap<PathBuf, AddWatchFlags>,
+    /// From the root of the file system down.
+    levels: Vec<Level>,
+    listeners: Vec<Listener>,
+}
+
+type Listener = Box<dyn Fn(&[Happened]) + Send>;
 
 #[derive(Debug)]
 struct Level {
@@ -43,51 +60,105 @@ struct Level {
     watch: Option<WatchDescriptor>,
 }
 
-impl Directories {
-    /// Starts to watch directories, by their absolute paths, for what comes and goes in them and for
-    /// `more`. Those that do not exist yet are fine.
+impl Paths {
+    /// Watches nothing yet. The second value is the reason when events can no longer be read.
     ///
     /// # Errors
-    /// When inotify is not to be had, as when the user's instances are used up
-    /// (`fs.inotify.max_user_instances`).
-    pub(crate) fn new<'a>(
-        directories: impl IntoIterator<Item = &'a Path>,
-        more: AddWatchFlags,
-    ) -> io::Result<Self> {
-        let wanted: BTreeSet<&Path> = directories.into_iter().collect();
-        // Paths sort component by component, so that each follows the ones above it.
-        let paths: BTreeSet<&Path> = wanted.iter().flat_map(|path| path.ancestors()).collect();
-        let level = |path: &Path| Level {
-            path: path.to_owned(),
-            mask: if wanted.contains(path) {
-                itself() | content() | more
-            } else {
-                itself() | content()
-            },
-            near: wanted.iter().any(|leaf| *leaf == path || leaf.parent() == Some(path)),
-            watch: None,
-        };
-        let levels = paths.into_iter().map(level).collect();
-        let mut directories = Self { inotify: Inotify::init(InitFlags::IN_CLOEXEC)?, levels };
-        directories.arm();
-        Ok(directories)
+    /// When inotify is unavailable, as when the user's instances are used up
+    /// (`fs.inotify.max_user_instances`), or a thread.
+    pub fn new() -> io::Result<(Self, oneshot::Receiver<io::Error>)> {
+        let inotify = Inotify::init(InitFlags::IN_CLOEXEC)?;
+        let shared = Arc::new(Shared { inotify, state: Mutex::default() });
+        let (failed, failure) = oneshot::channel();
+        let follower = Arc::clone(&shared);
+        thread::Builder::new().name("paths".to_owned()).spawn(move || {
+            // Nobody listens when the agent is about to end.
+            let _ = failed.send(follower.run());
+        })?;
+        Ok((Self(shared), failure))
     }
 
-    /// Waits until something happens.
-    ///
-    /// # Errors
-    /// When events can no longer be read.
-    pub(crate) fn wait(&mut self) -> io::Result<Vec<Happened>> {
+    /// Starts to watch directories, by their absolute paths, for what comes and goes in them and for `more`.
+    /// Those that do not exist yet are fine. From now on `listener` gets what happens to all that are watched; the
+    /// thread waits for it, so it must not block.
+    pub fn watch<'a>(
+        &self,
+        directories: impl IntoIterator<Item = &'a Path>,
+        more: AddWatchFlags,
+        listener: impl Fn(&[Happened]) + Send + 'static,
+    ) {
+        let mut state = self.0.lock();
+        for directory in directories {
+            let asked = state.wanted.entry(directory.to_owned()).or_insert(AddWatchFlags::empty());
+            *asked |= more;
+        }
+        state.layer();
+        let happened = state.arm(&self.0.inotify);
+        state.deliver(&happened);
+        state.listeners.push(Box::new(listener));
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn run(&self) -> io::Error {
         loop {
             match self.inotify.read_events() {
-                Ok(events) => return Ok(self.take_in(&events)),
+                Ok(events) => {
+                    let mut state = self.lock();
+                    let happened = state.take_in(&self.inotify, &events);
+                    state.deliver(&happened);
+                }
                 Err(Errno::EINTR) => {}
-                Err(error) => return Err(error.into()),
+                Err(error) => return error.into(),
+            }
+        }
+    }
+}
+
+impl std::fmt::Debug for State {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("State").field("levels", &self.levels).finish_non_exhaustive()
+    }
+}
+
+impl State {
+    /// Makes the levels of what is wanted; those that stay keep their watches.
+    fn layer(&mut self) {
+        let mut before: BTreeMap<PathBuf, Option<WatchDescriptor>> =
+            std::mem::take(&mut self.levels).into_iter().map(|l| (l.path, l.watch)).collect();
+        let mut masks: BTreeMap<&Path, AddWatchFlags> = BTreeMap::new();
+        for (directory, more) in &self.wanted {
+            for above in directory.ancestors() {
+                *masks.entry(above).or_insert(itself() | content()) |=
+                    if above == directory { *more } else { AddWatchFlags::empty() };
+            }
+        }
+        let is_near = |path: &Path| {
+            self.wanted.keys().any(|leaf| leaf == path || leaf.parent() == Some(path))
+        };
+        // Paths sort component by component, so that each follows the ones above it.
+        let level = |(path, mask): (&Path, AddWatchFlags)| Level {
+            path: path.to_owned(),
+            mask,
+            near: is_near(path),
+            watch: before.remove(path).flatten(),
+        };
+        self.levels = masks.into_iter().map(level).collect();
+    }
+
+    fn deliver(&self, happened: &[Happened]) {
+        if !happened.is_empty() {
+            for listener in &self.listeners {
+                listener(happened);
             }
         }
     }
 
-    fn take_in(&mut self, events: &[InotifyEvent]) -> Vec<Happened> {
+    fn take_in(&mut self, inotify: &Inotify, events: &[InotifyEvent]) -> Vec<Happened> {
         let (mut happened, mut moved) = (Vec::new(), false);
         for event in events {
             if event.mask.contains(AddWatchFlags::IN_Q_OVERFLOW) {
@@ -106,17 +177,17 @@ impl Directories {
             happened.push(Happened::Entry(path, event.mask));
         }
         if moved {
-            happened.extend(self.arm());
+            happened.extend(self.arm(inotify));
         }
         happened
     }
 
     /// Watches what is at each path now. For a directory that is watched already the kernel answers
-    /// with the same descriptor, so another descriptor means another directory.
-    fn arm(&mut self) -> Vec<Happened> {
+    /// with the same descriptor, so a different descriptor means a different directory.
+    fn arm(&mut self, inotify: &Inotify) -> Vec<Happened> {
         let mut happened = Vec::new();
         for level in &mut self.levels {
-            let watch = match self.inotify.add_watch(&level.path, level.mask) {
+            let watch = match inotify.add_watch(&level.path, level.mask) {
                 Ok(watch) => Some(watch),
                 Err(error) => {
                     tracing::debug!(path = %level.path.display(), %error, "directory is not watched");
@@ -129,7 +200,7 @@ impl Directories {
             }
             if let Some(before) = before {
                 // Fails when the directory is gone, whose watch went with it.
-                let _ = self.inotify.rm_watch(before);
+                let _ = inotify.rm_watch(before);
             }
             let path = level.path.clone();
             happened.push(match watch {
@@ -137,20 +208,24 @@ impl Directories {
                 None => Happened::Vanished(path),
             });
         }
-        self.quieten();
+        self.quieten(inotify);
         happened
     }
 
-    /// Stops listening to what happens far above, while all directories are there. What happened until
+    /// Stops listening to what happens far above directories that are all there. What happened until
     /// now has been queued.
-    fn quieten(&self) {
-        if self.levels.iter().any(|level| level.near && level.watch.is_none()) {
-            return;
-        }
+    fn quieten(&self, inotify: &Inotify) {
         // By way of a symbolic link, a directory may be both near and far.
         let near: Vec<_> = self.levels.iter().filter(|l| l.near).map(|l| l.watch).collect();
+        let is_missing = |above: &Path| {
+            let mut near = self.levels.iter().filter(|level| level.near && level.watch.is_none());
+            near.any(|level| level.path.starts_with(above))
+        };
         for level in self.levels.iter().filter(|l| l.watch.is_some() && !near.contains(&l.watch)) {
-            if let Err(error) = self.inotify.add_watch(&level.path, itself()) {
+            if is_missing(&level.path) {
+                continue;
+            }
+            if let Err(error) = inotify.add_watch(&level.path, itself()) {
                 tracing::debug!(path = %level.path.display(), %error, "directory is watched too closely");
             }
         }

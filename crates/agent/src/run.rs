@@ -13,6 +13,7 @@ use fpga_cluster::signals;
 use k8s_openapi::api::core::v1::ObjectReference;
 use tokio::sync::{mpsc, watch};
 
+use crate::cdi::Specs;
 use crate::config::Config;
 use crate::grants;
 use crate::kubelet::directory::{self, Seen};
@@ -22,6 +23,7 @@ use crate::node::health::Judge;
 use crate::node::inventory::{self, Looks};
 use crate::node::vanished::Vanished;
 use crate::node_status::{self, Source};
+use crate::paths::Paths;
 use crate::plugin::handout::Handout;
 use crate::plugin::manager::{InventoryEnded, Manager};
 use crate::plugin::planner::Planner;
@@ -89,7 +91,8 @@ pub async fn run(config: Config) -> Result<(), RunError> {
     let about = About { status: status.clone(), metrics: metrics.clone() };
     let endpoint = endpoint(config.health_address, about)?;
     let watch_failed = |error| RunError::Watch { path: config.sockets.directory.clone(), error };
-    let (seen, seen_no_more) = directory::follow(config.sockets.clone()).map_err(watch_failed)?;
+    let (paths, paths_no_more) = Paths::new().map_err(watch_failed)?;
+    let seen = directory::follow(config.sockets.clone(), &paths);
     let looks = Looks { rescan: config.rescan_interval, health: config.health.interval };
     let judge = Judge::new(config.health.policy.clone());
     let counts = metrics.clone();
@@ -102,8 +105,7 @@ pub async fn run(config: Config) -> Result<(), RunError> {
     let mode = follow_mode(&config, server.as_ref());
     grants::keep(&config.region, mode.clone(), server.clone());
     if let Some(directory) = config.region.hook_results.clone() {
-        results::follow(directory, metrics.clone())
-            .map_err(|error| RunError::System { what: "thread", error })?;
+        tokio::spawn(results::follow(directory, paths.clone(), metrics.clone()));
     }
     let reporter = match (&server, &config.node_name) {
         (Some(server), Some(node)) => reporter(server.clone(), node, metrics.clone()),
@@ -111,7 +113,9 @@ pub async fn run(config: Config) -> Result<(), RunError> {
     };
     let tidied = server.clone().zip(config.node_name.clone()).filter(|_| !config.keep_stale);
     let (allocations, allocated) = mpsc::unbounded_channel();
-    let handout = Handout::new(&config.region, allocations);
+    let specs = Specs::new(config.region.cdi_dir.clone());
+    tokio::spawn(specs.clone().keep(paths));
+    let handout = Handout::new(&config.region, specs, allocations);
     if let Some(socket) = config.region.pod_resources {
         tokio::spawn(release::clean(release::Source {
             socket,
@@ -134,7 +138,7 @@ pub async fn run(config: Config) -> Result<(), RunError> {
     }
     tokio::select! {
         ended = manager.run(inventory, mode, stop) => Ok(ended?),
-        Ok(error) = seen_no_more => Err(watch_failed(error)),
+        Ok(error) = paths_no_more => Err(watch_failed(error)),
         never = endpoint => match never {},
     }
 }

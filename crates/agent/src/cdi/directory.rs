@@ -8,17 +8,19 @@
 //! put right at once, and every Allocate makes sure of its specs before a container is given anything.
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread;
 use std::time::Duration;
 
 use fpga::names::CDI_KIND;
+use fpga_cluster::told::Standing;
 use nix::sys::inotify::AddWatchFlags;
+use tokio::sync::Notify;
 
 use super::files;
-use crate::paths::{Directories, Happened};
+use crate::paths::{Happened, Paths};
 
 /// Between two rounds of putting things right, so that two agents that disagree do not keep a processor
 /// busy.
@@ -32,15 +34,16 @@ pub struct Specs(Arc<Shared>);
 struct Shared {
     directory: PathBuf,
     state: Mutex<State>,
+    /// There is something to keep.
+    used: Notify,
 }
 
 #[derive(Debug, Default)]
 struct State {
     /// The text of each device's spec.
     wanted: BTreeMap<String, Vec<u8>>,
-    /// What is in the way of a device's spec and has been logged.
-    trouble: BTreeMap<String, String>,
-    watched: bool,
+    /// What is in the way of specs and has been logged.
+    trouble: Standing<String>,
 }
 
 /// A device whose container would start without being programmed.
@@ -71,7 +74,7 @@ impl Specs {
     /// Nothing is written yet.
     #[must_use]
     pub fn new(directory: PathBuf) -> Self {
-        Self(Arc::new(Shared { directory, state: Mutex::default() }))
+        Self(Arc::new(Shared { directory, state: Mutex::default(), used: Notify::new() }))
     }
 
     /// From now on each of these devices has this text as its spec, and there is no other of ours. What cannot
@@ -80,9 +83,8 @@ impl Specs {
         wanted.retain(|device, _| files::is_device(device));
         let mut state = self.0.lock();
         state.wanted = wanted;
-        if !state.wanted.is_empty() && !state.watched {
-            state.watched = true;
-            self.watch();
+        if !state.wanted.is_empty() {
+            self.0.used.notify_one();
         }
         self.0.sync(&mut state);
     }
@@ -100,41 +102,27 @@ impl Specs {
         Ok(())
     }
 
-    /// Puts right in the background what others do to the directory. Without that, Allocate still does.
-    fn watch(&self) {
-        let shared = Arc::clone(&self.0);
-        let directories =
-            Directories::new([shared.directory.as_path()], AddWatchFlags::IN_CLOSE_WRITE);
-        let started = directories.and_then(|directories| {
-            thread::Builder::new()
-                .name("cdi".to_owned())
-                .spawn(move || follow(&shared, directories))
-                .map(drop)
-        });
-        if let Err(error) = started {
-            tell_unwatched(&self.0.directory, &error);
-        }
-    }
-}
-
-fn follow(shared: &Shared, mut directories: Directories) {
-    loop {
-        match directories.wait() {
-            Ok(happened) if happened.iter().any(|event| shared.concerns(event)) => {
-                shared.sync(&mut shared.lock());
-                thread::sleep(PAUSE);
+    /// Puts right what others do to the directory, once there is something in it. Without that, Allocate still
+    /// makes sure of its specs.
+    pub async fn keep(self, paths: Paths) -> Infallible {
+        self.0.used.notified().await;
+        let changed = Arc::new(Notify::new());
+        let (notify, shared) = (Arc::clone(&changed), Arc::clone(&self.0));
+        paths.watch([&*self.0.directory], AddWatchFlags::IN_CLOSE_WRITE, move |happened| {
+            if happened.iter().any(|event| shared.concerns(event)) {
+                notify.notify_one();
             }
-            Ok(_) => {}
-            Err(error) => return tell_unwatched(&shared.directory, &error),
+        });
+        loop {
+            let shared = Arc::clone(&self.0);
+            let synced = tokio::task::spawn_blocking(move || shared.sync(&mut shared.lock())).await;
+            if let Err(error) = synced {
+                tracing::error!("CDI specs: {error}");
+            }
+            tokio::time::sleep(PAUSE).await;
+            changed.notified().await;
         }
     }
-}
-
-fn tell_unwatched(directory: &Path, error: &io::Error) {
-    tracing::warn!(
-        "{} is not watched: a CDI spec that vanishes is written again only for the next container: {error}",
-        directory.display()
-    );
 }
 
 impl Shared {
@@ -157,18 +145,12 @@ impl Shared {
 
     /// Writes what is missing or wrong and removes what is not wanted, and logs both.
     fn sync(&self, state: &mut State) {
-        let mut trouble = BTreeMap::new();
-        for (device, text) in &state.wanted {
-            if let Err(error) = self.put(device, text) {
-                trouble.insert(device.clone(), error.to_string());
-            }
+        let specs = state.wanted.iter();
+        let failed = specs.filter_map(|(device, text)| self.put(device, text).err());
+        let failed = failed.map(|error| error.to_string()).collect();
+        for reason in state.trouble.update(failed).0 {
+            tracing::error!("{reason}");
         }
-        for (device, reason) in &trouble {
-            if state.trouble.get(device) != Some(reason) {
-                tracing::error!("{reason}");
-            }
-        }
-        state.trouble = trouble;
         let stale = files::stale(&self.directory, |device| state.wanted.contains_key(device));
         for path in stale {
             match std::fs::remove_file(&path) {

@@ -3,14 +3,12 @@
 //!
 //! The kubelet removes every socket when it starts and then makes its own, so both events matter.
 
-use std::io;
-use std::path::PathBuf;
-use std::thread;
+use std::path::{Path, PathBuf};
 
 use nix::sys::inotify::AddWatchFlags;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::watch;
 
-use crate::paths::{Directories, Happened};
+use crate::paths::{Happened, Paths};
 
 /// Where the sockets are.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,67 +28,33 @@ pub struct Seen {
     pub removals: u64,
 }
 
-/// Starts to watch. What happens from now on is told; directories that do not exist yet are fine.
-///
-/// The second value is the reason when events can no longer be read.
-///
-/// # Errors
-/// When inotify is not to be had, as when the user's instances are used up
-/// (`fs.inotify.max_user_instances`), or a thread.
-pub fn follow(
-    sockets: Sockets,
-) -> io::Result<(watch::Receiver<Seen>, oneshot::Receiver<io::Error>)> {
-    let watch = Watch::new(sockets)?;
-    let seen = watch.seen.subscribe();
-    let (failed, failure) = oneshot::channel();
-    thread::Builder::new().name("sockets".to_owned()).spawn(move || {
-        // Nobody listens when the agent is about to end.
-        let _ = failed.send(watch.run());
-    })?;
-    Ok((seen, failure))
-}
-
-#[derive(Debug)]
-struct Watch {
-    directories: Directories,
-    sockets: Sockets,
-    seen: watch::Sender<Seen>,
-}
-
-impl Watch {
-    fn new(sockets: Sockets) -> io::Result<Self> {
-        let paths = [Some(sockets.directory.as_path()), sockets.kubelet.parent()];
-        let directories = Directories::new(paths.into_iter().flatten(), AddWatchFlags::empty())?;
-        let seen = watch::Sender::new(Seen { kubelet: 0, removals: 0 });
-        Ok(Self { directories, sockets, seen })
-    }
-
-    fn run(mut self) -> io::Error {
-        loop {
-            match self.directories.wait() {
-                Ok(happened) => self.tell(&happened),
-                Err(error) => return error,
-            }
-        }
-    }
-
-    fn tell(&self, happened: &[Happened]) {
-        let appeared = happened.iter().any(|event| self.is_kubelet(event));
-        let removed = happened.iter().any(|event| self.is_removal(event));
-        self.seen.send_if_modified(|seen| {
+/// Starts to watch. What happens from now on is counted; directories that do not exist yet are fine.
+#[must_use]
+pub fn follow(sockets: Sockets, paths: &Paths) -> watch::Receiver<Seen> {
+    let (sender, seen) = watch::channel(Seen { kubelet: 0, removals: 0 });
+    let directories =
+        [Some(sockets.directory.clone()), sockets.kubelet.parent().map(Path::to_owned)];
+    let directories = directories.iter().flatten().map(PathBuf::as_path);
+    paths.watch(directories, AddWatchFlags::empty(), move |happened| {
+        let appeared = happened.iter().any(|event| sockets.is_kubelet(event));
+        let removed = happened.iter().any(|event| sockets.is_removal(event));
+        sender.send_if_modified(|seen| {
             seen.kubelet += u64::from(appeared);
             seen.removals += u64::from(removed);
             appeared || removed
         });
-    }
+    });
+    seen
+}
 
+impl Sockets {
     fn is_kubelet(&self, event: &Happened) -> bool {
         match event {
             Happened::Entry(path, mask) => {
-                *path == self.sockets.kubelet
+                *path == self.kubelet
                     && mask.intersects(AddWatchFlags::IN_CREATE | AddWatchFlags::IN_MOVED_TO)
             }
-            Happened::Appeared(path) => self.sockets.kubelet.parent() == Some(path),
+            Happened::Appeared(path) => self.kubelet.parent() == Some(path),
             Happened::Vanished(_) => false,
             Happened::Overflow => true,
         }
@@ -99,10 +63,10 @@ impl Watch {
     fn is_removal(&self, event: &Happened) -> bool {
         match event {
             Happened::Entry(path, mask) => {
-                path.parent() == Some(&self.sockets.directory)
+                path.parent() == Some(&self.directory)
                     && mask.intersects(AddWatchFlags::IN_DELETE | AddWatchFlags::IN_MOVED_FROM)
             }
-            Happened::Appeared(path) | Happened::Vanished(path) => *path == self.sockets.directory,
+            Happened::Appeared(path) | Happened::Vanished(path) => *path == self.directory,
             Happened::Overflow => true,
         }
     }

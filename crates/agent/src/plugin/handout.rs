@@ -68,10 +68,14 @@ pub enum HandoutError {
 }
 
 impl Handout {
-    /// Tells of what is handed out on `allocations`.
+    /// Keeps `specs` in line with what is offered, and reports what is handed out on `allocations`.
     #[must_use]
-    pub fn new(config: &RegionConfig, allocations: mpsc::UnboundedSender<Vec<Held>>) -> Self {
-        let (specs, hook) = (Specs::new(config.cdi_dir.clone()), config.hook.clone());
+    pub fn new(
+        config: &RegionConfig,
+        specs: Specs,
+        allocations: mpsc::UnboundedSender<Vec<Held>>,
+    ) -> Self {
+        let hook = config.hook.clone();
         let bound_nodes = config.bound_nodes.as_deref().map(Arc::from);
         Self { programming: config.programming, bound_nodes, hook, specs, allocations }
     }

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use fpga::names::{Mode, ResourceName};
 use fpga_cluster::backoff::Backoff;
+use fpga_cluster::told::Told;
 use kubelet_api::v1beta1::device_plugin_server::DevicePluginServer;
 use tokio::net::UnixStream;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -92,7 +93,7 @@ struct Life {
     registration: Option<Registration>,
     retry: Backoff,
     /// What was last logged as being in the way, so that each retry is not logged again.
-    trouble: Option<String>,
+    trouble: Told,
     /// The kubelet registers the resource and then forgets about it.
     unlisted: bool,
 }
@@ -132,7 +133,7 @@ impl Life {
             close,
             registration: None,
             retry: Backoff::new(FIRST_RETRY, SLOWEST_RETRY),
-            trouble: None,
+            trouble: Told::default(),
             unlisted: false,
         }
     }
@@ -230,7 +231,7 @@ impl Life {
         if self.unlisted {
             tracing::debug!("device-plugin registered again");
         } else {
-            self.trouble = None;
+            self.trouble.clear();
             self.resource.status.set(&self.resource.name, Phase::Registered);
             tracing::info!("device-plugin registered");
         }
@@ -242,7 +243,7 @@ impl Life {
         let listed = streams.opened != registration.opened;
         if listed && self.unlisted {
             self.unlisted = false;
-            self.trouble = None;
+            self.trouble.clear();
             self.resource.status.set(&self.resource.name, Phase::Registered);
         }
         let limit = tokio::time::Instant::from_std(registration.at + LIST_LIMIT);
@@ -267,13 +268,12 @@ impl Life {
     }
 
     fn report(&mut self, reason: String) {
-        if self.trouble.as_ref() == Some(&reason) {
+        if self.trouble.is_news(reason.clone()) {
+            tracing::warn!("{reason}");
+            self.resource.status.set(&self.resource.name, Phase::Waiting(reason));
+        } else {
             tracing::debug!("still: {reason}");
-            return;
         }
-        tracing::warn!("{reason}");
-        self.resource.status.set(&self.resource.name, Phase::Waiting(reason.clone()));
-        self.trouble = Some(reason);
     }
 
     /// Ends the server and removes the socket. A withdrawn resource waits until the kubelet has taken

@@ -1,6 +1,8 @@
 //! Fault 8: a write failure is only logged, and specs are never refreshed or cleaned.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
 use std::time::Instant;
 
 use tempfile::TempDir;
@@ -9,23 +11,28 @@ use super::*;
 use crate::cdi::{Hook, region_spec};
 use crate::testing::nodes;
 
-/// Only against hanging for ever.
+/// Only against hanging forever.
 const LIMIT: Duration = Duration::from_secs(30);
 
 struct Fixture {
     temp: TempDir,
+    directory: PathBuf,
     specs: Specs,
 }
 
 fn fixture() -> Fixture {
+    fixture_in("cdi")
+}
+
+fn fixture_in(directory: &str) -> Fixture {
     let temp = TempDir::new().unwrap();
-    let specs = Specs::new(temp.path().join("cdi"));
-    Fixture { temp, specs }
+    let directory = temp.path().join(directory);
+    Fixture { temp, specs: Specs::new(directory.clone()), directory }
 }
 
 impl Fixture {
     fn path(&self, name: &str) -> PathBuf {
-        self.temp.path().join("cdi").join(name)
+        self.directory.join(name)
     }
 
     fn spec(&self, device: &str) -> PathBuf {
@@ -51,11 +58,11 @@ impl Fixture {
         self.specs.set(devices.iter().map(|id| region(id, "dfl-port.0")).collect());
     }
 
-    fn eventually(&self, what: &str, is_so: impl Fn(&Self) -> bool) {
+    async fn eventually(&self, what: &str, is_so: impl Fn(&Self) -> bool) {
         let start = Instant::now();
         while !is_so(self) {
             assert!(start.elapsed() < LIMIT, "never happened: {what}");
-            thread::sleep(Duration::from_millis(5));
+            tokio::time::sleep(Duration::from_millis(5)).await;
         }
     }
 }
@@ -154,21 +161,50 @@ fn an_allocation_without_a_spec_fails_and_says_why() {
     ensure(&fixture, "dfl-fme.0").unwrap();
 }
 
-#[test]
-fn what_others_do_to_the_specs_is_put_right() {
+/// Keeps the specs as a running agent does.
+fn keep(fixture: &Fixture) {
+    let (paths, _) = Paths::new().unwrap();
+    tokio::spawn(fixture.specs.clone().keep(paths));
+}
+
+#[tokio::test]
+async fn what_others_do_to_the_specs_is_put_right() {
     let fixture = fixture();
+    keep(&fixture);
     fixture.set(&["dfl-fme.0"]);
     let right = fs::read(fixture.spec("dfl-fme.0")).unwrap();
     let is_right =
         |fixture: &Fixture| fs::read(fixture.spec("dfl-fme.0")).is_ok_and(|found| found == right);
     fs::remove_file(fixture.spec("dfl-fme.0")).unwrap();
-    fixture.eventually("a removed spec is written", is_right);
+    fixture.eventually("a removed spec is written", is_right).await;
     fs::write(fixture.spec("dfl-fme.0"), "edited").unwrap();
-    fixture.eventually("an edited spec is written", is_right);
+    fixture.eventually("an edited spec is written", is_right).await;
     for _ in 0..2 {
         fixture.take_away();
-        fixture.eventually("an emptied directory is filled", is_right);
+        fixture.eventually("an emptied directory is filled", is_right).await;
     }
     fs::write(fixture.path("intel.cdi.k8s.io-fpga-dfl-fme.0.yaml"), "intel's").unwrap();
-    fixture.eventually("a second spec of the device goes", |f| f.names().len() == 1);
+    fixture.eventually("a second spec of the device goes", |f| f.names().len() == 1).await;
+}
+
+#[tokio::test]
+async fn a_directory_that_others_make_anew_is_filled_again() {
+    let fixture = fixture_in("run/cdi");
+    keep(&fixture);
+    fixture.set(&["dfl-fme.0"]);
+    let spec = fixture.spec("dfl-fme.0");
+    let inode = |path: &Path| fs::metadata(path).map(|metadata| metadata.ino()).ok();
+    for level in ["run/cdi", "run"] {
+        let top = fixture.temp.path().join(level);
+        // What is held open keeps its inode, so that a new directory is told from the old one.
+        let old = fs::File::open(&top).unwrap();
+        fs::rename(&top, fixture.temp.path().join("old")).unwrap();
+        // The agent may be first; either way there is a directory now that it did not watch before.
+        let _ = fs::create_dir_all(fixture.path(""));
+        fixture.eventually("a new directory is filled", |_| spec.exists()).await;
+        assert_ne!(inode(&top), Some(old.metadata().unwrap().ino()), "{level}");
+        fs::remove_dir_all(fixture.temp.path().join("old")).unwrap();
+        fs::remove_file(&spec).unwrap();
+        fixture.eventually("the new directory is watched", |_| spec.exists()).await;
+    }
 }

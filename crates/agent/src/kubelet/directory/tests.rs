@@ -5,13 +5,12 @@ use tempfile::TempDir;
 
 use super::*;
 
-/// Only against hanging for ever.
+/// Only against hanging forever.
 const LIMIT: Duration = Duration::from_secs(30);
 
 struct Fixture {
     temp: TempDir,
     seen: watch::Receiver<Seen>,
-    _failure: oneshot::Receiver<io::Error>,
 }
 
 /// Watches `plugins` in a fresh directory, which is made first if `exists`.
@@ -22,8 +21,8 @@ fn fixture(exists: bool) -> Fixture {
         fs::create_dir_all(&directory).unwrap();
     }
     let sockets = Sockets { kubelet: directory.join("kubelet.sock"), directory };
-    let (seen, failure) = follow(sockets).unwrap();
-    Fixture { temp, seen, _failure: failure }
+    let (paths, _) = Paths::new().unwrap();
+    Fixture { temp, seen: follow(sockets, &paths) }
 }
 
 impl Fixture {
@@ -66,7 +65,7 @@ async fn a_kubelet_that_makes_or_moves_its_socket_is_seen() {
 }
 
 #[tokio::test]
-async fn other_files_are_no_kubelet() {
+async fn other_files_are_not_a_kubelet() {
     let mut fixture = fixture(true);
     let before = *fixture.seen.borrow();
     fixture
@@ -92,7 +91,7 @@ async fn a_directory_that_is_made_later_is_seen_and_watched() {
 #[tokio::test]
 async fn a_directory_that_is_replaced_at_any_level_is_seen_and_watched() {
     let mut fixture = fixture(true);
-    // An open directory is not told of its own removal.
+    // An open directory gets no event of its own removal.
     for level in ["a/kubelet/plugins", "a/kubelet", "a", "a/kubelet"] {
         let _open = fs::File::open(fixture.temp.path().join(level)).unwrap();
         fixture.after(|f| fs::remove_dir_all(f.temp.path().join(level)).unwrap(), removal).await;

@@ -8,7 +8,7 @@ use tokio_stream::Stream as _;
 use tonic::Code;
 
 use super::*;
-use crate::cdi::Hook;
+use crate::cdi::{Hook, Specs};
 use crate::kubelet::podresources::Held;
 use crate::node::health::Reason;
 use crate::plugin::device::Health;
@@ -54,7 +54,7 @@ fn plugin_in(mode: Mode, cdi: &Path, target: Target) -> Fixture {
         plugin: Plugin::new(
             ResourceName::region(A10),
             mode,
-            Handout::new(&config(cdi), allocations),
+            Handout::new(&config(cdi), Specs::new(cdi.to_owned()), allocations),
             target.subscribe(),
             streams,
             Metrics::default(),
