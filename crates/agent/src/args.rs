@@ -15,14 +15,14 @@ mod go;
 mod health;
 mod region;
 
-pub use health::HealthArgs;
-pub use region::RegionArgs;
+pub(crate) use health::HealthArgs;
+pub(crate) use region::RegionArgs;
 
 /// What was typed. The words of `--mode` and `--naming` are checked by [`crate::config`], which has a
 /// better answer to a wrong one.
 #[derive(Debug, Clone, Parser)]
 #[command(name = "fpga-agent", version, about, after_help = AFTER_HELP, args_override_self = true)]
-pub struct Args {
+pub(crate) struct Args {
     /// What the resources stand for: af, region or regiondevel.
     ///
     /// The node's annotation `fpga.intel.com/device-plugin-mode` overrides it.
@@ -118,7 +118,7 @@ Exit codes:
 
 /// The arguments of a command line and the klog flags that were left out of them.
 #[derive(Debug)]
-pub struct Parsed {
+pub(crate) struct Parsed {
     /// What was typed.
     pub args: Args,
     /// Flags that have no effect, as typed.
@@ -130,7 +130,9 @@ impl Args {
     ///
     /// # Errors
     /// clap's, which print themselves; `--help` and `--version` are among them.
-    pub fn parse_line(line: impl IntoIterator<Item = OsString>) -> Result<Parsed, clap::Error> {
+    pub(crate) fn parse_line(
+        line: impl IntoIterator<Item = OsString>,
+    ) -> Result<Parsed, clap::Error> {
         let command = Self::command();
         let known: Vec<&str> = command.get_arguments().filter_map(clap::Arg::get_long).collect();
         let go::Normal { line, ignored } = go::normalise(line, &known);
@@ -139,7 +141,7 @@ impl Args {
 
     /// The node's trees.
     #[must_use]
-    pub fn trees(&self) -> Root {
+    pub(crate) fn trees(&self) -> Root {
         let root = Root::at(&self.root);
         let sys = self.sysfs.as_deref().unwrap_or(root.sys());
         let dev = self.devfs.as_deref().unwrap_or(root.dev());

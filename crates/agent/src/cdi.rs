@@ -4,5 +4,5 @@ mod directory;
 mod files;
 mod region;
 
-pub use directory::{Error, Specs, qualified_name};
-pub use region::{Hook, region_spec};
+pub(crate) use directory::{Error, Specs, qualified_name};
+pub(crate) use region::{Hook, region_spec};

@@ -1,5 +1,6 @@
 //! What the command line means.
 
+use std::ffi::OsString;
 use std::path::Path;
 use std::time::Duration;
 
@@ -7,8 +8,9 @@ use fpga::names::{Mode, Naming, UnknownWord};
 use fpga::root::Root;
 use fpga_cluster::api::Source;
 use fpga_cluster::http::Listen;
+use fpga_cluster::logging::LogArgs;
 
-use crate::args::{Args, HealthArgs, RegionArgs};
+use crate::args::{Args, HealthArgs, Parsed, RegionArgs};
 use crate::cdi::Hook;
 use crate::kubelet::directory::Sockets;
 use crate::node::health::Policy;
@@ -19,9 +21,31 @@ const KUBELET_SOCKET: &str = "kubelet.sock";
 /// Where a pod finds its service account's token.
 const SERVICE_ACCOUNT_TOKEN: &str = "/var/run/secrets/kubernetes.io/serviceaccount/token";
 
+/// A command line, read.
+#[derive(Debug)]
+pub(crate) struct CommandLine {
+    /// What is logged, and how.
+    pub log: LogArgs,
+    /// Flags that have no effect, as typed.
+    pub ignored: Vec<String>,
+    /// The rest. A line that has no meaning is reported after the log is set up.
+    pub config: Result<Config, ConfigError>,
+}
+
+impl CommandLine {
+    /// Parses a command line, whose first word is the program's name.
+    ///
+    /// # Errors
+    /// clap's, which print themselves; `--help` and `--version` are among them.
+    pub(crate) fn parse(line: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
+        let Parsed { args, ignored } = Args::parse_line(line)?;
+        Ok(Self { log: args.log, ignored, config: Config::new(args) })
+    }
+}
+
 /// Everything that [`crate::run::run`] needs.
 #[derive(Debug, Clone)]
-pub struct Config {
+pub(crate) struct Config {
     /// What the resources stand for, unless the node's annotation overrides it.
     pub mode: Mode,
     /// How functions are called.
@@ -48,7 +72,7 @@ pub struct Config {
 
 /// The part of the configuration that is about the health of devices.
 #[derive(Debug, Clone)]
-pub struct HealthConfig {
+pub(crate) struct HealthConfig {
     /// The longest time between two looks at what the kernel does not tell of, if there are any but the
     /// scans.
     pub interval: Option<Duration>,
@@ -60,7 +84,7 @@ pub struct HealthConfig {
 
 /// A command line that has no meaning.
 #[derive(Debug, thiserror::Error)]
-pub enum ConfigError {
+pub(crate) enum ConfigError {
     /// A mode or naming that is none.
     #[error(transparent)]
     Word(#[from] UnknownWord),
@@ -82,7 +106,7 @@ impl Config {
     ///
     /// # Errors
     /// [`ConfigError`] names the word.
-    pub fn new(args: Args) -> Result<Self, ConfigError> {
+    pub(crate) fn new(args: Args) -> Result<Self, ConfigError> {
         let root = args.trees();
         let bound_nodes = args.bind_nodes.then(|| text(&absolute(root.dev())?)).transpose()?;
         let directory = absolute(&args.socket_dir)?;

@@ -32,7 +32,7 @@ const QUIET: Duration = Duration::from_millis(100);
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Starts to keep the file, as long as the mode is region.
-pub fn keep(config: &RegionConfig, mode: watch::Receiver<Mode>, server: Option<Server>) {
+pub(crate) fn keep(config: &RegionConfig, mode: watch::Receiver<Mode>, server: Option<Server>) {
     if config.programming == Programming::None {
         return;
     }

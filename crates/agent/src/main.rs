@@ -16,14 +16,10 @@
 //! What is decided is pure. Everything else carries values over watch channels, each of which holds the newest
 //! value only, so that nobody waits for a slow reader.
 
-// Lifted once the rooms are settled.
-#![allow(unreachable_pub)]
-
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use args::{Args, Parsed};
-use config::{Config, ConfigError};
+use config::{CommandLine, Config, ConfigError};
 
 mod args;
 mod cdi;
@@ -45,15 +41,15 @@ mod status;
 mod testing;
 
 fn main() -> ExitCode {
-    let Parsed { args, ignored } = match Args::parse_line(std::env::args_os()) {
-        Ok(parsed) => parsed,
+    let CommandLine { log, ignored, config } = match CommandLine::parse(std::env::args_os()) {
+        Ok(line) => line,
         Err(error) => error.exit(),
     };
-    args.log.start(&["fpga_agent", "fpga"]);
+    log.start(&["fpga_agent", "fpga"]);
     if !ignored.is_empty() {
         tracing::warn!("flags without effect: {}", ignored.join(" "));
     }
-    match serve(args) {
+    match serve(config) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("fpga-agent: {error:#}");
@@ -62,8 +58,8 @@ fn main() -> ExitCode {
     }
 }
 
-fn serve(args: Args) -> anyhow::Result<()> {
-    let config = Config::new(args)?;
+fn serve(config: Result<Config, ConfigError>) -> anyhow::Result<()> {
+    let config = config?;
     // One thread serves the kubelet well, and leaves the node's memory to others.
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

@@ -39,7 +39,7 @@ type Counters = Family<Labels, Counter>;
 
 /// Shared between those who count and the endpoint that shows.
 #[derive(Debug, Clone, Default)]
-pub struct Metrics(Arc<Inner>);
+pub(crate) struct Metrics(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
@@ -71,7 +71,7 @@ struct State {
 
 /// Why devices were not given to a container.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Refusal {
+pub(crate) enum Refusal {
     /// There is no such device.
     Unknown,
     /// One is unhealthy.
@@ -84,7 +84,7 @@ pub enum Refusal {
 
 /// How the cleaning of a region ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Cleaning {
+pub(crate) enum Cleaning {
     /// It is clean.
     Done,
     /// It is not.
@@ -115,14 +115,14 @@ impl Default for Inner {
 
 impl Metrics {
     /// This is offered now, and this is wrong with the cards.
-    pub fn offered(&self, offer: Offer, conditions: &[Condition]) {
+    pub(crate) fn offered(&self, offer: Offer, conditions: &[Condition]) {
         let mut state = self.state();
         state.offer = offer;
         state.conditions = conditions.to_vec();
     }
 
     /// The node was scanned or its cards were checked.
-    pub fn node(&self, done: Done) {
+    pub(crate) fn node(&self, done: Done) {
         match done {
             Done::Scanned { took, problems } => {
                 self.0.scans.inc();
@@ -137,25 +137,25 @@ impl Metrics {
     }
 
     /// So many devices were given to a container.
-    pub fn allocated(&self, resource: &ResourceName, devices: usize) {
+    pub(crate) fn allocated(&self, resource: &ResourceName, devices: usize) {
         let devices = u64::try_from(devices).unwrap_or(u64::MAX);
         self.0.allocations.get_or_create(&of(resource)).inc_by(devices);
     }
 
     /// A container's devices were refused.
-    pub fn refused(&self, resource: &ResourceName, reason: Refusal) {
+    pub(crate) fn refused(&self, resource: &ResourceName, reason: Refusal) {
         let mut labels = of(resource);
         labels.push(("reason", reason.as_str().to_owned()));
         self.0.allocation_failures.get_or_create(&labels).inc();
     }
 
     /// The kubelet took a registration.
-    pub fn registered(&self, resource: &ResourceName) {
+    pub(crate) fn registered(&self, resource: &ResourceName) {
         self.0.registrations.get_or_create(&of(resource)).inc();
     }
 
     /// A resource is no longer offered.
-    pub fn withdrawn(&self, resource: &ResourceName) {
+    pub(crate) fn withdrawn(&self, resource: &ResourceName) {
         let mut labels = of(resource);
         self.0.allocations.remove(&labels);
         self.0.registrations.remove(&labels);
@@ -167,12 +167,12 @@ impl Metrics {
     }
 
     /// So many kubelets made their socket.
-    pub fn kubelet_started(&self, times: u64) {
+    pub(crate) fn kubelet_started(&self, times: u64) {
         self.0.kubelet_starts.inc_by(times);
     }
 
     /// The hook left these records.
-    pub fn hook_ran(&self, Taken { records, malformed }: &Taken) {
+    pub(crate) fn hook_ran(&self, Taken { records, malformed }: &Taken) {
         self.0.hook_malformed.inc_by(*malformed);
         for record in records {
             self.hook_run(record);
@@ -191,12 +191,12 @@ impl Metrics {
     }
 
     /// The agent cleaned a region, or could not.
-    pub fn cleaned(&self, result: Cleaning) {
+    pub(crate) fn cleaned(&self, result: Cleaning) {
         self.0.cleanings.get_or_create(&vec![("result", result.as_str().to_owned())]).inc();
     }
 
     /// Something became of an event.
-    pub fn event(&self, result: Sending) {
+    pub(crate) fn event(&self, result: Sending) {
         self.0.events.get_or_create(&vec![("result", word(result).to_owned())]).inc();
     }
 
@@ -204,7 +204,7 @@ impl Metrics {
     ///
     /// # Errors
     /// None in practice: the text is written to memory.
-    pub fn text(&self, status: &Status) -> Result<String, std::fmt::Error> {
+    pub(crate) fn text(&self, status: &Status) -> Result<String, std::fmt::Error> {
         let mut registry = Registry::with_prefix(PREFIX);
         gauges::register(&mut registry, &self.state(), status);
         self.register(&mut registry);

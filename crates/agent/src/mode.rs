@@ -15,7 +15,7 @@ use tokio::sync::watch;
 
 /// Starts watching the annotation of `node`. The value is `configured` until the annotation is known.
 #[must_use]
-pub fn follow(configured: Mode, node: String, server: Server) -> watch::Receiver<Mode> {
+pub(crate) fn follow(configured: Mode, node: String, server: Server) -> watch::Receiver<Mode> {
     let (mode, receiver) = watch::channel(configured);
     let follower = Follower { configured, node, mode, told: Told::default() };
     tokio::spawn(follower.run(server));

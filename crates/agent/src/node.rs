@@ -4,7 +4,7 @@
 //! [`units`] makes of it what can be given away.
 
 mod busy;
-pub mod health;
-pub mod inventory;
-pub mod units;
-pub mod vanished;
+pub(crate) mod health;
+pub(crate) mod inventory;
+pub(crate) mod units;
+pub(crate) mod vanished;

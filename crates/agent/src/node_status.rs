@@ -29,7 +29,7 @@ const LIMIT: Duration = Duration::from_secs(10);
 
 /// What the tidying must know.
 #[derive(Debug)]
-pub struct Source {
+pub(crate) struct Source {
     /// The API server.
     pub server: Server,
     /// The Node's name.
@@ -59,7 +59,7 @@ enum Round {
 }
 
 /// Tidies after each change of what is offered, until the agent ends or learns that it may not.
-pub async fn tidy(mut source: Source) {
+pub(crate) async fn tidy(mut source: Source) {
     loop {
         match source.round().await {
             Round::Changed => {}

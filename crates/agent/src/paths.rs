@@ -18,11 +18,11 @@ use tokio::sync::oneshot;
 
 /// The watched directories. Clones share them.
 #[derive(Debug, Clone)]
-pub struct Paths(Arc<Shared>);
+pub(crate) struct Paths(Arc<Shared>);
 
 /// What happened in or to a watched directory, or one above it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Happened {
+pub(crate) enum Happened {
     /// Something happened to this file, or directory, in it.
     Entry(PathBuf, AddWatchFlags),
     /// There is a different directory at this path than before, or there is one now.
@@ -66,7 +66,7 @@ impl Paths {
     /// # Errors
     /// When inotify is unavailable, as when the user's instances are used up
     /// (`fs.inotify.max_user_instances`), or a thread.
-    pub fn new() -> io::Result<(Self, oneshot::Receiver<io::Error>)> {
+    pub(crate) fn new() -> io::Result<(Self, oneshot::Receiver<io::Error>)> {
         let inotify = Inotify::init(InitFlags::IN_CLOEXEC)?;
         let shared = Arc::new(Shared { inotify, state: Mutex::default() });
         let (failed, failure) = oneshot::channel();
@@ -81,7 +81,7 @@ impl Paths {
     /// Starts to watch directories, by their absolute paths, for what comes and goes in them and for `more`.
     /// Those that do not exist yet are fine. From now on `listener` gets what happens to all that are watched; the
     /// thread waits for it, so it must not block.
-    pub fn watch<'a>(
+    pub(crate) fn watch<'a>(
         &self,
         directories: impl IntoIterator<Item = &'a Path>,
         more: AddWatchFlags,

@@ -3,14 +3,14 @@
 //! What is decided is pure: [`offer`] (what the node offers), [`preferred`] (which devices a container should
 //! rather get) and [`messages`] (what it is given).
 
-pub mod device;
-pub mod handout;
-pub mod lifecycle;
+pub(crate) mod device;
+pub(crate) mod handout;
+pub(crate) mod lifecycle;
 mod lists;
-pub mod manager;
-pub mod messages;
-pub mod offer;
-pub mod planner;
-pub mod preferred;
-pub mod service;
+pub(crate) mod manager;
+pub(crate) mod messages;
+pub(crate) mod offer;
+pub(crate) mod planner;
+pub(crate) mod preferred;
+pub(crate) mod service;
 mod target;

@@ -41,7 +41,7 @@ const SLOWEST_LOOK: Duration = Duration::from_secs(60);
 
 /// Where everything that the cleaning must know comes from.
 #[derive(Debug)]
-pub struct Source {
+pub(crate) struct Source {
     /// The kubelet's pod resources socket.
     pub socket: PathBuf,
     /// The node's trees.
@@ -59,7 +59,7 @@ pub struct Source {
 }
 
 /// Cleans for ever.
-pub async fn clean(source: Source) -> Infallible {
+pub(crate) async fn clean(source: Source) -> Infallible {
     let mut cleaner = Cleaner {
         source,
         ledger: Ledger::default(),

@@ -15,7 +15,7 @@ use crate::paths::{Happened, Paths};
 
 /// Makes the directory, counts what is in it and what comes, and removes it. That the hook's results cannot
 /// be counted harms nothing else, so it is only logged.
-pub async fn follow(directory: PathBuf, paths: Paths, metrics: Metrics) -> Infallible {
+pub(crate) async fn follow(directory: PathBuf, paths: Paths, metrics: Metrics) -> Infallible {
     let (changed, directory) = (Arc::new(Notify::new()), Arc::<Path>::from(directory));
     let (notify, watched) = (Arc::clone(&changed), Arc::clone(&directory));
     paths.watch([&*directory], AddWatchFlags::empty(), move |happened| {

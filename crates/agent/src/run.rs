@@ -38,7 +38,7 @@ const EVENT_ATTEMPTS: u32 = 12;
 
 /// Why the agent cannot run.
 #[derive(Debug, thiserror::Error)]
-pub enum RunError {
+pub(crate) enum RunError {
     /// The node's tree cannot be read.
     #[error("cannot read {}: {error}", path.display())]
     Root {
@@ -80,7 +80,7 @@ pub enum RunError {
 ///
 /// # Errors
 /// [`RunError`], in one line.
-pub async fn run(config: Config) -> Result<(), RunError> {
+pub(crate) async fn run(config: Config) -> Result<(), RunError> {
     let stop =
         signals::stop().map_err(|error| RunError::System { what: "signal handler", error })?;
     let sys = config.root.sys();

@@ -7,7 +7,7 @@ use fpga::names::ResourceName;
 
 /// Shared between the tasks that know and the endpoint that tells.
 #[derive(Debug, Clone, Default)]
-pub struct Status(Arc<Mutex<State>>);
+pub(crate) struct Status(Arc<Mutex<State>>);
 
 #[derive(Debug, Default)]
 struct State {
@@ -17,7 +17,7 @@ struct State {
 
 /// How far one resource is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Phase {
+pub(crate) enum Phase {
     /// Its server is being set up or registered for the first time.
     Starting,
     /// The kubelet knows it.
@@ -28,30 +28,30 @@ pub enum Phase {
 
 impl Status {
     /// The first scan has been taken in.
-    pub fn scanned(&self) {
+    pub(crate) fn scanned(&self) {
         self.lock().scanned = true;
     }
 
     /// A resource got further or fell back.
-    pub fn set(&self, resource: &ResourceName, phase: Phase) {
+    pub(crate) fn set(&self, resource: &ResourceName, phase: Phase) {
         self.lock().resources.insert(resource.clone(), phase);
     }
 
     /// A resource is no longer offered.
-    pub fn remove(&self, resource: &ResourceName) {
+    pub(crate) fn remove(&self, resource: &ResourceName) {
         self.lock().resources.remove(resource);
     }
 
     /// How far each resource is.
     #[must_use]
-    pub fn phases(&self) -> Vec<(ResourceName, Phase)> {
+    pub(crate) fn phases(&self) -> Vec<(ResourceName, Phase)> {
         let state = self.lock();
         state.resources.iter().map(|(name, phase)| (name.clone(), phase.clone())).collect()
     }
 
     /// What readiness lacks, a line for each thing; empty when the agent is ready.
     #[must_use]
-    pub fn missing(&self) -> Vec<String> {
+    pub(crate) fn missing(&self) -> Vec<String> {
         let state = self.lock();
         let mut missing = Vec::new();
         if !state.scanned {

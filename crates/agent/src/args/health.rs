@@ -10,7 +10,7 @@ use crate::node::health::Cause;
 /// What was typed about health.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Health")]
-pub struct HealthArgs {
+pub(crate) struct HealthArgs {
     /// How often temperatures, errors and power states are looked at, of which the kernel reports no
     /// change; none leaves it at the scans.
     #[arg(long, default_value = "30s", value_parser = super::parse_optional, value_name = "TIME")]

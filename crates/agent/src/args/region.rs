@@ -11,7 +11,7 @@ use crate::plugin::handout::Programming;
 /// What was typed about region mode.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Region mode")]
-pub struct RegionArgs {
+pub(crate) struct RegionArgs {
     /// What has a region programmed before a container starts.
     #[arg(long, default_value = "cdi", value_enum, value_name = "HOW")]
     pub programming: Programming,

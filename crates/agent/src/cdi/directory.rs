@@ -28,7 +28,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 
 /// The specs of this node. Clones share them.
 #[derive(Debug, Clone)]
-pub struct Specs(Arc<Shared>);
+pub(crate) struct Specs(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
@@ -48,7 +48,7 @@ struct State {
 
 /// A device whose container would start without being programmed.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub(crate) enum Error {
     /// Its spec is not there and cannot be written.
     #[error("device {device} cannot be given to a container: CDI spec {}: {cause}", path.display())]
     Write {
@@ -66,20 +66,20 @@ pub enum Error {
 
 /// The name by which a runtime finds a device.
 #[must_use]
-pub fn qualified_name(device: &str) -> String {
+pub(crate) fn qualified_name(device: &str) -> String {
     format!("{CDI_KIND}={device}")
 }
 
 impl Specs {
     /// Nothing is written yet.
     #[must_use]
-    pub fn new(directory: PathBuf) -> Self {
+    pub(crate) fn new(directory: PathBuf) -> Self {
         Self(Arc::new(Shared { directory, state: Mutex::default(), used: Notify::new() }))
     }
 
     /// From now on each of these devices has this text as its spec, and there is no other of ours. What cannot
     /// be written is logged and tried again.
-    pub fn set(&self, mut wanted: BTreeMap<String, Vec<u8>>) {
+    pub(crate) fn set(&self, mut wanted: BTreeMap<String, Vec<u8>>) {
         wanted.retain(|device, _| files::is_device(device));
         let mut state = self.0.lock();
         state.wanted = wanted;
@@ -93,7 +93,7 @@ impl Specs {
     ///
     /// # Errors
     /// [`Error`] names the first that is not.
-    pub fn ensure(&self, devices: &[String]) -> Result<(), Error> {
+    pub(crate) fn ensure(&self, devices: &[String]) -> Result<(), Error> {
         let state = self.0.lock();
         for device in devices {
             let text = state.wanted.get(device).ok_or_else(|| Error::NoSpec(device.clone()))?;
@@ -104,7 +104,7 @@ impl Specs {
 
     /// Puts right what others do to the directory, once there is something in it. Without that, Allocate still
     /// makes sure of its specs.
-    pub async fn keep(self, paths: Paths) -> Infallible {
+    pub(crate) async fn keep(self, paths: Paths) -> Infallible {
         self.0.used.notified().await;
         let changed = Arc::new(Notify::new());
         let (notify, shared) = (Arc::clone(&changed), Arc::clone(&self.0));

@@ -27,7 +27,7 @@ const PROGRAMMING: Duration = Duration::from_secs(10);
 
 /// The program that a runtime runs for a container with a region.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Hook {
+pub(crate) struct Hook {
     /// Its absolute path on the host.
     pub path: String,
     /// What it is given beyond the stage.
@@ -81,7 +81,7 @@ struct SpecHook<'a> {
 
 /// The spec of the device `id`: its nodes, and the hook that programs it.
 #[must_use]
-pub fn region_spec(id: &str, nodes: &[Node], hook: &Hook) -> Vec<u8> {
+pub(crate) fn region_spec(id: &str, nodes: &[Node], hook: &Hook) -> Vec<u8> {
     let edits = Edits {
         device_nodes: nodes.iter().map(node).collect(),
         hooks: STAGES.into_iter().map(|stage| at_stage(hook, stage)).collect(),

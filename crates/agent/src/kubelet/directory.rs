@@ -12,7 +12,7 @@ use crate::paths::{Happened, Paths};
 
 /// Where the sockets are.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Sockets {
+pub(crate) struct Sockets {
     /// Directory of the plugins' sockets.
     pub directory: PathBuf,
     /// The kubelet's socket.
@@ -21,7 +21,7 @@ pub struct Sockets {
 
 /// Counts of what happened. They only grow, so that a reader that was busy misses nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Seen {
+pub(crate) struct Seen {
     /// The kubelet's socket appeared.
     pub kubelet: u64,
     /// Something was removed from the plugins' directory, or the directory was replaced.
@@ -30,7 +30,7 @@ pub struct Seen {
 
 /// Starts to watch. What happens from now on is counted; directories that do not exist yet are fine.
 #[must_use]
-pub fn follow(sockets: Sockets, paths: &Paths) -> watch::Receiver<Seen> {
+pub(crate) fn follow(sockets: Sockets, paths: &Paths) -> watch::Receiver<Seen> {
     let (sender, seen) = watch::channel(Seen { kubelet: 0, removals: 0 });
     let directories =
         [Some(sockets.directory.clone()), sockets.kubelet.parent().map(Path::to_owned)];

@@ -21,7 +21,7 @@ const LONGEST: usize = 16 << 20;
 
 /// A device of one of our resources.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Held {
+pub(crate) struct Held {
     /// The resource.
     pub resource: String,
     /// The device.

@@ -17,7 +17,7 @@ use fpga::scan::{PortVitals, PowerState, Vitals};
 /// Why a device is unhealthy, or what is wrong with a card without making anything unhealthy. The worst
 /// comes first: a device that has several is told of by the first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Reason {
+pub(crate) enum Reason {
     /// The card left the bus, or lost its driver.
     Vanished,
     /// The firmware answers all ones.
@@ -44,7 +44,7 @@ pub enum Reason {
 
 /// Something that is wrong with a card or one of its ports.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Condition {
+pub(crate) struct Condition {
     /// The card.
     pub board: PciAddress,
     /// The port; `None` for the whole card.
@@ -59,7 +59,7 @@ pub struct Condition {
 
 /// What the operator wants to be unhealthy.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Policy {
+pub(crate) struct Policy {
     /// What makes a device unhealthy; the rest is told only.
     pub unhealthy_on: Vec<Cause>,
     /// From which temperature on a card is too hot, in thousandths of a degree; `None` for the one from
@@ -71,7 +71,7 @@ pub struct Policy {
 
 /// What can make a device unhealthy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Cause {
+pub(crate) enum Cause {
     /// Errors of a card after which it does not go on.
     FatalErrors,
     /// Errors of a card or port after which it goes on.
@@ -88,7 +88,7 @@ pub enum Cause {
 
 /// Judges cards, one look after the other.
 #[derive(Debug)]
-pub struct Judge {
+pub(crate) struct Judge {
     policy: Policy,
     heat: BTreeMap<PciAddress, Heat>,
 }
@@ -103,12 +103,12 @@ enum Heat {
 impl Judge {
     /// No card is known to be hot yet.
     #[must_use]
-    pub fn new(policy: Policy) -> Self {
+    pub(crate) fn new(policy: Policy) -> Self {
         Self { policy, heat: BTreeMap::new() }
     }
 
     /// What is wrong with these cards. What is known of any other is forgotten.
-    pub fn look<'a>(
+    pub(crate) fn look<'a>(
         &mut self,
         cards: impl IntoIterator<Item = (&'a Board, &'a Vitals)>,
     ) -> Vec<Condition> {
@@ -250,7 +250,7 @@ impl Condition {
 impl Reason {
     /// All of them.
     #[cfg(test)]
-    pub const ALL: [Self; 11] = [
+    pub(crate) const ALL: [Self; 11] = [
         Self::Vanished,
         Self::FirmwareCrashed,
         Self::ProgrammingFailed,
@@ -266,7 +266,7 @@ impl Reason {
 
     /// The word for it as the reason of a Kubernetes Event.
     #[must_use]
-    pub const fn event(self) -> &'static str {
+    pub(crate) const fn event(self) -> &'static str {
         match self {
             Self::Vanished => "FpgaVanished",
             Self::FirmwareCrashed => "FpgaFirmwareCrashed",
@@ -284,7 +284,7 @@ impl Reason {
 
     /// The word for it in metrics and logs.
     #[must_use]
-    pub const fn as_str(self) -> &'static str {
+    pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Vanished => "vanished",
             Self::FirmwareCrashed => "firmware_crashed",

@@ -27,7 +27,7 @@ const WHILE_ILL: Duration = Duration::from_secs(5);
 
 /// What the node has.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Snapshot {
+pub(crate) struct Snapshot {
     /// The cards.
     pub inventory: Inventory,
     /// Names of the ports that are out of use since a programming that failed.
@@ -40,7 +40,7 @@ pub struct Snapshot {
 
 /// What the thread did, for whoever counts it.
 #[derive(Debug)]
-pub enum Done {
+pub(crate) enum Done {
     /// It scanned the node.
     Scanned {
         /// Time that it took.
@@ -54,7 +54,7 @@ pub enum Done {
 
 /// A card, and what it said about itself when it was last checked.
 #[derive(Debug, Clone)]
-pub struct Checked {
+pub(crate) struct Checked {
     /// Where it is.
     pub address: PciAddress,
     /// What it is, if that is known.
@@ -67,7 +67,7 @@ pub struct Checked {
 
 /// The longest times between two looks at the node, when nothing is reported.
 #[derive(Debug, Clone, Copy)]
-pub struct Looks {
+pub(crate) struct Looks {
     /// Scans, in case a report is missing.
     pub rescan: Duration,
     /// Looks at errors, power states and temperatures, of which the kernel reports nothing; `None` for no
@@ -83,7 +83,7 @@ pub struct Looks {
 ///
 /// # Errors
 /// When the thread cannot be started.
-pub fn follow(
+pub(crate) fn follow(
     root: Root,
     looks: Looks,
     judge: Judge,

@@ -16,7 +16,7 @@ const DISABLED: &str = "the last programming failed: run `fpgactl recover`";
 
 /// A slot of a card. Together with its card's address, the slot's number says which.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unit {
+pub(crate) struct Unit {
     /// The card that it is on.
     pub card: Arc<Card>,
     /// Number of the slot on its card; `None` on a card that has one.
@@ -33,7 +33,7 @@ pub struct Unit {
 
 /// A card, as far as its units have it in common.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Card {
+pub(crate) struct Card {
     /// Where it is.
     pub address: PciAddress,
     /// NUMA node; `None` when the platform does not say.
@@ -46,7 +46,7 @@ pub struct Card {
 
 /// Why the function or interface of a unit is unknown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Unclear {
+pub(crate) enum Unclear {
     /// It cannot be read now.
     Now(Reason, &'static str),
     /// There is nothing to read.
@@ -55,7 +55,7 @@ pub enum Unclear {
 
 /// What is wrong with a unit: the worst reason, and the words for all of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Ailment {
+pub(crate) struct Ailment {
     /// The worst.
     pub reason: Reason,
     /// A few words for each, in one line.
@@ -64,7 +64,7 @@ pub struct Ailment {
 
 /// A device node that exists.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Node {
+pub(crate) struct Node {
     /// Name below `/dev`.
     pub name: String,
     /// What the kernel knows it by.
@@ -73,7 +73,7 @@ pub struct Node {
 
 /// The units of a node: cards by PCI address, a card's slots by port number. Every card has at least one.
 #[must_use]
-pub fn units(snapshot: &Snapshot) -> Vec<Unit> {
+pub(crate) fn units(snapshot: &Snapshot) -> Vec<Unit> {
     let mut boards: Vec<&Board> = snapshot.inventory.boards.iter().collect();
     boards.sort_by_key(|board| board.pci.address);
     boards.into_iter().flat_map(|board| of_board(snapshot, board)).collect()
@@ -161,7 +161,7 @@ fn ailment(snapshot: &Snapshot, board: &Board, port: Option<&str>) -> Option<Ail
 impl Node {
     /// The node, if the kernel has one.
     #[must_use]
-    pub fn of(node: &DeviceNode) -> Option<Self> {
+    pub(crate) fn of(node: &DeviceNode) -> Option<Self> {
         node.number.map(|number| Self { name: node.name.clone(), number })
     }
 }
@@ -169,13 +169,13 @@ impl Node {
 impl Ailment {
     /// One thing that is wrong.
     #[must_use]
-    pub fn new(reason: Reason, words: &str) -> Self {
+    pub(crate) fn new(reason: Reason, words: &str) -> Self {
         Self { reason, words: vec![words.to_owned()] }
     }
 
     /// Both, each thing once.
     #[must_use]
-    pub fn and(mut self, other: Self) -> Self {
+    pub(crate) fn and(mut self, other: Self) -> Self {
         self.reason = self.reason.min(other.reason);
         for words in other.words {
             if !self.words.contains(&words) {

@@ -11,7 +11,7 @@ use super::units::{Ailment, Unit};
 
 /// The units that are gone.
 #[derive(Debug, Clone)]
-pub struct Vanished {
+pub(crate) struct Vanished {
     keep: Duration,
     /// The units that were there last time.
     last: Vec<Unit>,
@@ -27,13 +27,13 @@ struct Gone {
 impl Vanished {
     /// Keeps what is gone for less than `keep`.
     #[must_use]
-    pub fn new(keep: Duration) -> Self {
+    pub(crate) fn new(keep: Duration) -> Self {
         Self { keep, last: Vec::new(), gone: BTreeMap::new() }
     }
 
     /// Adds what is gone to the `units` that are there, and returns when that changes although nothing happens. A
     /// card that is there has what it has: a slot that it no longer shows was taken away, by somebody who may.
-    pub fn add_to(&mut self, units: &mut Vec<Unit>, now: Instant) -> Option<Instant> {
+    pub(crate) fn add_to(&mut self, units: &mut Vec<Unit>, now: Instant) -> Option<Instant> {
         let is_there = |card: PciAddress| units.iter().any(|unit| unit.card.address == card);
         for unit in std::mem::replace(&mut self.last, units.clone()) {
             let card = unit.card.address;
@@ -58,7 +58,7 @@ impl Unit {
 
     /// True when its card is not there any more.
     #[must_use]
-    pub fn is_gone(&self) -> bool {
+    pub(crate) fn is_gone(&self) -> bool {
         self.ailment.as_ref().is_some_and(|ailment| ailment.reason == Reason::Vanished)
     }
 }

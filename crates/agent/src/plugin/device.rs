@@ -9,11 +9,11 @@ use crate::node::health::Reason;
 use crate::node::units::Node;
 
 /// The devices of each resource: cards by PCI address, a card's slots by port number.
-pub type Offer = BTreeMap<ResourceName, Vec<Device>>;
+pub(crate) type Offer = BTreeMap<ResourceName, Vec<Device>>;
 
 /// One allocatable device.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Device {
+pub(crate) struct Device {
     /// Id towards the kubelet, unique in its resource and stable over restarts.
     pub id: String,
     /// Whether the kubelet may give it to a container.
@@ -28,7 +28,7 @@ pub struct Device {
 
 /// Whether a device can be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Health {
+pub(crate) enum Health {
     /// It can.
     Healthy,
     /// It cannot for now; the kubelet keeps counting it.
@@ -43,7 +43,7 @@ pub enum Health {
 impl Device {
     /// True when the kubelet may give it to a container.
     #[must_use]
-    pub fn is_healthy(&self) -> bool {
+    pub(crate) fn is_healthy(&self) -> bool {
         self.health == Health::Healthy
     }
 }

@@ -14,7 +14,7 @@ use crate::plugin::device::Device;
 
 /// What has a region programmed before a container starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Programming {
+pub(crate) enum Programming {
     /// A CDI spec for each region, which has the runtime run the hook. For kubelets from 1.29 on.
     Cdi,
     /// An annotation of the container, on which the file that `fpgactl install-host --hooks-dir` puts
@@ -27,7 +27,7 @@ pub enum Programming {
 
 /// The part of the configuration that is about region mode.
 #[derive(Debug, Clone)]
-pub struct RegionConfig {
+pub(crate) struct RegionConfig {
     /// What has a region programmed before a container starts.
     pub programming: Programming,
     /// Directory of the CDI specs.
@@ -48,7 +48,7 @@ pub struct RegionConfig {
 
 /// Prepares what a container is given. Clones share everything.
 #[derive(Debug, Clone)]
-pub struct Handout {
+pub(crate) struct Handout {
     programming: Programming,
     bound_nodes: Option<Arc<str>>,
     hook: Hook,
@@ -58,7 +58,7 @@ pub struct Handout {
 
 /// A container that would start without its regions being programmed.
 #[derive(Debug, thiserror::Error)]
-pub enum HandoutError {
+pub(crate) enum HandoutError {
     /// For want of a CDI spec.
     #[error(transparent)]
     Cdi(#[from] cdi::Error),
@@ -70,7 +70,7 @@ pub enum HandoutError {
 impl Handout {
     /// Keeps `specs` in line with what is offered, and reports what is handed out on `allocations`.
     #[must_use]
-    pub fn new(
+    pub(crate) fn new(
         config: &RegionConfig,
         specs: Specs,
         allocations: mpsc::UnboundedSender<Vec<Held>>,
@@ -82,18 +82,18 @@ impl Handout {
 
     /// What has a region programmed before a container starts.
     #[must_use]
-    pub fn programming(&self) -> Programming {
+    pub(crate) fn programming(&self) -> Programming {
         self.programming
     }
 
     /// The directory on the host whose files containers get as their nodes, instead of devices.
     #[must_use]
-    pub fn bound_nodes(&self) -> Option<&str> {
+    pub(crate) fn bound_nodes(&self) -> Option<&str> {
         self.bound_nodes.as_deref()
     }
 
     /// There are these devices now. To be awaited before the kubelet is told of them.
-    pub async fn offer(&self, mode: Mode, devices: Vec<Device>) {
+    pub(crate) async fn offer(&self, mode: Mode, devices: Vec<Device>) {
         let specs = self.specs.clone();
         let needed = mode == Mode::Region && self.programming == Programming::Cdi;
         let spec = |device: Device| {
@@ -111,7 +111,7 @@ impl Handout {
     ///
     /// # Errors
     /// [`HandoutError`], and then the container must not start.
-    pub async fn hand_out(
+    pub(crate) async fn hand_out(
         &self,
         resource: &ResourceName,
         ids: Vec<String>,

@@ -42,7 +42,7 @@ const PENDING_CONNECTIONS: usize = 16;
 
 /// A resource that is to be offered.
 #[derive(Debug)]
-pub struct Resource {
+pub(crate) struct Resource {
     /// Its name.
     pub name: ResourceName,
     /// What its devices stand for.
@@ -63,7 +63,7 @@ pub struct Resource {
 
 /// Offers a resource until its target says otherwise.
 #[tracing::instrument(name = "resource", skip_all, fields(resource = %resource.name))]
-pub async fn run(resource: Resource) {
+pub(crate) async fn run(resource: Resource) {
     resource.status.set(&resource.name, Phase::Starting);
     let (name, status, mut target) =
         (resource.name.clone(), resource.status.clone(), resource.target.clone());

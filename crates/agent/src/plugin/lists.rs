@@ -14,7 +14,7 @@ use crate::plugin::messages;
 
 /// The streams of one resource's server.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Streams {
+pub(crate) struct Streams {
     /// How many are open now.
     pub open: usize,
     /// How many were ever opened.
@@ -24,7 +24,7 @@ pub struct Streams {
 /// The whole list at once and then whenever the kubelet would see a difference. A reader that is slow
 /// misses intermediate lists, holds nothing up, and ends with the newest one.
 #[derive(Debug)]
-pub struct Lists {
+pub(crate) struct Lists {
     targets: WatchStream<Target>,
     sent: Option<Vec<api::Device>>,
     ended: bool,

@@ -29,11 +29,11 @@ const STOP_LIMIT: Duration = Duration::from_secs(5);
 /// The scanning thread is gone, so that the node can no longer be followed.
 #[derive(Debug, thiserror::Error)]
 #[error("the inventory thread ended")]
-pub struct InventoryEnded;
+pub(crate) struct InventoryEnded;
 
 /// Owner of the resources' tasks.
 #[derive(Debug)]
-pub struct Manager {
+pub(crate) struct Manager {
     planner: Planner,
     sockets: Sockets,
     seen: watch::Receiver<Seen>,
@@ -57,7 +57,7 @@ struct Running {
 impl Manager {
     /// Nothing runs yet.
     #[must_use]
-    pub fn new(
+    pub(crate) fn new(
         planner: Planner,
         sockets: Sockets,
         seen: watch::Receiver<Seen>,
@@ -82,7 +82,7 @@ impl Manager {
     }
 
     /// What is offered, once that is known.
-    pub fn offered(&self) -> watch::Receiver<Option<BTreeSet<ResourceName>>> {
+    pub(crate) fn offered(&self) -> watch::Receiver<Option<BTreeSet<ResourceName>>> {
         self.offered.subscribe()
     }
 
@@ -90,7 +90,7 @@ impl Manager {
     ///
     /// # Errors
     /// When there is nobody left to say what the node has; the sockets are removed then too.
-    pub async fn run(
+    pub(crate) async fn run(
         mut self,
         mut inventory: watch::Receiver<Option<Arc<Snapshot>>>,
         mut mode: watch::Receiver<Mode>,

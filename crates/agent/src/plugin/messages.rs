@@ -15,7 +15,7 @@ use crate::plugin::handout::Programming;
 
 /// Why devices are not given to a container. The texts are those that the Go plugin answers with.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum AllocateError {
+pub(crate) enum AllocateError {
     /// The resource has no such device.
     #[error("invalid allocation request with non-existing device {0}")]
     Unknown(String),
@@ -31,7 +31,7 @@ pub enum AllocateError {
 
 /// The list of ListAndWatch.
 #[must_use]
-pub fn list(devices: &[Device]) -> Vec<api::Device> {
+pub(crate) fn list(devices: &[Device]) -> Vec<api::Device> {
     devices.iter().map(device).collect()
 }
 
@@ -50,7 +50,7 @@ fn device(device: &Device) -> api::Device {
 ///
 /// # Errors
 /// [`AllocateError`] names the first device that cannot be given.
-pub fn allocate(
+pub(crate) fn allocate(
     devices: &[Device],
     mode: Mode,
     programming: Programming,
@@ -81,7 +81,7 @@ pub fn allocate(
 
 /// The same nodes as files of `directory` on the host, which is how a root that no driver serves has them.
 #[must_use]
-pub fn bind(given: ContainerAllocateResponse, directory: &str) -> ContainerAllocateResponse {
+pub(crate) fn bind(given: ContainerAllocateResponse, directory: &str) -> ContainerAllocateResponse {
     let mount = |spec: DeviceSpec| {
         let name = spec.host_path.rsplit('/').next().unwrap_or_default();
         let host_path = format!("{directory}/{name}");

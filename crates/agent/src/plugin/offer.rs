@@ -23,7 +23,7 @@ use crate::node::units::{Ailment, Card, Node, Unclear, Unit};
 
 /// What decides the names of the resources.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Settings {
+pub(crate) struct Settings {
     /// What the resources stand for.
     pub mode: Mode,
     /// How functions are called.
@@ -33,11 +33,11 @@ pub struct Settings {
 /// As what each device was last known. It belongs to one mode: start with an empty one when the mode
 /// changes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Memory(BTreeMap<(PciAddress, String), ResourceName>);
+pub(crate) struct Memory(BTreeMap<(PciAddress, String), ResourceName>);
 
 /// Something on the node that is not offered.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Note {
+pub(crate) struct Note {
     /// The port or the management node.
     pub object: String,
     /// Why, in one line.
@@ -46,7 +46,7 @@ pub struct Note {
 
 /// The result of [`plan`].
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Plan {
+pub(crate) struct Plan {
     /// What the kubelet is told.
     pub offer: Offer,
     /// To be handed to the next call.
@@ -57,7 +57,7 @@ pub struct Plan {
 
 /// Decides what the node offers. The units of each card follow one another.
 #[must_use]
-pub fn plan(units: &[Unit], settings: Settings, memory: &Memory) -> Plan {
+pub(crate) fn plan(units: &[Unit], settings: Settings, memory: &Memory) -> Plan {
     let mut plan = Plan::default();
     let naming = settings.naming;
     let candidates: Vec<Candidate<'_>> = match settings.mode {
@@ -76,7 +76,7 @@ pub fn plan(units: &[Unit], settings: Settings, memory: &Memory) -> Plan {
 
 /// Id of the device that a unit is in region mode. A card of one slot keeps its management node's name.
 #[must_use]
-pub fn region_id(unit: &Unit) -> String {
+pub(crate) fn region_id(unit: &Unit) -> String {
     let card = &unit.card.management.name;
     unit.slot.map_or_else(|| card.clone(), |slot| format!("{card}-port{slot}"))
 }

@@ -11,7 +11,7 @@ use crate::node::vanished::Vanished;
 
 /// Plans, one snapshot after the other.
 #[derive(Debug)]
-pub struct Planner {
+pub(crate) struct Planner {
     naming: Naming,
     vanished: Vanished,
     memory: Memory,
@@ -21,17 +21,17 @@ pub struct Planner {
 impl Planner {
     /// Nothing is known yet.
     #[must_use]
-    pub fn new(naming: Naming, vanished: Vanished) -> Self {
+    pub(crate) fn new(naming: Naming, vanished: Vanished) -> Self {
         Self { naming, vanished, memory: Memory::default(), again_at: None }
     }
 
     /// What devices were known as means nothing in a different mode.
-    pub fn forget(&mut self) {
+    pub(crate) fn forget(&mut self) {
         self.memory = Memory::default();
     }
 
     /// What the node offers in `mode`.
-    pub fn plan(&mut self, found: &Snapshot, mode: Mode) -> Plan {
+    pub(crate) fn plan(&mut self, found: &Snapshot, mode: Mode) -> Plan {
         let mut units = units(found);
         self.again_at = self.vanished.add_to(&mut units, Instant::now());
         let plan = plan(&units, Settings { mode, naming: self.naming }, &self.memory);
@@ -40,7 +40,7 @@ impl Planner {
     }
 
     /// Waits until the plan is a different one although nothing happens: forever, if it will not be.
-    pub async fn due(&self) {
+    pub(crate) async fn due(&self) {
         match self.again_at {
             Some(time) => tokio::time::sleep_until(time.into()).await,
             None => std::future::pending().await,

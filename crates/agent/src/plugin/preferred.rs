@@ -19,7 +19,7 @@ use crate::plugin::device::Device;
 
 /// What the kubelet asks for one container.
 #[derive(Debug, Clone, Copy)]
-pub struct Request<'a> {
+pub(crate) struct Request<'a> {
     /// Ids to choose from.
     pub available: &'a [String],
     /// Ids that the answer has to hold, all of them available.
@@ -30,7 +30,7 @@ pub struct Request<'a> {
 
 /// A request that no answer can meet.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum BadRequest {
+pub(crate) enum BadRequest {
     /// A required id that is none of the resource's devices.
     #[error("unknown device {0}")]
     Unknown(String),
@@ -59,7 +59,7 @@ pub enum BadRequest {
 ///
 /// # Errors
 /// [`BadRequest`] names the id or the numbers that do not fit.
-pub fn prefer(devices: &[Device], request: Request<'_>) -> Result<Vec<String>, BadRequest> {
+pub(crate) fn prefer(devices: &[Device], request: Request<'_>) -> Result<Vec<String>, BadRequest> {
     let mut choice = Choice::new(devices, request)?;
     while choice.missing() > 0 {
         let Some(board) = choice.best_board() else { break };

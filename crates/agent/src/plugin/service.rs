@@ -22,12 +22,12 @@ use crate::plugin::preferred::{self, prefer};
 use super::lists::{Lists, Streams};
 
 /// Optional calls that the kubelet may make, as registered.
-pub const OPTIONS: DevicePluginOptions =
+pub(crate) const OPTIONS: DevicePluginOptions =
     DevicePluginOptions { pre_start_required: false, get_preferred_allocation_available: true };
 
 /// The service. It only reads: what there is to offer comes through [`Target`].
 #[derive(Debug)]
-pub struct Plugin {
+pub(crate) struct Plugin {
     name: ResourceName,
     mode: Mode,
     handout: Handout,
@@ -40,7 +40,7 @@ impl Plugin {
     /// Offers what `target` says as resource `name`, counts its open lists in `streams`, and what it
     /// gives in `metrics`.
     #[must_use]
-    pub fn new(
+    pub(crate) fn new(
         name: ResourceName,
         mode: Mode,
         handout: Handout,

@@ -6,7 +6,7 @@ use super::device::Device;
 
 /// What a resource's server is to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Target {
+pub(crate) enum Target {
     /// Offer these devices, at least one.
     Serve(Arc<[Device]>),
     /// Tell the kubelet that there are none any more, then end.
