@@ -139,7 +139,6 @@ impl Args {
         Ok(Parsed { args: Self::try_parse_from(line)?, ignored })
     }
 
-    /// The node's trees.
     #[must_use]
     pub(crate) fn trees(&self) -> Root {
         let root = Root::at(&self.root);

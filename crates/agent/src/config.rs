@@ -48,9 +48,7 @@ impl CommandLine {
 pub(crate) struct Config {
     /// What the resources stand for, unless the node's annotation overrides it.
     pub mode: Mode,
-    /// How functions are called.
     pub naming: Naming,
-    /// The node's trees.
     pub root: Root,
     /// Where the sockets are.
     pub sockets: Sockets,
@@ -91,7 +89,6 @@ pub(crate) enum ConfigError {
     /// A relative path, and no current directory.
     #[error("{path}: {error}")]
     Path {
-        /// What was given.
         path: String,
         /// Why it cannot be made absolute.
         error: std::io::Error,

@@ -3,6 +3,7 @@
 //! The kubelet's gRPC client must send a valid `:authority`, as it does since Kubernetes 1.26 (`localhost`);
 //! HTTP/2 libraries in Rust refuse a bare socket path.
 
+pub(crate) mod dial;
 pub(crate) mod directory;
 pub(crate) mod podresources;
 pub(crate) mod socket;

@@ -30,9 +30,7 @@ const LIMIT: Duration = Duration::from_secs(10);
 /// What the tidying must know.
 #[derive(Debug)]
 pub(crate) struct Source {
-    /// The API server.
     pub server: Server,
-    /// The Node's name.
     pub node: String,
     /// Directory of the plugins' sockets.
     pub sockets: PathBuf,

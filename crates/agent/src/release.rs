@@ -44,7 +44,6 @@ const SLOWEST_LOOK: Duration = Duration::from_secs(60);
 pub(crate) struct Source {
     /// The kubelet's pod resources socket.
     pub socket: PathBuf,
-    /// The node's trees.
     pub root: Root,
     /// What is handed out.
     pub allocated: mpsc::UnboundedReceiver<Vec<Held>>,

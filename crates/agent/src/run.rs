@@ -41,36 +41,16 @@ const EVENT_ATTEMPTS: u32 = 12;
 pub(crate) enum RunError {
     /// The node's tree cannot be read.
     #[error("cannot read {}: {error}", path.display())]
-    Root {
-        /// The directory.
-        path: PathBuf,
-        /// Why.
-        error: io::Error,
-    },
+    Root { path: PathBuf, error: io::Error },
     /// The address of the health endpoint is unavailable.
     #[error("--health-address {address}: {error}")]
-    Health {
-        /// The address.
-        address: Listen,
-        /// Why.
-        error: io::Error,
-    },
+    Health { address: Listen, error: io::Error },
     /// The socket directory cannot be watched.
     #[error("cannot watch {}: {error}", path.display())]
-    Watch {
-        /// The directory.
-        path: PathBuf,
-        /// Why.
-        error: io::Error,
-    },
+    Watch { path: PathBuf, error: io::Error },
     /// The system refuses a thread or a signal handler.
     #[error("{what}: {error}")]
-    System {
-        /// What was asked for.
-        what: &'static str,
-        /// Why it was refused.
-        error: io::Error,
-    },
+    System { what: &'static str, error: io::Error },
     /// The scanning thread is gone.
     #[error(transparent)]
     Inventory(#[from] InventoryEnded),

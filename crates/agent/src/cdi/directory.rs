@@ -51,14 +51,7 @@ struct State {
 pub(crate) enum Error {
     /// Its spec is not there and cannot be written.
     #[error("device {device} cannot be given to a container: CDI spec {}: {cause}", path.display())]
-    Write {
-        /// The device.
-        device: String,
-        /// The spec's file.
-        path: PathBuf,
-        /// Why.
-        cause: io::Error,
-    },
+    Write { device: String, path: PathBuf, cause: io::Error },
     /// There is no spec for it, because it is going.
     #[error("device {0} cannot be given to a container: it has no CDI spec")]
     NoSpec(String),

@@ -15,7 +15,6 @@ use crate::paths::{Happened, Paths};
 pub(crate) struct Sockets {
     /// Directory of the plugins' sockets.
     pub directory: PathBuf,
-    /// The kubelet's socket.
     pub kubelet: PathBuf,
 }
 

@@ -1,17 +1,14 @@
 //! The question to the kubelet: which devices do pods hold?
 
 use std::collections::BTreeSet;
-use std::io;
 use std::path::Path;
 use std::time::Duration;
 
 use fpga::names::{Named, ResourceName};
-use hyper_util::rt::TokioIo;
 use kubelet_api::podresources::v1::pod_resources_lister_client::PodResourcesListerClient;
 use kubelet_api::podresources::v1::{ListPodResourcesRequest, ListPodResourcesResponse};
-use tokio::net::UnixStream;
-use tonic::transport::Endpoint;
-use tower::service_fn;
+
+use super::dial::{DialError, dial};
 
 /// How long the kubelet may take to answer.
 const LIMIT: Duration = Duration::from_secs(10);
@@ -22,21 +19,17 @@ const LONGEST: usize = 16 << 20;
 /// A device of one of our resources.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Held {
-    /// The resource.
     pub resource: String,
-    /// The device.
     pub id: String,
 }
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ListError {
-    #[error("{0}")]
-    Connect(io::Error),
     #[error("no answer within {}s", LIMIT.as_secs())]
     Silent,
     #[error("{0}")]
-    Transport(#[from] tonic::transport::Error),
+    Dial(#[from] DialError),
     #[error("{}", .0.message())]
     Status(Box<tonic::Status>),
 }
@@ -47,15 +40,7 @@ pub(crate) async fn list(socket: &Path) -> Result<BTreeSet<Held>, ListError> {
 }
 
 async fn ask(socket: &Path) -> Result<BTreeSet<Held>, ListError> {
-    // By hand, because the transport's error would not say more than that it failed.
-    let stream = UnixStream::connect(socket).await.map_err(ListError::Connect)?;
-    let mut stream = Some(TokioIo::new(stream));
-    let connector = service_fn(move |_| {
-        let stream = stream.take().ok_or_else(|| io::Error::from(io::ErrorKind::NotConnected));
-        std::future::ready(stream)
-    });
-    let channel =
-        Endpoint::from_static("http://localhost").connect_with_connector(connector).await?;
+    let channel = dial(socket).await?;
     let mut client = PodResourcesListerClient::new(channel).max_decoding_message_size(LONGEST);
     let answer = client.list(ListPodResourcesRequest {}).await;
     Ok(held(answer.map_err(|status| ListError::Status(Box::new(status)))?.into_inner()))

@@ -37,12 +37,7 @@ pub(crate) enum BindError {
     NotASocket(PathBuf),
     /// The directory or the socket cannot be worked with.
     #[error("{}: {error}", path.display())]
-    Io {
-        /// Which.
-        path: PathBuf,
-        /// Why.
-        error: io::Error,
-    },
+    Io { path: PathBuf, error: io::Error },
 }
 
 /// A bound socket, whose connections are handed on.

@@ -45,7 +45,6 @@ pub(crate) enum Reason {
 /// Something that is wrong with a card or one of its ports.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Condition {
-    /// The card.
     pub board: PciAddress,
     /// The port; `None` for the whole card.
     pub port: Option<String>,

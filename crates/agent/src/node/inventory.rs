@@ -28,7 +28,6 @@ const WHILE_ILL: Duration = Duration::from_secs(5);
 /// What the node has.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Snapshot {
-    /// The cards.
     pub inventory: Inventory,
     /// Names of the ports that are out of use since a programming that failed.
     pub disabled: BTreeSet<String>,
@@ -43,7 +42,6 @@ pub(crate) struct Snapshot {
 pub(crate) enum Done {
     /// It scanned the node.
     Scanned {
-        /// Time that it took.
         took: Duration,
         /// How many objects could not be read.
         problems: usize,
@@ -55,13 +53,11 @@ pub(crate) enum Done {
 /// A card, and what it said about itself when it was last checked.
 #[derive(Debug, Clone)]
 pub(crate) struct Checked {
-    /// Where it is.
     pub address: PciAddress,
     /// What it is, if that is known.
     pub model: Option<&'static str>,
     /// Which driver it has.
     pub driver: Driver,
-    /// What it said.
     pub vitals: Vitals,
 }
 

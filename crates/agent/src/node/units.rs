@@ -34,7 +34,6 @@ pub(crate) struct Unit {
 /// A card, as far as its units have it in common.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Card {
-    /// Where it is.
     pub address: PciAddress,
     /// NUMA node; `None` when the platform does not say.
     pub numa_node: Option<u32>,
@@ -56,7 +55,6 @@ pub(crate) enum Unclear {
 /// What is wrong with a unit: the worst reason, and the words for all of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Ailment {
-    /// The worst.
     pub reason: Reason,
     /// A few words for each, in one line.
     pub words: Vec<String>,

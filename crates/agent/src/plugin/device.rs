@@ -33,7 +33,6 @@ pub(crate) enum Health {
     Healthy,
     /// It cannot for now; the kubelet keeps counting it.
     Unhealthy {
-        /// Why.
         reason: Reason,
         /// In one line.
         message: String,

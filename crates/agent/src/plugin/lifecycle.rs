@@ -43,7 +43,6 @@ const PENDING_CONNECTIONS: usize = 16;
 /// A resource that is to be offered.
 #[derive(Debug)]
 pub(crate) struct Resource {
-    /// Its name.
     pub name: ResourceName,
     /// What its devices stand for.
     pub mode: Mode,

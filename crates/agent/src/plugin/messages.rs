@@ -21,12 +21,7 @@ pub(crate) enum AllocateError {
     Unknown(String),
     /// The device cannot be used now.
     #[error("invalid allocation request with unhealthy device {id}: {reason}")]
-    Unhealthy {
-        /// The device.
-        id: String,
-        /// What is wrong with it.
-        reason: String,
-    },
+    Unhealthy { id: String, reason: String },
 }
 
 /// The list of ListAndWatch.

@@ -26,7 +26,6 @@ use crate::node::units::{Ailment, Card, Node, Unclear, Unit};
 pub(crate) struct Settings {
     /// What the resources stand for.
     pub mode: Mode,
-    /// How functions are called.
     pub naming: Naming,
 }
 

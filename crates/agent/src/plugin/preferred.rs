@@ -39,20 +39,10 @@ pub(crate) enum BadRequest {
     NotAvailable(String),
     /// Fewer devices asked for than required ones.
     #[error("{size} devices requested but {required} must be included")]
-    TooSmall {
-        /// Devices asked for.
-        size: usize,
-        /// Devices required.
-        required: usize,
-    },
+    TooSmall { size: usize, required: usize },
     /// More devices asked for than available.
     #[error("{size} devices requested but {available} are available")]
-    TooLarge {
-        /// Devices asked for.
-        size: usize,
-        /// Devices available.
-        available: usize,
-    },
+    TooLarge { size: usize, available: usize },
 }
 
 /// Chooses `request.size` of the available ids, the required ones first.

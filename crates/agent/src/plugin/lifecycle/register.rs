@@ -4,36 +4,23 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use hyper_util::rt::TokioIo;
+use fpga::names::ResourceName;
 use kubelet_api::DEVICE_PLUGIN_VERSION;
 use kubelet_api::v1beta1::RegisterRequest;
 use kubelet_api::v1beta1::registration_client::RegistrationClient;
-use tokio::net::UnixStream;
-use tonic::transport::Endpoint;
-use tower::service_fn;
 
+use crate::kubelet::dial::{DialError, dial};
 use crate::plugin::service::OPTIONS;
-use fpga::names::ResourceName;
 
 /// A registration that failed and may succeed later.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum RegisterError {
     /// No kubelet listens.
     #[error("cannot connect to the kubelet at {}: {error}", path.display())]
-    Connect {
-        /// The kubelet's socket.
-        path: PathBuf,
-        /// Why.
-        error: io::Error,
-    },
+    Connect { path: PathBuf, error: io::Error },
     /// The kubelet does not speak the protocol, or went away.
     #[error("the kubelet at {} broke off: {error}", path.display())]
-    Transport {
-        /// The kubelet's socket.
-        path: PathBuf,
-        /// Why.
-        error: tonic::transport::Error,
-    },
+    Transport { path: PathBuf, error: tonic::transport::Error },
     /// The kubelet answered that it will not have the resource.
     #[error("the kubelet refused: {0}")]
     Refused(String),
@@ -64,20 +51,10 @@ pub(super) async fn register(
 }
 
 async fn call(kubelet: &Path, request: RegisterRequest) -> Result<(), RegisterError> {
-    let connection = UnixStream::connect(kubelet)
-        .await
-        .map_err(|error| RegisterError::Connect { path: kubelet.to_owned(), error })?;
-    // One connection, one call: the channel must not dial again by itself.
-    let mut connection = Some(TokioIo::new(connection));
-    let connector = service_fn(move |_| {
-        let connection =
-            connection.take().ok_or_else(|| io::Error::from(io::ErrorKind::NotConnected));
-        std::future::ready(connection)
-    });
-    let channel = Endpoint::from_static("http://localhost")
-        .connect_with_connector(connector)
-        .await
-        .map_err(|error| RegisterError::Transport { path: kubelet.to_owned(), error })?;
+    let channel = dial(kubelet).await.map_err(|error| match error {
+        DialError::Connect(error) => RegisterError::Connect { path: kubelet.to_owned(), error },
+        DialError::Transport(error) => RegisterError::Transport { path: kubelet.to_owned(), error },
+    })?;
     match RegistrationClient::new(channel).register(request).await {
         Ok(_) => Ok(()),
         Err(status) => Err(RegisterError::Refused(refusal(&status))),
