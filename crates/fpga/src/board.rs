@@ -5,6 +5,7 @@ use std::fmt;
 use std::fs::Metadata;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 
+use nix::errno::Errno;
 use nix::sys::stat;
 use serde::Serialize;
 
@@ -13,7 +14,8 @@ mod models;
 
 pub use models::model;
 
-use crate::id::{AfuId, InterfaceId, PciAddress};
+use crate::id::{AfuId, InterfaceId, ParseIdError, PciAddress};
+use crate::sysfs::AttrError;
 
 /// Everything found on a node, in a stable order: boards by PCI address, ports by number.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -276,14 +278,75 @@ impl Fme {
     }
 }
 
-impl Port {
-    /// The function id, when one is loaded and readable.
+impl Function {
+    /// What an `afu_id` attribute says. The kernel answers EBUSY while the port is disabled, as it is during
+    /// a reconfiguration and after a failed one (`afu_id_show` in dfl-afu-main.c).
+    ///
+    /// # Errors
+    /// It does not say; the function is [`Function::Unreadable`] for this reason.
+    pub(crate) fn of_attribute(
+        attribute: Result<Option<String>, AttrError>,
+    ) -> Result<Self, FunctionError> {
+        let text = match attribute {
+            Ok(Some(text)) => text,
+            Ok(None) => return Ok(Self::Absent),
+            Err(AttrError::Os(Errno::EBUSY)) => return Ok(Self::Busy),
+            Err(error) => return Err(error.into()),
+        };
+        Ok(match text.parse::<AfuId>()? {
+            id if id.is_crash_marker() => Self::Crashed,
+            afu_id => Self::Loaded { afu_id },
+        })
+    }
+
+    /// The id of the function, where one is loaded.
     #[must_use]
-    pub fn afu_id(&self) -> Option<AfuId> {
-        match self.function {
-            Function::Loaded { afu_id } => Some(afu_id),
+    pub const fn afu_id(&self) -> Option<AfuId> {
+        match *self {
+            Self::Loaded { afu_id } => Some(afu_id),
             _ => None,
         }
+    }
+
+    /// The state in one word, the same as in JSON: `loaded`, `busy`, `crashed`, `absent` or `unreadable`.
+    #[must_use]
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::Loaded { .. } => "loaded",
+            Self::Busy => "busy",
+            Self::Crashed => "crashed",
+            Self::Absent => "absent",
+            Self::Unreadable => "unreadable",
+        }
+    }
+}
+
+/// What was found in a region, as a message puts it after "found".
+impl fmt::Display for Function {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Loaded { afu_id } => afu_id.fmt(f),
+            Self::Busy => f.write_str("the region disabled"),
+            Self::Crashed => f.write_str("a function that does not answer (all ones)"),
+            Self::Absent => f.write_str("no driver"),
+            Self::Unreadable => f.write_str("an unreadable function"),
+        }
+    }
+}
+
+/// Why an `afu_id` attribute does not say what is loaded.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub(crate) enum FunctionError {
+    Attribute(#[from] AttrError),
+    Malformed(#[from] ParseIdError),
+}
+
+impl Port {
+    /// The id of the function, where one is loaded.
+    #[must_use]
+    pub const fn afu_id(&self) -> Option<AfuId> {
+        self.function.afu_id()
     }
 }
 
@@ -333,6 +396,13 @@ mod tests {
         assert_eq!(json(Function::Busy), serde_json::json!({"state": "busy"}));
         let loaded = json(Function::Loaded { afu_id: AfuId::new(1) });
         assert_eq!(loaded, serde_json::json!({"state": "loaded", "afu_id": format!("{:032x}", 1)}));
+        let loaded = Function::Loaded { afu_id: AfuId::new(1) };
+        for function in
+            [loaded, Function::Busy, Function::Crashed, Function::Absent, Function::Unreadable]
+        {
+            assert_eq!(json(function.clone())["state"], function.word());
+            assert_eq!(function.afu_id().is_some(), function.word() == "loaded");
+        }
     }
 
     #[test]

@@ -30,7 +30,7 @@
 //!   disablings at one. That state is found, named and cured by [`recover`].
 
 mod activity;
-mod attr;
+
 mod claim;
 mod clock;
 mod error;

@@ -5,16 +5,17 @@
 //! is where the directory is, and only as long as few are there; that it cannot be written is no failure.
 //! The reader takes words and bounded numbers out of it, and removes it whatever is in it.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::fs::{self, DirBuilder};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::Path;
 use std::process;
 use std::time::{Duration, SystemTime};
 
-use nix::fcntl::OFlag;
 use nix::unistd::geteuid;
 use serde::{Deserialize, Serialize};
+
+use crate::files;
 
 /// Where the hook and the agent have the records by default.
 pub const DEFAULT_DIRECTORY: &str = "/run/kube-fpga/hook-results";
@@ -102,16 +103,9 @@ impl Record {
             return Ok(false);
         }
         let time = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        let name = format!("{}-{}", process::id(), time.as_nanos());
-        let temporary = directory.join(format!(".{name}"));
-        let text = serde_json::to_vec(self)?;
-        let result = write(&temporary, &text)
-            .and_then(|()| fs::rename(&temporary, directory.join(name + SUFFIX)));
-        if result.is_err() {
-            // What is left over is removed by the reader.
-            let _ = fs::remove_file(&temporary);
-        }
-        result.map(|()| true)
+        let name = format!("{}-{}{SUFFIX}", process::id(), time.as_nanos());
+        files::replace(&directory.join(name), &serde_json::to_vec(self)?, 0o600)?;
+        Ok(true)
     }
 
     /// How long the run took.
@@ -182,26 +176,11 @@ fn is_fresh(path: &Path) -> bool {
     modified.is_ok_and(|time| time.elapsed().is_ok_and(|age| age < WRITING))
 }
 
-fn write(path: &Path, text: &[u8]) -> io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-    file.write_all(text)?;
-    file.sync_all()
-}
-
 fn read(path: &Path) -> io::Result<Record> {
-    let flags = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK;
-    let file = OpenOptions::new().read(true).custom_flags(flags.bits()).open(path)?;
-    parse(&text(&file)?)
-}
-
-fn text(file: &File) -> io::Result<Vec<u8>> {
-    let found = file.metadata()?;
-    if !found.is_file() || found.len() > LARGEST {
+    if fs::symlink_metadata(path)?.is_symlink() {
         return Err(io::ErrorKind::InvalidData.into());
     }
-    let mut text = Vec::new();
-    file.take(LARGEST).read_to_end(&mut text)?;
-    Ok(text)
+    parse(&files::read(path, LARGEST)?)
 }
 
 /// Reads a record out of text that anybody may have written.

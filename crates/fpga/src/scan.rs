@@ -21,7 +21,6 @@ use std::path::Path;
 use crate::board::{Board, Driver, Inventory, Problem, Region, model};
 use crate::root::Root;
 
-mod attr;
 mod class;
 mod container;
 mod dfl;

@@ -25,14 +25,13 @@ mod error;
 mod index;
 mod install;
 mod list;
-mod temporary;
 
 use std::io;
 use std::path::{Path, PathBuf};
 
+pub use crate::files::Existing;
 pub use error::Error;
 pub use index::Index;
-pub use install::Existing;
 pub use list::{Entry, Summary};
 
 use crate::bitstream::{Bitstream, ImageId};

@@ -1,22 +1,18 @@
 //! The files of the specs: their names, and writing them so that a runtime sees the old one or the new
 //! one, whole.
 
-use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
-use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
-use std::process;
-use std::time::SystemTime;
 
 use fpga::driver::{Node, NodeKind};
+use fpga::files::{self, TEMPORARY};
 use fpga::names::CDI_KIND;
 
 /// Runtimes read files that end in `.json` or `.yaml`, and no others.
 const OURS: &str = ".json";
 /// Intel's plugin wrote its specs of the same devices so.
 const INTELS: &str = ".yaml";
-/// A file that is not complete yet.
-const TEMPORARY: &str = ".tmp";
 
 /// The file name of a device's spec: its kind and its name, as is the custom.
 pub(super) fn name(device: &str) -> String {
@@ -73,47 +69,18 @@ fn prefix() -> String {
 
 /// Makes `path` hold `text`, and returns false when it does so already.
 pub(super) fn put(path: &Path, text: &[u8]) -> io::Result<bool> {
-    if is_current(path, text) {
+    if files::holds(path, text) {
         return Ok(false);
     }
-    let directory = path.parent().unwrap_or(Path::new("/"));
-    DirBuilder::new().recursive(true).mode(0o755).create(directory)?;
-    let temporary = temporary(path);
-    let result = write(&temporary, text).and_then(|()| fs::rename(&temporary, path));
-    if result.is_err() {
-        // No runtime reads a file of this name, and the next round removes it.
-        let _ = fs::remove_file(&temporary);
-    }
-    result?;
-    // The new name must last as the contents do.
-    File::open(directory)?.sync_all()?;
+    files::make_directories(path.parent().unwrap_or(Path::new("/")))?;
+    files::replace(path, text, 0o644)?;
     Ok(true)
-}
-
-fn is_current(path: &Path, text: &[u8]) -> bool {
-    let is_plain =
-        |metadata: fs::Metadata| metadata.is_file() && metadata.len() == text.len() as u64;
-    fs::symlink_metadata(path).is_ok_and(is_plain)
-        && fs::read(path).is_ok_and(|found| found == text)
-}
-
-/// A name that no other writer has, in this or another namespace of process ids.
-fn temporary(path: &Path) -> PathBuf {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let time = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    path.with_file_name(format!(".{name}.{}-{}{TEMPORARY}", process::id(), time.as_nanos()))
-}
-
-fn write(path: &Path, text: &[u8]) -> io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-    file.write_all(text)?;
-    // After the fact, because the process may have a mask for new files.
-    file.set_permissions(Permissions::from_mode(0o644))?;
-    file.sync_all()
 }
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
 
     #[test]
@@ -144,14 +111,6 @@ mod tests {
         ] {
             assert_eq!(parse(name), parsed, "{name}");
         }
-    }
-
-    #[test]
-    fn a_temporary_file_is_one_that_runtimes_ignore_and_we_know() {
-        let path = temporary(Path::new("/cdi/intel.cdi.k8s.io-fpga-dfl-fme.0.json"));
-        let name = path.file_name().unwrap().to_str().unwrap();
-        assert!(!name.ends_with(".json") && !name.ends_with(".yaml"), "{name}");
-        assert_eq!(parse(name), Some(("dfl-fme.0", TEMPORARY)));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! `fpgactl list`: one line a port.
 
 use clap::{Args as ClapArgs, ValueEnum};
-use fpga::board::{Board, Function, Inventory, Port};
+use fpga::board::{Board, Inventory, Port};
 use fpga::catalog;
 use fpga::id::{AfuId, InterfaceId, PciAddress};
 use fpga::root::Root;
@@ -110,7 +110,7 @@ impl<'a> Row<'a> {
             virtual_function: port.is_some_and(|port| port.is_virtual),
             region: region.map(|region| region.name.as_str()),
             interface_id: region.and_then(|region| region.interface_id),
-            state: port.map_or("no port", |port| state(&port.function)),
+            state: port.map_or("no port", |port| port.function.word()),
             afu_id,
             afu_names: afu_id
                 .into_iter()
@@ -141,16 +141,5 @@ impl<'a> Row<'a> {
             self.driver.to_owned(),
         ];
         self.narrow().into_iter().chain(more).collect()
-    }
-}
-
-/// One word, or two, for what is behind a port.
-pub(crate) fn state(function: &Function) -> &'static str {
-    match function {
-        Function::Loaded { .. } => "loaded",
-        Function::Busy => "busy",
-        Function::Crashed => "crashed",
-        Function::Absent => "absent",
-        Function::Unreadable => "unreadable",
     }
 }

@@ -10,7 +10,6 @@ use fpga::root::Root;
 use fpga::scan::scan;
 use serde::Serialize;
 
-use super::list;
 use super::target::{self, Object};
 use crate::output::{self, Form};
 use crate::progress::Steps;
@@ -100,11 +99,8 @@ impl<'a> Report<'a> {
     fn new(card: PciAddress, recovered: &'a Recovered) -> Self {
         let port = |(name, function): &'a (String, Function)| Port {
             port: name,
-            state: list::state(function),
-            afu_id: match function {
-                Function::Loaded { afu_id } => Some(*afu_id),
-                _ => None,
-            },
+            state: function.word(),
+            afu_id: function.afu_id(),
         };
         Self {
             card,

@@ -3,13 +3,13 @@
 use std::fmt::Write as _;
 
 use clap::{Args as ClapArgs, ValueEnum};
-use fpga::board::{Board, DeviceNode, ErrorRegister, Function, Inventory, Port, Region};
+use fpga::board::{Board, DeviceNode, ErrorRegister, Inventory, Port, Region};
 use fpga::catalog;
 use fpga::id::PciAddress;
 use fpga::names::{Naming, ResourceName};
 use fpga::root::{Root, host_node};
 
-use super::{conclude, list};
+use super::conclude;
 use crate::output;
 use crate::status::Status;
 use crate::table::dash;
@@ -147,8 +147,8 @@ fn port(board: &Board, port: &Port) -> String {
         "region",
         dash(port.region.and_then(|index| board.regions.get(index)).map(|region| &region.name)),
     );
-    section.line("state", list::state(&port.function));
-    if let Function::Loaded { afu_id } = port.function {
+    section.line("state", port.function.word());
+    if let Some(afu_id) = port.afu_id() {
         section.line("function", afu_id);
         for entry in catalog::by_id(afu_id) {
             section.line("known as", format_args!("{}: {}", entry.name, entry.description));

@@ -107,7 +107,7 @@ fn what_is_not_as_it_should_be_is_replaced() {
     let elsewhere = node.path("elsewhere");
     fs::rename(&poststop, &elsewhere).unwrap();
     symlink(&elsewhere, &poststop).unwrap();
-    fs::write(node.path("opt/fpga-sw/.fpgactl.new"), "half").unwrap();
+    fs::write(node.path("opt/fpga-sw/.fpgactl.4711-0.tmp"), "half").unwrap();
 
     let answer = run(&node, &[]).ended(0);
     assert_eq!(answer.stdout.matches(": installed\n").count(), 3, "{answer:?}");

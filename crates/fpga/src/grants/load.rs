@@ -1,7 +1,7 @@
 //! Reading a file of grants, and deciding whether it may be believed.
 
-use std::fs::{File, Metadata, OpenOptions};
-use std::io::{self, Read};
+use std::fs::{Metadata, OpenOptions};
+use std::io;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
@@ -9,6 +9,7 @@ use nix::fcntl::OFlag;
 use nix::unistd::Uid;
 
 use super::{Document, Error, Grants, VERSION};
+use crate::files;
 
 /// More than a hundred bytes for each of fifty thousand grants.
 const LIMIT: u64 = 8 << 20;
@@ -36,10 +37,10 @@ impl Grants {
             .map_err(io("open it"))?;
         let status = file.metadata().map_err(io("examine it"))?;
         check(path, &status, Uid::effective().as_raw())?;
-        let text = read(&file, &status).map_err(io("read it"))?;
-        if text.len() as u64 > LIMIT {
-            return Err(Error::TooLong { path: path.to_owned(), limit: LIMIT });
-        }
+        let text = files::read_from(file, LIMIT).map_err(|error| match error.kind() {
+            io::ErrorKind::FileTooLarge => Error::TooLong { path: path.to_owned(), limit: LIMIT },
+            _ => io("read it")(error),
+        })?;
         parse(path, &text)
     }
 }
@@ -58,14 +59,6 @@ fn check(path: &Path, status: &Metadata, user: u32) -> Result<(), Error> {
         return Err(Error::Writable { path: path(), mode });
     }
     Ok(())
-}
-
-/// At most a byte more than may be.
-fn read(file: &File, status: &Metadata) -> io::Result<Vec<u8>> {
-    let length = status.len().min(LIMIT) + 1;
-    let mut text = Vec::with_capacity(usize::try_from(length).unwrap_or_default());
-    file.take(LIMIT + 1).read_to_end(&mut text)?;
-    Ok(text)
 }
 
 fn parse(path: &Path, text: &[u8]) -> Result<Grants, Error> {

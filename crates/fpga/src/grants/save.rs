@@ -1,14 +1,10 @@
 //! Writing a file of grants: readers see the old one or the new one, whole.
 
-use std::ffi::OsString;
-use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
-use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
-use std::path::{Path, PathBuf};
-use std::process;
-use std::time::SystemTime;
+use std::io;
+use std::path::Path;
 
 use super::{Document, Error, Grants, VERSION};
+use crate::files;
 
 impl Grants {
     /// Replaces the file at `path`, readable by all and writable by its owner (mode 0644). Its directory
@@ -24,48 +20,17 @@ impl Grants {
         };
         let text = serde_json::to_vec_pretty(&document)
             .map_err(|cause| Error::Malformed { path: path.to_owned(), cause })?;
-        let directory = match path.parent() {
-            Some(parent) if parent != Path::new("") => parent,
-            _ => Path::new("."),
-        };
-        let make = |path: &Path| DirBuilder::new().recursive(true).mode(0o755).create(path);
-        make(directory).map_err(fail("make its directory"))?;
-        replace(directory, path, &text).map_err(fail("write it"))
+        let directory = path.parent().unwrap_or(Path::new("."));
+        files::make_directories(directory).map_err(fail("make its directory"))?;
+        files::replace(path, &text, 0o644).map_err(fail("write it"))
     }
-}
-
-fn replace(directory: &Path, path: &Path, text: &[u8]) -> io::Result<()> {
-    let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
-    let temporary = directory.join(temporary_name(name));
-    let result = write(&temporary, text).and_then(|()| fs::rename(&temporary, path));
-    if result.is_err() {
-        // What cannot be removed either is in nobody's way: no reader looks at such a name.
-        let _ = fs::remove_file(&temporary);
-    }
-    result?;
-    // The new name must last as the contents do.
-    File::open(directory)?.sync_all()
-}
-
-/// A name that no other writer has, in this or another namespace of process ids.
-fn temporary_name(name: &std::ffi::OsStr) -> PathBuf {
-    let time = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    let mut temporary = OsString::from(".");
-    temporary.push(name);
-    temporary.push(format!(".{}-{}", process::id(), time.as_nanos()));
-    temporary.into()
-}
-
-fn write(path: &Path, text: &[u8]) -> io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-    file.write_all(text)?;
-    // After the fact, because the process may have a mask for new files.
-    file.set_permissions(Permissions::from_mode(0o644))?;
-    file.sync_all()
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
     use crate::grants::Grant;
 

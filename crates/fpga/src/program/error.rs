@@ -12,6 +12,7 @@ use super::target::{Card, Target};
 use crate::board::Function;
 use crate::driver;
 use crate::id::{AfuId, InterfaceId};
+use crate::sysfs::AttrError;
 
 /// A procedure that did not end as asked.
 #[derive(Debug)]
@@ -108,14 +109,14 @@ pub enum Problem {
     #[error("programming succeeded, but the region shows another function")]
     Mismatch,
     /// An attribute could not be read or written.
-    #[error("{}: cannot {action}: {} ({errno:?})", path.display(), errno.desc())]
+    #[error("{}: cannot {action}: {error}{}", path.display(), code(error))]
     Attribute {
         /// The attribute.
         path: PathBuf,
         /// `read` or `write`.
         action: &'static str,
-        /// The kernel's answer.
-        errno: Errno,
+        /// Why not.
+        error: AttrError,
     },
     /// The system refused something else.
     #[error("{what}: {error}")]
@@ -182,7 +183,7 @@ impl Error {
             | Problem::WrongFunction { .. } => Cause::Incompatible,
             Problem::Lock(LockError::Timeout { .. }) | Problem::Foreign { .. } => Cause::Locked,
             Problem::Lock(LockError::Io { cause, .. }) | Problem::System { error: cause, .. } => {
-                of_errno(super::attr::errno(cause))
+                of_errno(crate::sysfs::errno(cause))
             }
             Problem::InUse(_) | Problem::VirtualFunctions(_) => Cause::InUse,
             Problem::Disabled | Problem::Failed { is_disabled: true, .. } => Cause::Disabled,
@@ -194,7 +195,8 @@ impl Error {
                 _ => Cause::Failed,
             },
             Problem::Mismatch => Cause::Mismatch,
-            Problem::Attribute { errno, .. } => of_errno(*errno),
+            Problem::Attribute { error: AttrError::Os(errno), .. } => of_errno(*errno),
+            Problem::Attribute { .. } => Cause::Other,
         }
     }
 
@@ -227,7 +229,7 @@ impl fmt::Display for Error {
             write!(f, ": wanted function {wanted}")?;
         }
         if let Some(found) = found {
-            write!(f, ", found {}", function(found))?;
+            write!(f, ", found {found}")?;
         }
         match file {
             Some(file) => write!(f, ", file {file}"),
@@ -236,13 +238,11 @@ impl fmt::Display for Error {
     }
 }
 
-fn function(function: &Function) -> String {
-    match function {
-        Function::Loaded { afu_id } => afu_id.to_string(),
-        Function::Busy => "the region disabled".to_owned(),
-        Function::Crashed => "a function that does not answer (all ones)".to_owned(),
-        Function::Absent => "no driver".to_owned(),
-        Function::Unreadable => "an unreadable function".to_owned(),
+/// The kernel's name of the error, for those who search for it.
+fn code(error: &AttrError) -> String {
+    match error {
+        AttrError::Os(errno) => format!(" ({errno:?})"),
+        AttrError::TooLong | AttrError::NotText => String::new(),
     }
 }
 

@@ -2,14 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use nix::errno::Errno;
-
-use super::attr;
 use super::error::Problem;
 use super::manager::Manager;
 use super::target::Target;
-use crate::board::Function;
-use crate::id::AfuId;
+use crate::board::{Function, FunctionError};
+use crate::sysfs::{self, AttrError};
 
 /// How long a port must be seen disabled without a reason to be taken for one that stays so: the reason
 /// is read after the state, and may have ended between the two.
@@ -25,19 +22,16 @@ impl Target {
     }
 }
 
-/// What is loaded now. EBUSY means that the port is disabled: during a programming, and with the
-/// in-tree driver after one that failed, until the driver is bound again (`afu_id_show`).
+/// What is loaded now. A port that is disabled is so during a programming, and with the in-tree driver
+/// after one that failed, until the driver is bound again.
 pub(super) fn read(target: &Target) -> Result<Function, Problem> {
     let path = target.port.attribute("afu_id");
-    match attr::read(&path) {
-        Ok(None) => Ok(Function::Absent),
-        Ok(Some(text)) => Ok(match text.parse::<AfuId>() {
-            Ok(id) if id.is_crash_marker() => Function::Crashed,
-            Ok(afu_id) => Function::Loaded { afu_id },
-            Err(_) => Function::Unreadable,
-        }),
-        Err(Errno::EBUSY) => Ok(Function::Busy),
-        Err(errno) => Err(Problem::Attribute { path, action: "read", errno }),
+    match Function::of_attribute(sysfs::read(&path)) {
+        Ok(function) => Ok(function),
+        Err(FunctionError::Attribute(error @ AttrError::Os(_))) => {
+            Err(Problem::Attribute { path, action: "read", error })
+        }
+        Err(_) => Ok(Function::Unreadable),
     }
 }
 

@@ -5,9 +5,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::attr;
 use super::error::Problem;
 use super::target::Card;
+use crate::sysfs;
 
 /// What the manager says.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -24,9 +24,9 @@ impl Manager {
         let text =
             |name| {
                 let path = dir.join(name);
-                attr::read(&path)
+                sysfs::read(&path)
                     .map(Option::unwrap_or_default)
-                    .map_err(|errno| Problem::Attribute { path, action: "read", errno })
+                    .map_err(|error| Problem::Attribute { path, action: "read", error })
             };
         let errors = text("status")?.lines().map(str::to_owned).collect();
         Ok(Self { state: text("state")?, errors })

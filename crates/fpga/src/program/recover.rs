@@ -6,7 +6,6 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use super::attr;
 use super::claim::{Claim, Users};
 use super::error::{Context, Error, Problem};
 use super::lock::CardLock;
@@ -16,6 +15,7 @@ use crate::board::{Board, Function};
 use crate::id::PciAddress;
 use crate::root::Root;
 use crate::scan::scan;
+use crate::sysfs;
 use crate::watch::Watcher;
 
 /// Drivers of the cards' PCI functions, for a card that has none bound.
@@ -234,9 +234,9 @@ fn physical_ports(board: &Board) -> BTreeSet<u32> {
 }
 
 fn write(path: &Path, text: &str) -> Result<(), Problem> {
-    attr::write(path, text).map_err(|errno| Problem::Attribute {
+    sysfs::write(path, text).map_err(|errno| Problem::Attribute {
         path: path.to_owned(),
         action: "write",
-        errno,
+        error: errno.into(),
     })
 }

@@ -3,12 +3,12 @@
 
 use std::path::PathBuf;
 
-use super::attr;
 use super::error::Problem;
 use super::outcome::Warning;
 use super::target::{Device, Target};
 use crate::board::Driver;
 use crate::errors::Register;
+use crate::sysfs;
 
 /// Registers of the management engine, as paths below its `errors/`, in both drivers' spelling.
 const FME: [&str; 6] = [
@@ -26,7 +26,7 @@ pub(super) struct FmeErrors(Vec<(&'static str, u64)>);
 
 impl FmeErrors {
     pub(super) fn read(fme: &Device) -> Self {
-        let value = |name| attr::register(&fme.attribute("errors").join(name)).ok().flatten();
+        let value = |name| sysfs::read_number(&fme.attribute("errors").join(name)).ok().flatten();
         Self(FME.into_iter().filter_map(|name| Some((name, value(name)?))).collect())
     }
 
@@ -46,10 +46,10 @@ impl FmeErrors {
 /// cleared before; the management engine's are compared with what they were.
 pub(super) fn describe(target: &Target, before: &FmeErrors) -> Vec<String> {
     let mut clauses = Vec::new();
-    match attr::register(&port_errors(target)) {
+    match sysfs::read_number(&port_errors(target)) {
         Ok(None | Some(0)) => {}
         Ok(Some(value)) => clauses.push(format!("port errors: {}", Register::Port.words(value))),
-        Err(errno) => clauses.push(format!("port errors unreadable: {}", errno.desc())),
+        Err(error) => clauses.push(format!("port errors unreadable: {error}")),
     }
     clauses.extend(before.new_in(&FmeErrors::read(&target.card.fme)));
     clauses
@@ -63,14 +63,14 @@ pub(super) fn describe(target: &Target, before: &FmeErrors) -> Vec<String> {
 /// start of a programming (`fme_mgr_write_init`).
 pub(super) fn clear(target: &Target) -> Result<Option<Warning>, Problem> {
     let path = port_errors(target);
-    let value = attr::register(&path).map_err(|errno| Problem::Attribute {
+    let value = sysfs::read_number(&path).map_err(|error| Problem::Attribute {
         path: path.clone(),
         action: "read",
-        errno,
+        error,
     })?;
     let Some(value) = value.filter(|value| *value != 0) else { return Ok(None) };
     let errors = Register::Port.words(value);
-    Ok(match attr::write(&clearing(target), &format!("{value:#x}")) {
+    Ok(match sysfs::write(&clearing(target), &format!("{value:#x}")) {
         Ok(()) => Some(Warning::ErrorsCleared { errors }),
         Err(errno) => Some(Warning::ErrorsNotCleared { errors, errno }),
     })

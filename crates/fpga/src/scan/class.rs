@@ -5,8 +5,8 @@ use std::io;
 use std::path::{Component, Path, PathBuf};
 
 use super::Flavour;
-use super::attr::numbered;
 use crate::id::PciAddress;
+use crate::sysfs::numbered;
 
 /// An entry of a class directory.
 pub(super) struct Entry {

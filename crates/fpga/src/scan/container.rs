@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 
-use super::attr::{Dir, numbered};
 use super::class::{Entry, pci_function};
 use super::{Flavour, fme, port};
 use crate::board::{Fme, Port, Problem, Region};
 use crate::id::PciAddress;
+use crate::sysfs::{Dir, numbered};
 
 /// The devices of one PCI function.
 pub(super) struct Container {

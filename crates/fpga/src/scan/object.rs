@@ -7,8 +7,8 @@ use std::str::FromStr;
 
 use nix::errno::Errno;
 
-use super::attr::{AttrError, Dir};
 use crate::board::{DeviceNode, DeviceNumber, ErrorRegister, Problem};
+use crate::sysfs::{AttrError, Dir, number};
 
 /// A device directory, its name, and where its problems go.
 pub(super) struct Object<'p> {
@@ -135,28 +135,7 @@ impl<'p> Object<'p> {
     }
 }
 
-fn number(text: &str) -> Option<u64> {
-    let (digits, radix) = text.strip_prefix("0x").map_or((text, 10), |hex| (hex, 16));
-    // `from_str_radix` takes a sign, which the kernel never prints here.
-    (!digits.starts_with('+')).then(|| u64::from_str_radix(digits, radix).ok())?
-}
-
 /// The start of a text, so that a page of garbage does not fill the message.
 fn shortened(text: &str) -> String {
     text.chars().take(40).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_are_decimal_or_prefixed_hexadecimal() {
-        assert_eq!(number("12"), Some(12));
-        assert_eq!(number("0x09c4"), Some(0x9c4));
-        assert_eq!(number("0xffffffffffffffff"), Some(u64::MAX));
-        for text in ["", "0x", "+1", "-1", "0x+1", "9c4", "0x1ffffffffffffffff", "1 2"] {
-            assert_eq!(number(text), None, "{text:?}");
-        }
-    }
 }

@@ -5,10 +5,9 @@ use std::path::Path;
 use nix::errno::Errno;
 
 use super::Flavour;
-use super::attr::AttrError;
 use super::object::Object;
 use crate::board::{Function, Port, Problem};
-use crate::id::{AfuId, PciAddress};
+use crate::id::PciAddress;
 
 /// Where a port is.
 #[derive(Clone, Copy)]
@@ -56,24 +55,9 @@ fn why_unnumbered(object: &Object<'_>, place: Place) -> String {
     }
 }
 
-/// `afu_id_show` (dfl-afu-main.c) answers EBUSY while the port is disabled, as it is during a
-/// reconfiguration and after a failed one.
 fn function(object: &mut Object<'_>) -> Function {
-    let text = match object.raw("afu_id") {
-        Ok(Some(text)) => text,
-        Ok(None) => return Function::Absent,
-        Err(AttrError::Os(Errno::EBUSY)) => return Function::Busy,
-        Err(error) => {
-            object.problem("afu_id", error);
-            return Function::Unreadable;
-        }
-    };
-    match text.parse::<AfuId>() {
-        Ok(id) if id.is_crash_marker() => Function::Crashed,
-        Ok(afu_id) => Function::Loaded { afu_id },
-        Err(error) => {
-            object.problem("afu_id", error);
-            Function::Unreadable
-        }
-    }
+    Function::of_attribute(object.raw("afu_id")).unwrap_or_else(|error| {
+        object.problem("afu_id", error);
+        Function::Unreadable
+    })
 }

@@ -1,6 +1,6 @@
 //! Putting a bitstream into the store: complete, verified and durable, or not at all.
 
-use std::fs::{self, File, Permissions};
+use std::fs::{File, Permissions};
 use std::io::{self, Read, Seek};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -9,19 +9,12 @@ use std::path::{Path, PathBuf};
 use nix::errno::Errno;
 use nix::sys::stat::{Mode, mkdirat};
 
-use super::temporary::{Temporary, remove_leftovers, sync};
 use super::{Error, Store, beneath};
 use crate::bitstream::Bitstream;
+use crate::files::{Existing, Temporary, make_directories, remove_leftovers, sync};
 
-/// What to do with a file that is in the place already.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Existing {
-    /// Keep it and refuse the new one.
-    #[default]
-    Keep,
-    /// Replace it. Who has it open goes on with the old one.
-    Replace,
-}
+/// How the name of a bitstream begins that is not complete yet. Nobody takes it for a bitstream.
+const STEM: &[u8] = b".install-";
 
 impl Store {
     /// Installs a copy of the file at `path` under its ids and gives the path of the copy, readable
@@ -44,8 +37,8 @@ impl Store {
             let path = destination.clone();
             move |cause| Error::Io { path, operation, cause }
         };
-        remove_leftovers(&directory).map_err(io("clean up after an earlier installation"))?;
-        let temporary = Temporary::create(&directory).map_err(io("create it"))?;
+        remove_leftovers(&directory, STEM).map_err(io("clean up after an earlier installation"))?;
+        let temporary = Temporary::create(&directory, STEM).map_err(io("create it"))?;
         let before = modified(source.file()).map_err(io("copy to it"))?;
         copy(&source, temporary.file()).map_err(io("copy to it"))?;
         let after = modified(source.file()).map_err(io("copy to it"))?;
@@ -53,7 +46,7 @@ impl Store {
         if before != after {
             return Err(Error::Changed { path: source.path().to_owned() });
         }
-        temporary.publish(Path::new(&name), existing).map_err(|cause| {
+        temporary.publish(Path::new(&name), 0o644, existing).map_err(|cause| {
             if cause.kind() == io::ErrorKind::AlreadyExists {
                 return Error::Exists { path: destination.clone() };
             }
@@ -68,7 +61,7 @@ impl Store {
             let path = path.to_owned();
             move |cause| Error::Io { path, operation, cause }
         };
-        make_root(&self.root).map_err(failed("create the directory", &self.root))?;
+        make_directories(&self.root).map_err(failed("create the directory", &self.root))?;
         let root =
             beneath::open_root(&self.root).map_err(failed("open the directory", &self.root))?;
         let name = bitstream.interface_id()?.to_string();
@@ -101,27 +94,6 @@ fn verify_copy(source: &Bitstream, copy: &File) -> Result<(), Error> {
         return Err(changed());
     }
     Ok(())
-}
-
-/// Makes the directories up to `root` that are missing. Their mode is set explicitly: a strict umask
-/// of the administrator would otherwise hide the bitstreams from the other programs of the node.
-fn make_root(root: &Path) -> io::Result<()> {
-    if root.is_dir() {
-        return Ok(());
-    }
-    let parent = root.parent().filter(|parent| !parent.as_os_str().is_empty());
-    if let Some(parent) = parent {
-        make_root(parent)?;
-    }
-    match fs::create_dir(root) {
-        Ok(()) => {
-            fs::set_permissions(root, Permissions::from_mode(0o755))?;
-            File::open(parent.unwrap_or(Path::new(".")))?.sync_all()
-        }
-        // Another installation at the same time.
-        Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists && root.is_dir() => Ok(()),
-        Err(cause) => Err(cause),
-    }
 }
 
 fn make_directory(root: &OwnedFd, name: &str) -> io::Result<()> {

@@ -2,8 +2,8 @@
 
 use std::collections::VecDeque;
 use std::ffi::OsString;
-use std::fs::{self, File};
-use std::io::{self, Read};
+use std::fs;
+use std::io;
 use std::path::{Component, Path, PathBuf};
 
 /// `ELOOP` is given after as many links (`MAXSYMLINKS` in `include/linux/namei.h`).
@@ -58,24 +58,6 @@ fn names(path: &Path) -> impl Iterator<Item = OsString> {
     })
 }
 
-/// A regular file of at most `limit` bytes.
-pub(super) fn read(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    open(path)?.take(limit + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > limit {
-        return Err(io::Error::other(format!("longer than {limit} bytes")));
-    }
-    Ok(bytes)
-}
-
-/// Opens a regular file. Anything else is not even opened: with a FIFO that would wait for a writer.
-fn open(path: &Path) -> io::Result<File> {
-    match fs::metadata(path)?.is_file() {
-        true => File::open(path),
-        false => Err(io::Error::other("not a regular file")),
-    }
-}
-
 /// The names in a directory, in order; none when it is not there.
 pub(super) fn children(directory: &Path) -> io::Result<Vec<String>> {
     let entries = match fs::read_dir(directory) {
@@ -115,16 +97,5 @@ mod tests {
             assert_eq!(host.find(path), dir.path().join(found), "{path}");
         }
         assert_eq!(Host::new("/".into()).find("/var/run"), Path::new("/var/run"));
-    }
-
-    #[test]
-    fn only_regular_files_of_some_length_are_read() {
-        let dir = tempfile::tempdir().unwrap();
-        let file = dir.path().join("file");
-        fs::write(&file, "four").unwrap();
-        assert_eq!(read(&file, 4).unwrap(), b"four");
-        assert!(read(&file, 3).is_err());
-        assert!(read(dir.path(), 4).is_err());
-        assert!(read(Path::new("/dev/zero"), 4).is_err());
     }
 }

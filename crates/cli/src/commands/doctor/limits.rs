@@ -1,10 +1,10 @@
 //! Memory that programs in containers need for DMA.
 
-use std::fs;
-
 use super::finding::Finding;
-use super::host::{children, read};
+use super::host::children;
 use super::survey::Survey;
+use fpga::files::read;
+use fpga::sysfs;
 
 /// The runtimes, as `/proc/PID/comm` has them.
 const RUNTIMES: [&str; 2] = ["containerd", "crio"];
@@ -20,10 +20,10 @@ pub(super) fn look(survey: &Survey, report: &mut dyn FnMut(Finding)) {
     let runtimes = processes.iter().filter(|pid| pid.bytes().all(|byte| byte.is_ascii_digit()));
     let mut found = false;
     for pid in runtimes {
-        let comm = fs::read_to_string(proc.join(pid).join("comm")).unwrap_or_default();
-        if RUNTIMES.contains(&comm.trim()) {
+        let comm = sysfs::read(&proc.join(pid).join("comm")).ok().flatten().unwrap_or_default();
+        if RUNTIMES.contains(&comm.as_str()) {
             found = true;
-            report(locked(survey, pid, comm.trim()));
+            report(locked(survey, pid, &comm));
         }
     }
     if !found {
@@ -72,13 +72,13 @@ fn huge_pages(survey: &Survey) -> Finding {
     let path = survey.root.huge_pages(HUGE_PAGE);
     let object = path.display();
     let remedy = "sysctl vm.nr_hugepages=20; systemctl restart kubelet";
-    match fs::read_to_string(&path).map(|text| text.trim().parse::<u64>()) {
-        Ok(Ok(0)) => Finding::warning(object, "there are no huge pages of 2 MiB")
+    match sysfs::read_number(&path) {
+        Ok(Some(0)) => Finding::warning(object, "there are no huge pages of 2 MiB")
             .because("OPAE programs need them for buffers of more than 4 KiB; others may not")
             .fix(remedy),
-        Ok(Ok(count)) => Finding::ok(object, format_args!("{count} huge pages of 2 MiB")),
-        Ok(Err(error)) => Finding::unknown(object, error),
-        Err(error) => Finding::unknown(object, error)
+        Ok(Some(count)) => Finding::ok(object, format_args!("{count} huge pages of 2 MiB")),
+        Err(error) => Finding::unknown(object, error),
+        Ok(None) => Finding::unknown(object, "there is no such attribute, or no number in it")
             .because("the kernel may have none of this size")
             .fix(remedy),
     }

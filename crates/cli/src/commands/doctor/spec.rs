@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use fpga::names::CDI_KIND;
 use serde::Deserialize;
 
-use super::host::{children, read};
+use super::host::children;
+use fpga::files::read;
 
 /// Longer than a spec of every card that fits in a machine.
 const LIMIT: u64 = 1 << 20;

@@ -7,9 +7,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::finding::Finding;
-use super::host::read;
 use super::survey::Survey;
 use address::Address;
+use fpga::files::read;
 use tls::{Failure, Peer, Validity};
 
 mod address;

@@ -1,12 +1,13 @@
 //! Puts files in place: complete, on disk, in one step, by one installer at a time.
 
 use std::fmt;
-use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
+use fpga::files;
 use serde::Serialize;
 
 /// What was done to a file.
@@ -33,7 +34,7 @@ impl Directory {
             return Ok(Self { path, lock: None });
         }
         let lock = || {
-            make(&path)?;
+            files::make_directories(&path)?;
             let directory = File::open(&path)?;
             directory.lock()?;
             Ok(directory)
@@ -55,26 +56,11 @@ impl Directory {
         if is_in_place(&path, &bytes, mode) {
             return Ok(Action::Unchanged);
         }
-        if let Some(directory) = &self.lock {
-            self.replace(directory, name, &bytes, mode)
+        if self.lock.is_some() {
+            files::replace(&path, &bytes, mode)
                 .map_err(|error| failed(&path, "install it", error))?;
         }
         Ok(Action::Installed)
-    }
-
-    fn replace(&self, directory: &File, name: &str, bytes: &[u8], mode: u32) -> io::Result<()> {
-        // Hidden, so that no runtime takes it for a hook. Nobody else uses the name while the directory
-        // is locked: what has it was left by an installer that was killed.
-        let temporary = self.path.join(format!(".{name}.new"));
-        ignore_absence(fs::remove_file(&temporary))?;
-        let result = write(&temporary, bytes, mode)
-            .and_then(|()| fs::rename(&temporary, self.path.join(name)))
-            .and_then(|()| directory.sync_all());
-        if result.is_err() {
-            // The first failure is the one to tell.
-            let _ = fs::remove_file(&temporary);
-        }
-        result
     }
 }
 
@@ -97,41 +83,10 @@ pub(super) fn mode(file: &File) -> io::Result<u32> {
     Ok(file.metadata()?.permissions().mode() & 0o777)
 }
 
-/// Makes a directory with those above it; their mode is set whatever the umask is.
-fn make(path: &Path) -> io::Result<()> {
-    if path.is_dir() {
-        return Ok(());
-    }
-    if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-        make(parent)?;
-    }
-    match DirBuilder::new().mode(0o755).create(path) {
-        Ok(()) => fs::set_permissions(path, Permissions::from_mode(0o755)),
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
-        Err(error) => Err(error),
-    }
-}
-
 /// A link in the place is replaced, whatever it leads to.
 fn is_in_place(path: &Path, bytes: &[u8], mode: u32) -> bool {
-    let is_file = path
-        .symlink_metadata()
-        .is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o7777 == mode);
-    is_file && fs::read(path).is_ok_and(|old| old == bytes)
-}
-
-fn write(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-    file.write_all(bytes)?;
-    file.set_permissions(Permissions::from_mode(mode))?;
-    file.sync_all()
-}
-
-fn ignore_absence(result: io::Result<()>) -> io::Result<()> {
-    match result {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        other => other,
-    }
+    path.symlink_metadata().is_ok_and(|found| found.permissions().mode() & 0o7777 == mode)
+        && files::holds(path, bytes)
 }
 
 fn failed(path: &Path, operation: &str, error: io::Error) -> anyhow::Error {

@@ -52,7 +52,7 @@ impl Config {
             is_missing: error.kind() == io::ErrorKind::NotFound,
             failure: Failure::new(Code::Input, format!("{}: {error}", path.display())),
         };
-        let file = input::open(&path).map_err(fail)?;
+        let file = fpga::files::open(&path).map_err(fail)?;
         Self::read_from(&path, file).map_err(|failure| Unreadable { failure, is_missing: false })
     }
 

@@ -107,11 +107,7 @@ impl Job<'_> {
     }
 
     fn explain(&self, failure: Failure) -> Failure {
-        failure.but(format_args!(
-            "wanted function {}, found {}",
-            self.promise.image,
-            words(self.found)
-        ))
+        failure.but(format_args!("wanted function {}, found {}", self.promise.image, self.found))
     }
 }
 
@@ -125,23 +121,11 @@ fn verify(jobs: &[Job<'_>]) -> Result<(), Failure> {
                 Code::Programming,
                 format!(
                     "{}: the region shows another function than it had a moment ago: wanted function {}, found {}",
-                    job.target,
-                    job.promise.image,
-                    words(&found)
+                    job.target, job.promise.image, found
                 ),
             );
             return Err(failure.of(job.name(index, jobs.len())));
         }
     }
     Ok(())
-}
-
-fn words(function: &Function) -> String {
-    match function {
-        Function::Loaded { afu_id } => afu_id.to_string(),
-        Function::Busy => "the region disabled".to_owned(),
-        Function::Crashed => "a function that does not answer (all ones)".to_owned(),
-        Function::Unreadable => "an unreadable function".to_owned(),
-        Function::Absent => "no driver".to_owned(),
-    }
 }

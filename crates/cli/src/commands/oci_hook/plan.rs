@@ -46,10 +46,7 @@ fn may_be_port(root: &Root, number: DeviceNumber) -> bool {
 impl Slot {
     /// The function that is loaded.
     pub(super) fn afu_id(&self) -> Option<AfuId> {
-        match self.function {
-            Function::Loaded { afu_id } => Some(afu_id),
-            _ => None,
-        }
+        self.function.afu_id()
     }
 
     /// The port on the host, whose node must be the device that the container has.

@@ -1,11 +1,9 @@
 //! What came of a programming.
 
-use fpga::board::Function;
 use fpga::id::{AfuId, InterfaceId, PciAddress};
 use fpga::program::{Action, Image, Outcome, Target};
 use serde::Serialize;
 
-use crate::commands::list;
 use crate::output;
 use crate::progress::{rate, size};
 
@@ -44,11 +42,8 @@ impl<'a> Report<'a> {
             bytes: image.payload.len(),
             action,
             seconds: time.map(|time| time.as_secs_f64()),
-            state_before: list::state(&outcome.before),
-            afu_id_before: match outcome.before {
-                Function::Loaded { afu_id } => Some(afu_id),
-                _ => None,
-            },
+            state_before: outcome.before.word(),
+            afu_id_before: outcome.before.afu_id(),
             afu_id: outcome.after,
             warnings: outcome.warnings.iter().map(ToString::to_string).collect(),
             outcome,

@@ -7,7 +7,6 @@ use fpga::errors::Register;
 use fpga::id::{AfuId, InterfaceId, PciAddress};
 use serde::Serialize;
 
-use crate::commands::list;
 use crate::output;
 
 /// A difference. The names are those of `-o json`.
@@ -202,11 +201,7 @@ fn problems<'a>(before: &'a Inventory, now: &'a Inventory, changes: &mut Vec<Cha
 
 impl Loaded {
     fn new(function: &Function) -> Self {
-        let afu_id = match function {
-            Function::Loaded { afu_id } => Some(*afu_id),
-            _ => None,
-        };
-        Self { state: list::state(function), afu_id }
+        Self { state: function.word(), afu_id: function.afu_id() }
     }
 }
 

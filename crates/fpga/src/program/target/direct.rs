@@ -10,8 +10,8 @@ use super::{Card, Device, Target};
 use crate::board::{DeviceNumber, Driver};
 use crate::driver::{Node, NodeKind};
 use crate::id::{InterfaceId, PciAddress};
-use crate::program::attr;
 use crate::root::Root;
+use crate::sysfs;
 
 pub(super) fn target(root: &Root, number: DeviceNumber) -> Option<Target> {
     let dir = fs::canonicalize(root.char_device(number)).ok()?;
@@ -23,7 +23,7 @@ pub(super) fn target(root: &Root, number: DeviceNumber) -> Option<Target> {
         .find(|name| Node::parse(name).is_some_and(|node| node.kind == NodeKind::Fme))?;
     let interface_id = match node.driver {
         Driver::Dfl => dfl_region(&container.join(&fme))?,
-        Driver::Opae => attr::read(&container.join(&fme).join("pr/interface_id")).ok()??,
+        Driver::Opae => sysfs::read(&container.join(&fme).join("pr/interface_id")).ok()??,
     };
     Some(Target {
         card: Card {
@@ -32,7 +32,7 @@ pub(super) fn target(root: &Root, number: DeviceNumber) -> Option<Target> {
             fme: Device::new(root, &fme),
         },
         port: Device::new(root, name),
-        port_id: attr::read(&dir.join("id")).ok()??.parse().ok()?,
+        port_id: sysfs::read(&dir.join("id")).ok()??.parse().ok()?,
         is_reconfigurable: true,
         interface_id: Some(interface_id.parse::<InterfaceId>().ok()?),
     })
@@ -45,7 +45,7 @@ fn dfl_region(fme: &Path) -> Option<String> {
     let (only, None) = (regions.next()?, regions.next()) else { return None };
     let holder = fme.join(only).join("fpga_region");
     let region = self::names(&holder)?.into_iter().find(|name| name.starts_with("region"))?;
-    attr::read(&holder.join(region).join("compat_id")).ok()?
+    sysfs::read(&holder.join(region).join("compat_id")).ok()?
 }
 
 fn names(dir: &Path) -> Option<Vec<String>> {

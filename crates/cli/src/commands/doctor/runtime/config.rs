@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use toml::{Table, Value};
 
-use crate::commands::doctor::host::{children, read};
+use crate::commands::doctor::host::children;
+use fpga::files::read;
 
 /// Longer than any configuration.
 const LIMIT: u64 = 1 << 20;

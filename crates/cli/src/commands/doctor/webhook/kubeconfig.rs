@@ -13,7 +13,7 @@ use serde::Deserialize;
 
 use super::address::Address;
 use super::{LIMIT, tls};
-use crate::commands::doctor::host::read;
+use fpga::files::read;
 
 /// How to reach an API server.
 pub(super) struct Access {
