@@ -23,7 +23,7 @@ pub(crate) use region::RegionArgs;
 #[derive(Debug, Clone, Parser)]
 #[command(name = "fpga-agent", version, about, after_help = AFTER_HELP, args_override_self = true)]
 pub(crate) struct Args {
-    /// What the resources stand for: af, region or regiondevel.
+    /// Kind of resources: af, region or regiondevel.
     ///
     /// The node's annotation `fpga.intel.com/device-plugin-mode` overrides it.
     #[arg(long, default_value = "af")]
@@ -70,15 +70,15 @@ pub(crate) struct Args {
     #[arg(long)]
     pub keep_stale_resources: bool,
 
-    /// How functions are called: plain (`af-AFUID`) or encoded (`af-III.AAA.BASE64URL`).
+    /// Names of functions: plain (`af-AFUID`) or encoded (`af-III.AAA.BASE64URL`).
     #[arg(long, default_value = "plain")]
     pub naming: String,
 
-    /// How often the node is scanned though the kernel reported no change, such as 5m or 30s.
+    /// Interval of scans of the node even if the kernel reports no change, such as 5m or 30s.
     #[arg(long, default_value = "5m", value_parser = parse_interval, value_name = "TIME")]
     pub rescan_interval: Duration,
 
-    /// Where /healthz, /readyz and /metrics are served; none switches them off.
+    /// Address of /healthz, /readyz and /metrics; none switches them off.
     #[arg(long, default_value = "127.0.0.1:10270", value_name = "[IP]:PORT")]
     pub health_address: OrNone<Listen>,
 

@@ -71,8 +71,7 @@ pub(crate) struct Config {
 /// The part of the configuration that is about the health of devices.
 #[derive(Debug, Clone)]
 pub(crate) struct HealthConfig {
-    /// The longest time between two looks at what the kernel does not tell of, if there are any but the
-    /// scans.
+    /// The longest time between two checks of what the kernel does not report; `None` leaves it at the scans.
     pub interval: Option<Duration>,
     /// What makes a device unhealthy.
     pub policy: Policy,
@@ -83,7 +82,7 @@ pub(crate) struct HealthConfig {
 /// A command line that has no meaning.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ConfigError {
-    /// A mode or naming that is none.
+    /// An unknown mode or naming.
     #[error(transparent)]
     Word(#[from] UnknownWord),
     /// A relative path, and no current directory.

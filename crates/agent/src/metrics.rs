@@ -37,7 +37,7 @@ const SCAN_BUCKETS: [f64; 7] = [0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 1.0];
 type Labels = Vec<(&'static str, String)>;
 type Counters = Family<Labels, Counter>;
 
-/// Shared between those who count and the endpoint that shows.
+/// Shared between the parts that count and the endpoint that shows.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Metrics(Arc<Inner>);
 
@@ -60,7 +60,7 @@ struct Inner {
     events: Counters,
 }
 
-/// The newest of what is no count.
+/// The newest of what is not a count.
 #[derive(Debug, Default)]
 struct State {
     offer: Offer,
@@ -217,21 +217,21 @@ impl Metrics {
         let Inner { allocations, allocation_failures, registrations, .. } = &*self.0;
         let help = "Devices given to containers";
         r.register("allocations", help, allocations.clone());
-        let help = "Containers whose devices were refused, by why";
+        let help = "Containers whose devices were refused, by reason";
         r.register("allocation_failures", help, allocation_failures.clone());
         let help = "Registrations that the kubelet took";
         r.register("registrations", help, registrations.clone());
-        let help = "Kubelets that came up while the agent ran: each restart of the kubelet is one";
+        let help = "Starts of the kubelet while the agent ran";
         r.register("kubelet_starts", help, self.0.kubelet_starts.clone());
         r.register("scans", "Scans of the node", self.0.scans.clone());
         let help = "Time that a scan took";
         r.register_with_unit("scan_duration", help, Unit::Seconds, self.0.scan_duration.clone());
-        let help = "Looks at the errors, power states and temperatures of the cards";
+        let help = "Checks of the errors, power states and temperatures of the cards";
         r.register("health_looks", help, self.0.looks.clone());
         self.register_hook(r);
-        let help = "Regions that pods had left and the agent cleaned, by how it ended";
+        let help = "Cleanings of regions that pods had left, by result";
         r.register("cleanings", help, self.0.cleanings.clone());
-        let help = "Kubernetes Events about the node, by what became of them";
+        let help = "Kubernetes Events about the node, by result";
         r.register("events", help, self.0.events.clone());
     }
 
@@ -241,13 +241,12 @@ impl Metrics {
         let help = "Time that the driver took to program a region for the runtime hook";
         let duration = self.0.programming_duration.clone();
         r.register_with_unit("programming_duration", help, Unit::Seconds, duration);
-        let help =
-            "Runs of the runtime hook that did or failed something, by when and how they ended";
+        let help = "Runs of the runtime hook that did or failed something, by stage and result";
         r.register("hook_runs", help, self.0.hook_runs.clone());
         let help = "Time that such a run took";
         let duration = self.0.hook_duration.clone();
         r.register_with_unit("hook_duration", help, Unit::Seconds, duration);
-        let help = "Files among the runtime hook's results that were none";
+        let help = "Files among the runtime hook's results that were invalid";
         r.register("hook_malformed_results", help, self.0.hook_malformed.clone());
     }
 

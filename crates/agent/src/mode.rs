@@ -22,7 +22,7 @@ pub(crate) fn follow(configured: Mode, node: String, server: Server) -> watch::R
     receiver
 }
 
-/// Waits until the mode is as `wanted`: for ever, when it cannot change any more.
+/// Waits until the mode is as `wanted`: forever, when it cannot change any more.
 pub(crate) async fn reached(mode: &mut watch::Receiver<Mode>, wanted: impl Fn(Mode) -> bool) {
     let is_closed = mode.wait_for(|mode| wanted(*mode)).await.is_err();
     if is_closed {

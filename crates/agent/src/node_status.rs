@@ -1,7 +1,7 @@
 //! Resources of ours that are left on the Node at zero.
 //!
 //! When a resource is withdrawn, as after a change of mode, the kubelet sets it to 0 in the Node's status
-//! and never takes it away. `kubectl describe node` shows it for ever. So what nobody offers any more is
+//! and never takes it away. `kubectl describe node` shows it forever. So what nobody offers any more is
 //! removed: names of our domain alone, at 0, that the agent does not offer and that no plugin's socket is
 //! there for.
 
@@ -46,7 +46,7 @@ enum Failure {
     Forbidden(String),
 }
 
-/// How the looks after a change ended.
+/// How the checks after a change ended.
 enum Round {
     /// Something else is offered now.
     Changed,

@@ -6,7 +6,7 @@
 //!
 //! It asks when somebody closed a port, and after a while, and only as long as something is in use. The
 //! close of a port is seen where the container has the node itself; a container with an inode of its own,
-//! as most runtimes make it, goes unnoticed, for which there is the while: it starts short and doubles up
+//! as most runtimes make it, goes unnoticed. Hence the wait, which starts short and doubles up
 //! to a minute.
 
 use std::convert::Infallible;
@@ -35,7 +35,7 @@ mod cleaning;
 mod closes;
 mod ledger;
 
-/// The first look follows a close by a moment, in which other closes follow the first.
+/// The first check follows a close by a moment, in which other closes follow the first.
 const FIRST_LOOK: Duration = Duration::from_millis(500);
 const SLOWEST_LOOK: Duration = Duration::from_secs(60);
 
@@ -57,7 +57,7 @@ pub(crate) struct Source {
     pub metrics: Metrics,
 }
 
-/// Cleans for ever.
+/// Cleans, forever.
 pub(crate) async fn clean(source: Source) -> Infallible {
     let mut cleaner = Cleaner {
         source,
@@ -75,7 +75,7 @@ pub(crate) async fn clean(source: Source) -> Infallible {
 }
 
 enum Event {
-    /// The mode is another one.
+    /// The mode changed.
     Left,
     /// These are handed out.
     Allocated(Vec<Held>),
@@ -83,7 +83,7 @@ enum Event {
     Closed,
     /// Another kubelet came up.
     Kubelet,
-    /// It is time to look.
+    /// It is time to check.
     Due,
 }
 
@@ -110,7 +110,7 @@ impl Cleaner {
         loop {
             tokio::select! {
                 () = reached(&mut self.source.mode, |mode| mode == Mode::Region) => return,
-                // What is given in other modes is none of ours.
+                // What is given in other modes is of no concern here.
                 Some(_) = self.source.allocated.recv() => {}
             }
         }
@@ -248,7 +248,7 @@ impl Cleaner {
         (!ports.is_empty()).then_some(ports)
     }
 
-    /// Watches the ports that are in use, if any. That it does not work is no harm: closes are only a hint.
+    /// Watches the ports that are in use, if any. A failure does no harm: closes are only a hint.
     fn watch_ports(&mut self) {
         if self.closes.is_none() && self.ledger.is_empty() {
             return;

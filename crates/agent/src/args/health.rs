@@ -11,12 +11,13 @@ use crate::node::health::Cause;
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Health")]
 pub(crate) struct HealthArgs {
-    /// How often temperatures, errors and power states are looked at, of which the kernel reports no
-    /// change; none leaves it at the scans.
+    /// Interval of checks of temperatures, errors and power states, whose changes the kernel does not
+    /// report; none leaves it at the scans.
     #[arg(long, default_value = "30s", value_parser = super::parse_optional, value_name = "TIME")]
     pub health_interval: OrNone<Duration>,
 
-    /// What makes a device unhealthy, beside what leaves no choice. The rest is told in metrics and events.
+    /// Conditions that make a device unhealthy, beside those that leave no choice. Metrics and Events report
+    /// the rest.
     #[arg(
         long,
         default_value = "fatal-errors,port-errors,power-off,temperature",
@@ -26,12 +27,12 @@ pub(crate) struct HealthArgs {
     )]
     pub unhealthy_on: Vec<Cause>,
 
-    /// Degrees Celsius from which on a card is too hot, if not those from which on it throttles its functions
-    /// the most.
+    /// Temperature from which a card is too hot, instead of the one from which it throttles its functions the
+    /// most.
     #[arg(long, value_parser = clap::value_parser!(u8).range(1..=127), value_name = "CELSIUS")]
     pub temperature_limit: Option<u8>,
 
-    /// How many degrees a card must cool below a limit to be well again.
+    /// Degrees that a card must cool below a limit to be healthy again.
     #[arg(
         long,
         default_value_t = 5,
@@ -40,7 +41,8 @@ pub(crate) struct HealthArgs {
     )]
     pub temperature_hysteresis: u8,
 
-    /// How long the devices of a card that vanished stay listed, as unhealthy; none withdraws them at once.
+    /// Time for which the devices of a card that vanished stay listed, as unhealthy; none withdraws them at
+    /// once.
     #[arg(long, default_value = "10m", value_parser = super::parse_optional, value_name = "TIME")]
     pub keep_vanished: OrNone<Duration>,
 }

@@ -12,7 +12,7 @@ use crate::plugin::handout::Programming;
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Region mode")]
 pub(crate) struct RegionArgs {
-    /// What has a region programmed before a container starts.
+    /// Mechanism that has a region programmed before a container starts.
     #[arg(long, default_value = "cdi", value_enum, value_name = "HOW")]
     pub programming: Programming,
 
@@ -20,15 +20,15 @@ pub(crate) struct RegionArgs {
     #[arg(long, default_value = "/var/run/cdi", value_name = "DIR")]
     pub cdi_dir: PathBuf,
 
-    /// The hook's program, as the host knows it.
+    /// Path of the hook's program on the host.
     #[arg(long, default_value = "/opt/intel/fpga-sw/fpga-hook", value_name = "FILE")]
     pub hook_path: PathBuf,
 
-    /// How long the hook waits for cards that others program.
+    /// Time for which the hook waits for a card that others are programming.
     #[arg(long, default_value = "30s", value_parser = fpga::duration::parse_interval, value_name = "TIME")]
     pub hook_timeout: Duration,
 
-    /// Where the hook finds the bitstreams, if not where it looks by itself.
+    /// Directory of the bitstreams, if not the hook's default.
     #[arg(long, value_name = "DIR")]
     pub store: Option<PathBuf>,
 
@@ -36,7 +36,7 @@ pub(crate) struct RegionArgs {
     #[arg(long, value_name = "ARG", allow_hyphen_values = true)]
     pub hook_arg: Vec<String>,
 
-    /// File that tells the hook which functions each namespace may have programmed, kept in line with the
+    /// File that says which functions each namespace may have programmed, kept in line with the
     /// AcceleratorFunction objects when there is an API server; none leaves it alone.
     #[arg(long, default_value = fpga::grants::DEFAULT_PATH, value_name = "FILE")]
     pub grants_file: OrNone<PathBuf>,
@@ -45,12 +45,12 @@ pub(crate) struct RegionArgs {
     #[arg(long)]
     pub allow_any: bool,
 
-    /// Directory in which the hook leaves the result of each run, which are counted and removed; none leaves
-    /// them uncounted.
+    /// Directory in which the hook leaves the result of each run, to be counted and removed; none leaves them
+    /// uncounted.
     #[arg(long, default_value = fpga::records::DEFAULT_DIRECTORY, value_name = "DIR")]
     pub hook_results: OrNone<PathBuf>,
 
-    /// The kubelet's socket that tells which pod holds which device; none switches off the cleaning of
+    /// Socket at which the kubelet says which pod holds which device; none switches off the cleaning of
     /// regions that a pod has left.
     #[arg(
         long,

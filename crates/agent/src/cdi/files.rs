@@ -38,7 +38,7 @@ pub(super) fn is_ours(name: &str) -> bool {
 
 /// The files in `directory` that are not to be there: our specs of devices that are not `wanted`, what an
 /// interrupted write left, and Intel's specs of devices that are wanted, because a device that two files
-/// define is none.
+/// define is invalid.
 pub(super) fn stale(directory: &Path, wanted: impl Fn(&str) -> bool) -> Vec<PathBuf> {
     let is_stale = |name: &str| match parse(name) {
         Some((device, OURS)) => !wanted(device),

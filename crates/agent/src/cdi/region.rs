@@ -21,7 +21,7 @@ const VERSION: &str = "0.5.0";
 const SUBCOMMAND: &str = "oci-hook";
 /// Stages of a container's life at which the hook runs, as the OCI runtime specification calls them.
 const STAGES: [&str; 2] = ["createRuntime", "poststop"];
-/// What a hook may take beyond the time that it waits for cards: a programming that began is not cut
+/// What a hook may take beyond the time that it waits for cards: programming that began is not cut
 /// short.
 const PROGRAMMING: Duration = Duration::from_secs(10);
 

@@ -56,8 +56,8 @@ fn devices(r: &mut Registry, state: &State) {
             set(&unhealthy, &labels, 1.0);
         }
     }
-    r.register("devices", "Devices that the kubelet is told of, by their state", devices);
-    let help = "1 for each device that is unhealthy, with the worst of why";
+    r.register("devices", "Devices in the lists that the kubelet gets, by state", devices);
+    let help = "1 for each device that is unhealthy, with the worst reason";
     r.register("device_unhealthy", help, unhealthy);
 }
 
@@ -90,13 +90,13 @@ fn cards(r: &mut Registry, cards: &[Checked]) {
             set(&power, &[("card", address)], watts(microwatts));
         }
     }
-    r.register("card_info", "1 for each card, with what it is", info);
+    r.register("card_info", "1 for each card, with its model and driver", info);
     let celsius = || Unit::Other("celsius".to_owned());
-    let help = "Temperature of a card when it was last looked at";
+    let help = "Temperature of a card at the last check";
     r.register_with_unit("card_temperature", help, celsius(), temperature);
-    let help = "Temperatures from which on a card throttles its functions: to half, and to a tenth";
+    let help = "Temperatures from which a card throttles its functions: to half, and to a tenth";
     r.register_with_unit("card_temperature_threshold", help, celsius(), limit);
-    let help = "Power that a card took when it was last looked at";
+    let help = "Power that a card took at the last check";
     r.register_with_unit("card_power", help, Unit::Other("watts".to_owned()), power);
 }
 

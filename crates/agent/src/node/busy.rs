@@ -1,5 +1,5 @@
 //! Which of the ports that read as busy stay so: the kernel answers the same while a region is being
-//! programmed and after a programming that failed.
+//! programmed and after programming failed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -8,10 +8,10 @@ use fpga::board::{Board, Function, Inventory, Port};
 use fpga::program::is_programming;
 use fpga::root::Root;
 
-/// How long a port must be seen busy without being programmed to be taken for disabled: a programming may
-/// end between the two looks that tell the one and the other.
+/// How long a port must be seen busy without being programmed to be taken for disabled: programming may
+/// end between the two checks.
 const GRACE: Duration = Duration::from_millis(500);
-/// The longest time between two looks at a region that is being programmed, in case its end goes unseen.
+/// The longest time between two checks of a region that is being programmed, in case its end goes unseen.
 const SLOWEST: Duration = Duration::from_secs(30);
 
 /// The busy ports by name.
@@ -65,7 +65,7 @@ impl Busy {
         disabled.map(|(port, _)| port.clone()).collect()
     }
 
-    /// When to look again though nothing is reported; `None` when everything is decided. The longer a
+    /// When to check again even if nothing is reported; `None` when everything is decided. The longer
     /// programming takes, the less often.
     pub(super) fn look_again(&self) -> Option<Duration> {
         let wait = |state: &State| match state {

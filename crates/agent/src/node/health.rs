@@ -15,7 +15,7 @@ use fpga::id::PciAddress;
 use fpga::scan::{PortVitals, PowerState, Vitals};
 
 /// Why a device is unhealthy, or what is wrong with a card without making anything unhealthy. The worst
-/// comes first: a device that has several is told of by the first.
+/// comes first: a device that has several shows the first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Reason {
     /// The card left the bus, or lost its driver.
@@ -52,14 +52,14 @@ pub(crate) struct Condition {
     pub reason: Reason,
     /// True when devices of it must not be given to anybody.
     pub unhealthy: bool,
-    /// In one line. It holds no measured value, since it would be another condition at each look.
+    /// In one line. It holds no measured value, since each check would make a different condition.
     pub message: String,
 }
 
 /// What the operator wants to be unhealthy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Policy {
-    /// What makes a device unhealthy; the rest is told only.
+    /// What makes a device unhealthy; the rest is only reported.
     pub unhealthy_on: Vec<Cause>,
     /// From which temperature on a card is too hot, in thousandths of a degree; `None` for the one from
     /// which on it throttles its functions the most.
@@ -85,7 +85,7 @@ pub(crate) enum Cause {
     Throttling,
 }
 
-/// Judges cards, one look after the other.
+/// Judges cards, check after check.
 #[derive(Debug)]
 pub(crate) struct Judge {
     policy: Policy,

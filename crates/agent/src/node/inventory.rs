@@ -21,7 +21,7 @@ use crate::node::health::{Condition, Judge};
 /// Wait after a watch that failed, which may be for want of memory and pass.
 const AFTER_ERROR: Duration = Duration::from_secs(1);
 
-/// The longest time between two looks at what makes a device unhealthy: who clears an error wants the
+/// The longest time between two checks of what makes a device unhealthy: whoever clears an error wants the
 /// device back.
 const WHILE_ILL: Duration = Duration::from_secs(5);
 
@@ -29,7 +29,7 @@ const WHILE_ILL: Duration = Duration::from_secs(5);
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Snapshot {
     pub inventory: Inventory,
-    /// Names of the ports that are out of use since a programming that failed.
+    /// Names of the ports that are out of use since programming failed.
     pub disabled: BTreeSet<String>,
     /// What is wrong with cards and ports.
     pub conditions: Vec<Condition>,
@@ -61,7 +61,7 @@ pub(crate) struct Checked {
     pub vitals: Vitals,
 }
 
-/// The longest times between two looks at the node, when nothing is reported.
+/// The longest times between two checks of the node, when nothing is reported.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Looks {
     /// Scans, in case a report is missing.
@@ -74,7 +74,7 @@ pub(crate) struct Looks {
 /// Starts scanning. The value is `None` until the first scan is done, and changes when the node does;
 /// the thread ends some time after the last receiver is gone.
 ///
-/// The node is scanned when the kernel reports a change, and otherwise looked at as `looks` says. Each time,
+/// The node is scanned when the kernel reports a change, and otherwise checked as `looks` says. Each time,
 /// `report` gets what was done.
 ///
 /// # Errors
@@ -135,10 +135,10 @@ impl<F: Fn(Done)> Follower<F> {
         }
     }
 
-    /// Waits for a change until `scan_at`, or until it is time to look how the cards are.
+    /// Waits for a change until `scan_at`, or until it is time to check the cards.
     fn changed(&mut self, found: &Snapshot, scan_at: Instant) -> bool {
         let rest = scan_at.saturating_duration_since(Instant::now());
-        // Where there is no card there is nothing to look at.
+        // Without cards there is nothing to check.
         let health = self.looks.health.filter(|_| !found.inventory.boards.is_empty());
         let is_ill = found.conditions.iter().any(|condition| condition.unhealthy);
         let health = health.map(|health| if is_ill { health.min(WHILE_ILL) } else { health });

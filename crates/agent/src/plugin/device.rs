@@ -1,4 +1,4 @@
-//! What the kubelet is told of: one [`Device`] for each thing that a container can be given.
+//! What the kubelet gets to know: one [`Device`] for each thing that a container can be given.
 
 use std::collections::BTreeMap;
 

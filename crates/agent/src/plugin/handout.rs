@@ -1,4 +1,4 @@
-//! What only region mode needs: who programs a region, and what is done when it is handed out.
+//! What only region mode needs: what programs a region, and what is done when it is handed out.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -36,7 +36,7 @@ pub(crate) struct RegionConfig {
     pub hook: Hook,
     /// The file of grants that is kept, if one is.
     pub grants_file: Option<PathBuf>,
-    /// Whether the hook is told to mind no grants.
+    /// Whether the hook ignores the grants.
     pub allow_any: bool,
     /// Where the hook's results are, if they are to be counted.
     pub hook_results: Option<PathBuf>,
@@ -92,7 +92,7 @@ impl Handout {
         self.bound_nodes.as_deref()
     }
 
-    /// There are these devices now. To be awaited before the kubelet is told of them.
+    /// There are these devices now. To be awaited before the kubelet learns of them.
     pub(crate) async fn offer(&self, mode: Mode, devices: Vec<Device>) {
         let specs = self.specs.clone();
         let needed = mode == Mode::Region && self.programming == Programming::Cdi;

@@ -1,5 +1,5 @@
 //! One resource's life: its socket, its server, its registration. Each resource has its own, and
-//! nothing in it waits for another one.
+//! none waits for another.
 
 use std::convert::Infallible;
 use std::io;
@@ -54,7 +54,7 @@ pub(crate) struct Resource {
     pub seen: watch::Receiver<Seen>,
     /// What to offer, and when to end.
     pub target: watch::Receiver<Target>,
-    /// Where progress is told.
+    /// Where progress is shown.
     pub status: Status,
     /// Where it is counted.
     pub metrics: Metrics,
@@ -103,7 +103,7 @@ struct Registration {
     at: Instant,
     /// Which kubelet: [`Seen::kubelet`] at that time.
     kubelet: u64,
-    /// [`Streams::opened`] before it, so that the kubelet's stream is told from earlier ones.
+    /// [`Streams::opened`] before it, which tells the kubelet's stream from earlier ones.
     opened: u64,
 }
 
@@ -137,7 +137,7 @@ impl Life {
         }
     }
 
-    /// Keeps the socket bound and the resource registered, for ever.
+    /// Keeps the socket bound and the resource registered, forever.
     async fn keep(&mut self) -> Infallible {
         if let Some(reason) = self.cannot_ever() {
             self.report(reason);

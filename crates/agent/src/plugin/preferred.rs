@@ -31,7 +31,7 @@ pub(crate) struct Request<'a> {
 /// A request that no answer can meet.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum BadRequest {
-    /// A required id that is none of the resource's devices.
+    /// A required id that the resource does not have.
     #[error("unknown device {0}")]
     Unknown(String),
     /// A required device that is not among the available ones.

@@ -26,7 +26,7 @@ impl Closes {
     /// Nothing is watched yet.
     ///
     /// # Errors
-    /// When inotify is not to be had, or a thread.
+    /// When inotify or a thread is unavailable.
     pub(super) fn new() -> io::Result<Self> {
         let inotify = Arc::new(Inotify::init(InitFlags::IN_CLOEXEC)?);
         let noticed = Arc::new(Notify::new());
@@ -71,7 +71,7 @@ impl Closes {
 fn follow(inotify: &Inotify, noticed: &Notify) {
     loop {
         match inotify.read_events() {
-            // A watch that is taken away is told of, too.
+            // The removal of a watch is reported, too.
             Ok(events) => {
                 if events.iter().any(|event| !event.mask.contains(AddWatchFlags::IN_IGNORED)) {
                     noticed.notify_one();

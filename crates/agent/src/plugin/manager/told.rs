@@ -1,4 +1,4 @@
-//! What an operator is told of: in the log, and as Events of the node.
+//! What an operator gets to know, in the log and as Events of the node.
 
 use std::collections::BTreeSet;
 
