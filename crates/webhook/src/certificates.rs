@@ -2,7 +2,7 @@
 //!
 //! By default the webhook makes it itself. Every certificate has a CA of its own, whose key is forgotten at
 //! once: nothing that is stored can sign another certificate. The certificate, its key and its CA are in a
-//! Secret that every replica follows and serves from. Whoever holds the lease renews it ([`plan`]): the
+//! Secret that every replica follows and serves from. Whoever holds the lease renews it (`plan`): the
 //! next CA goes into the configuration's `caBundle` beside the current one before any replica serves the next
 //! certificate, and the previous CA stays there until every replica has left its certificate.
 //!
