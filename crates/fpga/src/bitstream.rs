@@ -51,6 +51,7 @@ pub use payload::Payload;
 use inflate::Inflated;
 
 use crate::id::{AfuId, AocxHash, InterfaceId};
+use crate::ledger::{Digest, FileIdentity};
 
 /// An open bitstream file whose description was read and found well-formed.
 #[derive(Debug)]
@@ -119,6 +120,24 @@ impl Bitstream {
     #[must_use]
     pub fn file_len(&self) -> u64 {
         self.file.size
+    }
+
+    /// The digest of the file, which tells it from all other images. Reads it to its end.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn digest(&self) -> Result<Digest, Error> {
+        Digest::of(self.file()).map_err(|cause| Error::Open { path: self.path.clone(), cause })
+    }
+
+    /// What tells without reading the file that it has not changed.
+    ///
+    /// # Errors
+    /// Its status cannot be had.
+    pub fn identity(&self) -> Result<FileIdentity, Error> {
+        let status = self.file().metadata();
+        let fail = |cause| Error::Open { path: self.path.clone(), cause };
+        Ok(FileIdentity::of(&status.map_err(fail)?))
     }
 
     /// Everything that the file says about itself, usable or not.

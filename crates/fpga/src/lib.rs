@@ -12,12 +12,14 @@
 pub mod bitstream;
 pub mod board;
 pub mod catalog;
+pub mod deadline;
 pub mod driver;
 pub mod duration;
 pub mod errors;
 pub mod files;
 pub mod grants;
 pub mod id;
+pub mod ledger;
 pub mod names;
 pub mod program;
 pub mod records;

@@ -25,12 +25,14 @@
 //!   leaves it free ([`CardLock`]).
 //! - Nothing is touched before the image is known to fit and the port to be unused.
 //! - Success means that the region was seen to show the image's function.
+//! - Whose the region is and what is in it is noted in the [`crate::ledger`] before it is touched and when it is
+//!   ready. Only there an image is known to be loaded already.
 //! - After a programming that failed the in-tree driver keeps the region disabled until the driver is
 //!   bound again, and a later success does not cure that: `fme_pr` leaves the port's count of
 //!   disablings at one. That state is found, named and cured by [`recover`].
 
 mod activity;
-
+mod book;
 mod claim;
 mod clock;
 mod error;
@@ -49,11 +51,12 @@ mod target;
 use std::time::Duration;
 
 pub use activity::is_programming;
+pub use book::For;
 pub use error::{Cause, Error, Problem};
 pub use holder::{Holder, users};
 pub use image::{Image, UserClock};
 pub use lock::{CardLock, LockError};
-pub use outcome::{Action, Outcome, Progress, Step, Warning};
+pub use outcome::{Action, Cleaned, Outcome, Progress, Step, Warning};
 pub use ports::{PortOptions, assign, release, reset};
 pub use procedure::program;
 pub use recover::{Method, RecoverOptions, Recovered, recover};
@@ -66,14 +69,15 @@ use crate::id::AfuId;
 pub const LOCK_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// How to program.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Options {
     /// The function that is asked for; an image with another is refused. `None` takes the image's.
     pub function: Option<AfuId>,
-    /// How long to wait for the card's lock.
-    pub lock_timeout: Duration,
-    /// Program though the function is loaded already. OpenCL images of a board may all show the same
-    /// function, so for one of them that it is shown does not say that it is this image.
+    /// For whom. An owner's region that was prepared already is left as it is.
+    pub purpose: For,
+    /// How long to wait in all: for who holds the region, for the card's lock, and for who programs without it.
+    pub timeout: Duration,
+    /// Program even if the image is loaded already.
     pub reprogram: bool,
     /// Program though the port is in use. Its users lose what they run.
     pub ignore_users: bool,
@@ -87,7 +91,8 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             function: None,
-            lock_timeout: LOCK_TIMEOUT,
+            purpose: For::Nobody,
+            timeout: LOCK_TIMEOUT,
             reprogram: false,
             ignore_users: false,
             clean: false,

@@ -1,9 +1,11 @@
-//! Where the kernel's `sys/` and `dev/` trees are: the only file that spells those paths.
+//! Where the kernel's `sys/` and `dev/` trees are: the only file that spells those paths. The ledger of what is in
+//! the regions goes with the trees that show them.
 
 use std::path::{Path, PathBuf};
 
 use crate::board::DeviceNumber;
 use crate::id::PciAddress;
+use crate::ledger::{self, Ledger};
 
 /// The two trees of a node. [`Root::host`] is the machine itself; [`Root::at`] is a directory that
 /// holds `sys/` and `dev/`, such as the emulator's.
@@ -11,6 +13,7 @@ use crate::id::PciAddress;
 pub struct Root {
     sys: PathBuf,
     dev: PathBuf,
+    ledger: Ledger,
 }
 
 impl Root {
@@ -20,16 +23,31 @@ impl Root {
         Self::at("/")
     }
 
-    /// The trees below `dir`: `dir/sys` and `dir/dev`.
+    /// The trees below `dir`: `dir/sys` and `dir/dev`, and the ledger in its place below `dir`.
     #[must_use]
     pub fn at(dir: impl AsRef<Path>) -> Self {
-        Self::new(dir.as_ref().join("sys"), dir.as_ref().join("dev"))
+        let dir = dir.as_ref();
+        let ledger = dir.join(ledger::DEFAULT_DIRECTORY.trim_start_matches('/'));
+        Self::new(dir.join("sys"), dir.join("dev")).with_ledger(ledger)
     }
 
     /// Trees at unrelated places, as in a container that has the node's `/dev` at `/host/dev`.
     #[must_use]
     pub fn new(sys: impl Into<PathBuf>, dev: impl Into<PathBuf>) -> Self {
-        Self { sys: sys.into(), dev: dev.into() }
+        let ledger = Ledger::at(ledger::DEFAULT_DIRECTORY);
+        Self { sys: sys.into(), dev: dev.into(), ledger }
+    }
+
+    /// The same trees with the ledger in `directory`.
+    #[must_use]
+    pub fn with_ledger(self, directory: impl Into<PathBuf>) -> Self {
+        Self { ledger: Ledger::at(directory), ..self }
+    }
+
+    /// What is known of the regions on these trees.
+    #[must_use]
+    pub fn ledger(&self) -> &Ledger {
+        &self.ledger
     }
 
     /// The sysfs tree.
@@ -129,6 +147,7 @@ mod tests {
     fn the_host_is_the_kernels_own_tree() {
         let host = Root::host();
         assert_eq!((host.sys(), host.dev()), (Path::new("/sys"), Path::new("/dev")));
+        assert_eq!(host.ledger(), Root::new("/sys", "/host/dev").ledger());
         assert!(host.is_kernel());
         assert_eq!(host.dfl_class(), Path::new("/sys/class/fpga_region"));
         assert_eq!(host.opae_class(), Path::new("/sys/class/fpga"));
@@ -139,7 +158,8 @@ mod tests {
         let root = Root::at("/t");
         assert_eq!((root.sys(), root.dev()), (Path::new("/t/sys"), Path::new("/t/dev")));
         assert!(!root.is_kernel());
-        assert_eq!(root, Root::new("/t/sys", "/t/dev"));
+        assert_eq!(root.ledger().directory(), Path::new("/t/run/kube-fpga/ledger"));
+        assert_eq!(root, Root::new("/t/sys", "/t/dev").with_ledger("/t/run/kube-fpga/ledger"));
     }
 
     #[test]

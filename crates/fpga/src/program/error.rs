@@ -9,9 +9,11 @@ use nix::errno::Errno;
 use super::holder::{self, Holder};
 use super::lock::LockError;
 use super::target::{Card, Target};
+use crate::bitstream;
 use crate::board::Function;
 use crate::driver;
 use crate::id::{AfuId, InterfaceId};
+use crate::ledger::{self, Owner};
 use crate::sysfs::AttrError;
 
 /// A procedure that did not end as asked.
@@ -29,7 +31,7 @@ pub enum Cause {
     Incompatible,
     /// Somebody else programs the card. Nothing was touched.
     Locked,
-    /// Somebody uses the port. Nothing was touched.
+    /// Somebody uses the port or holds the region. Nothing was touched.
     InUse,
     /// The region is disabled since a programming that failed, until the driver is bound again.
     Disabled,
@@ -75,6 +77,15 @@ pub enum Problem {
     /// The port is in use.
     #[error("the port is in use by {}", holder::or_unknown(.0))]
     InUse(Vec<Holder>),
+    /// Somebody holds the region, whether they use it at the moment or not.
+    #[error("the region is held by {0}")]
+    Held(Owner),
+    /// What is done cannot be noted.
+    #[error(transparent)]
+    Ledger(#[from] ledger::Error),
+    /// The image's file cannot be read.
+    #[error(transparent)]
+    Image(#[from] bitstream::Error),
     /// The card has virtual functions, which would go.
     #[error("{0} virtual functions are enabled on the card and would be lost")]
     VirtualFunctions(u32),
@@ -185,7 +196,9 @@ impl Error {
             Problem::Lock(LockError::Io { cause, .. }) | Problem::System { error: cause, .. } => {
                 of_errno(crate::sysfs::errno(cause))
             }
-            Problem::InUse(_) | Problem::VirtualFunctions(_) => Cause::InUse,
+            Problem::InUse(_) | Problem::Held(_) | Problem::VirtualFunctions(_) => Cause::InUse,
+            Problem::Ledger(error) => of_errno(crate::sysfs::errno(&error.cause)),
+            Problem::Image(_) => Cause::Other,
             Problem::Disabled | Problem::Failed { is_disabled: true, .. } => Cause::Disabled,
             Problem::NoDriver | Problem::NotBack { .. } => Cause::Gone,
             Problem::Driver(error) => of_driver(error),

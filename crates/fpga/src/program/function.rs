@@ -6,6 +6,7 @@ use super::error::Problem;
 use super::manager::Manager;
 use super::target::Target;
 use crate::board::{Function, FunctionError};
+use crate::deadline::Deadline;
 use crate::sysfs::{self, AttrError};
 
 /// How long a port must be seen disabled without a reason to be taken for one that stays so: the reason
@@ -37,8 +38,7 @@ pub(super) fn read(target: &Target) -> Result<Function, Problem> {
 
 /// As [`read`], but waits until nobody programs the region. With the card's lock held, who does is
 /// another program that knows nothing of the lock.
-pub(super) fn settled(target: &Target, timeout: Duration) -> Result<Function, Problem> {
-    let start = Instant::now();
+pub(super) fn settled(target: &Target, deadline: Deadline) -> Result<Function, Problem> {
     let mut unexplained: Option<Instant> = None;
     loop {
         let function = read(target)?;
@@ -47,7 +47,7 @@ pub(super) fn settled(target: &Target, timeout: Duration) -> Result<Function, Pr
         }
         if Manager::of(&target.card)?.explains_busy() {
             unexplained = None;
-            if start.elapsed() >= timeout {
+            if deadline.left().is_zero() {
                 return Err(Problem::Foreign { path: target.card.fme.node.clone() });
             }
         } else if unexplained.get_or_insert_with(Instant::now).elapsed() >= GRACE {

@@ -18,6 +18,8 @@ pub struct Image<'a> {
     pub payload: &'a [u8],
     /// The clock that the function asks for.
     pub user_clock: Option<UserClock>,
+    /// The file that it comes from. Without one it is never known to be loaded already.
+    pub bitstream: Option<&'a Bitstream>,
 }
 
 /// The two frequencies of the clock that a function asks for; at least one is given.
@@ -34,7 +36,7 @@ impl<'a> Image<'a> {
     ///
     /// # Errors
     /// An id is missing from the file or malformed.
-    pub fn new(bitstream: &Bitstream, payload: &'a Payload) -> Result<Self, bitstream::Error> {
+    pub fn new(bitstream: &'a Bitstream, payload: &'a Payload) -> Result<Self, bitstream::Error> {
         let metadata = bitstream.contents().metadata();
         Ok(Self {
             name: bitstream.path().display().to_string(),
@@ -42,6 +44,7 @@ impl<'a> Image<'a> {
             afu_id: bitstream.afu_id()?,
             payload,
             user_clock: UserClock::new(metadata.clock_high.clone(), metadata.clock_low.clone()),
+            bitstream: Some(bitstream),
         })
     }
 }

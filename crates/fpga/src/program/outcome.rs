@@ -8,7 +8,7 @@ use nix::errno::Errno;
 use super::holder::Holder;
 use super::image::UserClock;
 use crate::board::Function;
-use crate::id::AfuId;
+use crate::ledger;
 
 /// A programming that ended as asked.
 #[derive(Debug, Clone, PartialEq)]
@@ -18,7 +18,7 @@ pub struct Outcome {
     /// What the region held before.
     pub before: Function,
     /// What it holds now; after a dry run, what it would hold.
-    pub after: AfuId,
+    pub after: Function,
     /// What the caller should know.
     pub warnings: Vec<Warning>,
 }
@@ -26,8 +26,12 @@ pub struct Outcome {
 /// What was done to a region.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Action {
-    /// Nothing: it held the function already.
+    /// It held the image already, and was only reset if that was asked for.
     AlreadyLoaded,
+    /// Nothing: it was prepared for this owner before.
+    AlreadyPrepared,
+    /// Nothing: it is not the region of the owner who has ended.
+    NotOwned,
     /// It was programmed.
     Programmed {
         /// How long the driver took.
@@ -35,6 +39,15 @@ pub enum Action {
     },
     /// Everything was checked; the rest was left out, as asked.
     DryRun,
+}
+
+/// How a cleaning ended.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Cleaned {
+    /// The port was reset.
+    Done(Vec<Warning>),
+    /// Nothing was touched: it is not the region of the owner who has ended.
+    NotOwned,
 }
 
 /// Something that does not stop a procedure but that its caller should know.
@@ -66,6 +79,11 @@ pub enum Warning {
     NotReset,
     /// The port was given back, but no driver took it.
     NoDriver,
+    /// What was known of the region cannot be read, so it is taken for unknown.
+    Ledger {
+        /// Which entry, and why not.
+        trouble: String,
+    },
     /// Virtual functions went with the driver and were not enabled again.
     VirtualFunctionsLost(u32),
 }
@@ -107,6 +125,12 @@ impl Progress for () {
 impl<F: FnMut(Step<'_>)> Progress for F {
     fn step(&mut self, step: Step<'_>) {
         self(step);
+    }
+}
+
+impl From<ledger::Error> for Warning {
+    fn from(error: ledger::Error) -> Self {
+        Self::Ledger { trouble: error.to_string() }
     }
 }
 
@@ -153,6 +177,7 @@ impl fmt::Display for Warning {
             Self::TakenFromUsers(users) => {
                 write!(f, "the port is in use by {}", super::holder::or_unknown(users))
             }
+            Self::Ledger { trouble } => f.write_str(trouble),
             Self::NotReset => {
                 f.write_str("the port was not reset: another process has it exclusively")
             }

@@ -2,45 +2,59 @@
 
 use std::time::Duration;
 
+use super::book::{Book, For};
 use super::claim::{Claim, Users};
 use super::error::{Context, Error, Problem};
 use super::lock::CardLock;
-use super::outcome::{Progress, Step, Warning};
+use super::outcome::{Cleaned, Progress, Step, Warning};
 use super::target::{Card, Target};
-use super::{procedure, registers};
+use super::{book, function, registers};
 use crate::board::Function;
+use crate::deadline::Deadline;
 use crate::driver::Fme;
 use crate::root::Root;
 use crate::scan::scan;
 
 /// What all verbs take.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PortOptions {
-    /// How long to wait for the card's lock.
-    pub lock_timeout: Duration,
+    /// For whom.
+    pub purpose: For,
+    /// How long to wait in all: for who holds the region, and for the card's lock.
+    pub timeout: Duration,
     /// Go on though the port is in use.
     pub ignore_users: bool,
 }
 
-/// Clears a port's errors and resets it with its function. What runs there is lost.
+/// Clears a port's errors and resets it with its function. What runs there is lost; what is loaded stays.
 ///
 /// # Errors
-/// The port is in use, the card stays locked, or the driver refuses.
+/// The region is held by somebody else, the port is in use, the card stays locked, or the driver refuses.
 pub fn reset(
     target: &Target,
     options: &PortOptions,
     progress: &mut dyn Progress,
-) -> Result<Vec<Warning>, Error> {
+) -> Result<Cleaned, Error> {
     let run = |progress: &mut dyn Progress| -> Result<_, Problem> {
-        let _lock = procedure::lock(target, options.lock_timeout, progress)?;
+        let deadline = Deadline::after(options.timeout);
+        let Some(mut book) = Book::open(target, &options.purpose, deadline, progress)? else {
+            return Ok(Cleaned::NotOwned);
+        };
+        let mut warnings: Vec<_> = book.trouble.take().map(Warning::from).into_iter().collect();
         let users = if options.ignore_users { Users::Ignore } else { Users::Refuse };
         let claim = Claim::new(target, users)?;
-        let mut warnings = Vec::from_iter(claim.warning());
-        progress.step(Step::Clearing);
-        warnings.extend(registers::clear(target)?);
-        progress.step(Step::Resetting);
-        warnings.extend(claim.reset()?);
-        Ok(warnings)
+        warnings.extend(claim.warning());
+        let image = book.image(&function::read(target)?);
+        let mut clean = || -> Result<(), Problem> {
+            progress.step(Step::Clearing);
+            warnings.extend(registers::clear(target)?);
+            progress.step(Step::Resetting);
+            warnings.extend(claim.reset()?);
+            Ok(())
+        };
+        clean().inspect_err(|problem| book.failed(&options.purpose, problem))?;
+        book.done(&options.purpose, image)?;
+        Ok(Cleaned::Done(warnings))
     };
     run(progress).map_err(|problem| Context::target(target).error(problem))
 }
@@ -48,14 +62,17 @@ pub fn reset(
 /// Takes a port from the physical function, so that a virtual one can have it.
 ///
 /// # Errors
-/// The port is in use, which the driver does not let anybody ignore, or released already.
+/// Somebody holds the region; the port is in use, which the driver does not let anybody ignore, or released already.
 pub fn release(
     target: &Target,
     lock_timeout: Duration,
     progress: &mut dyn Progress,
 ) -> Result<(), Error> {
     let run = |progress: &mut dyn Progress| -> Result<_, Problem> {
-        let _lock = procedure::lock(target, lock_timeout, progress)?;
+        progress.step(Step::Locking);
+        let waiting = &mut |holder: Option<&_>| progress.step(Step::Waiting(holder));
+        let _lock = CardLock::acquire(&target.card.fme.node, lock_timeout, waiting)?;
+        book::refuse_held(target)?;
         let fme = Fme::open(&target.card.fme.node)?;
         // Dropped before the call: an open port cannot be released.
         drop(Claim::new(target, Users::Refuse)?);

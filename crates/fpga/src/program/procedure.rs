@@ -1,26 +1,27 @@
 //! The steps of a programming, in their order.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
+use super::book::Book;
 use super::claim::{self, Claim, Users};
 use super::error::{Context, Error, Problem};
 use super::image::Image;
-use super::lock::CardLock;
 use super::manager::Manager;
 use super::outcome::{Action, Outcome, Progress, Step, Warning};
 use super::registers::{self, FmeErrors};
 use super::target::Target;
 use super::{Options, clock, function};
 use crate::board::Function;
+use crate::deadline::Deadline;
 use crate::driver::{self, Fme};
 use crate::errors::Register;
 
 /// Programs `image` into the region behind `target`, and returns when the region shows its function.
 ///
 /// The steps: the image's ids are compared with the region's and with the function that was asked
-/// for; the card is locked; if the function is there already, that is all. Else the port must be
-/// unused, and is kept so; errors of earlier users are cleared; the driver takes the image; the
-/// function's id is read back; the port is reset.
+/// for; the card is locked, and the region is not somebody else's; if this very image is there already, that
+/// is all. Else the port must be unused, and is kept so; errors of earlier users are cleared; the driver takes
+/// the image; the function's id is read back; the port is reset.
 ///
 /// # Errors
 /// An [`Error`] with its [`super::Cause`]. With [`super::Cause::Disabled`] the in-tree driver has
@@ -35,9 +36,18 @@ pub fn program(
     let wanted = options.function.unwrap_or(image.afu_id);
     let mut context = Context::image(target, &image.name, wanted);
     check(target, image, options).map_err(|problem| context.error(problem))?;
-    let _lock = lock(target, options.lock_timeout, progress).map_err(|p| context.error(p))?;
-    let mut procedure = Procedure { target, image, options, progress, warnings: Vec::new() };
-    procedure.run(&mut context).map_err(|problem| context.error(problem))
+    let mut run = || -> Result<Outcome, Problem> {
+        let deadline = Deadline::after(options.timeout);
+        let Some(book) = Book::open(target, &options.purpose, deadline, progress)? else {
+            let function = function::read(target)?;
+            let (before, after) = (function.clone(), function);
+            return Ok(Outcome { action: Action::NotOwned, before, after, warnings: Vec::new() });
+        };
+        let mut procedure = Procedure { target, image, options, progress, book, warnings: Vec::new() };
+        procedure.run(deadline, &mut context)
+    };
+    let result = run();
+    result.map_err(|problem| context.error(problem))
 }
 
 /// What can be said before anything is touched.
@@ -57,48 +67,46 @@ fn check(target: &Target, image: &Image<'_>, options: &Options) -> Result<(), Pr
     }
 }
 
-/// Locks the card of `target`.
-pub(super) fn lock(
-    target: &Target,
-    timeout: Duration,
-    progress: &mut dyn Progress,
-) -> Result<CardLock, Problem> {
-    progress.step(Step::Locking);
-    let node = &target.card.fme.node;
-    Ok(CardLock::acquire(node, timeout, &mut |holder| progress.step(Step::Waiting(holder)))?)
-}
-
 struct Procedure<'a> {
     target: &'a Target,
     image: &'a Image<'a>,
     options: &'a Options,
     progress: &'a mut dyn Progress,
+    book: Book<'a>,
     warnings: Vec<Warning>,
 }
 
 impl Procedure<'_> {
-    fn run(&mut self, context: &mut Context) -> Result<Outcome, Problem> {
+    fn run(&mut self, deadline: Deadline, context: &mut Context) -> Result<Outcome, Problem> {
+        self.warnings.extend(self.book.trouble.take().map(Warning::from));
         self.progress.step(Step::Verifying);
-        let before = function::settled(self.target, self.options.lock_timeout)?;
+        let before = function::settled(self.target, deadline)?;
         context.found(before.clone());
-        let is_loaded = before == Function::Loaded { afu_id: self.image.afu_id };
         let action = match before {
             Function::Busy => return Err(Problem::Disabled),
             Function::Absent => return Err(Problem::NoDriver),
-            _ if is_loaded && !self.options.reprogram => self.keep()?,
+            _ if !self.options.reprogram && self.book.holds(self.image, &before)? => {
+                self.keep(&before)?
+            }
             _ if self.options.dry_run => self.rehearse()?,
             _ => self.load(context)?,
         };
         let warnings = std::mem::take(&mut self.warnings);
-        Ok(Outcome { action, before, after: self.image.afu_id, warnings })
+        let after = Function::Loaded { afu_id: self.image.afu_id };
+        Ok(Outcome { action, before, after, warnings })
     }
 
-    /// The function is there. For a new user it is cleaned all the same.
-    fn keep(&mut self) -> Result<Action, Problem> {
+    /// The image is there. For a new user it is cleaned all the same.
+    fn keep(&mut self, shown: &Function) -> Result<Action, Problem> {
+        if self.book.is_prepared_for(&self.options.purpose) {
+            return Ok(Action::AlreadyPrepared);
+        }
         if self.options.clean && !self.options.dry_run {
             let claim = self.claim()?;
-            self.clear()?;
-            self.reset(&claim)?;
+            let image = self.book.image(shown);
+            let cleaned = self.clear().and_then(|()| self.reset(&claim));
+            cleaned.inspect_err(|problem| self.book.failed(&self.options.purpose, problem))?;
+            self.book.done(&self.options.purpose, image)?;
         }
         Ok(Action::AlreadyLoaded)
     }
@@ -113,6 +121,21 @@ impl Procedure<'_> {
     fn load(&mut self, context: &mut Context) -> Result<Action, Problem> {
         let fme = Fme::open(&self.target.card.fme.node)?;
         let claim = self.claim()?;
+        let entry = self.image.entry()?;
+        self.book.begin(&self.options.purpose)?;
+        let loaded = self.load_claimed(&fme, &claim, context);
+        let action =
+            loaded.inspect_err(|problem| self.book.failed(&self.options.purpose, problem))?;
+        self.book.done(&self.options.purpose, entry)?;
+        Ok(action)
+    }
+
+    fn load_claimed(
+        &mut self,
+        fme: &Fme,
+        claim: &Claim,
+        context: &mut Context,
+    ) -> Result<Action, Problem> {
         self.clear()?;
         self.warnings.extend(clock::warning(self.target, self.image));
         let errors = FmeErrors::read(&self.target.card.fme);
@@ -135,7 +158,7 @@ impl Procedure<'_> {
             Function::Busy => return Err(Problem::Disabled),
             _ => return Err(Problem::Mismatch),
         }
-        self.reset(&claim)?;
+        self.reset(claim)?;
         Ok(Action::Programmed { time })
     }
 

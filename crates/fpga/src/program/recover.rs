@@ -6,6 +6,7 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use super::book;
 use super::claim::{Claim, Users};
 use super::error::{Context, Error, Problem};
 use super::lock::CardLock;
@@ -153,6 +154,9 @@ impl Recovery<'_> {
         // One without a driver has no user, and cannot be opened.
         for port in board.ports.iter().filter(|port| port.function != Function::Absent) {
             let target = Target::new(self.root, board, port);
+            if users == Users::Refuse {
+                book::refuse_held(&target)?;
+            }
             warnings.extend(Claim::new(&target, users)?.warning());
         }
         if vfs > 0 {

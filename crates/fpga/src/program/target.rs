@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::board::{Board, DeviceNumber, Driver, Inventory, Port};
 use crate::id::{InterfaceId, PciAddress};
+use crate::ledger::{Binding, Ledger};
 use crate::root::Root;
 use crate::scan::scan;
 
@@ -34,6 +35,8 @@ pub struct Target {
     pub is_reconfigurable: bool,
     /// The region's interface id, where the driver tells it.
     pub interface_id: Option<InterfaceId>,
+    /// Where what is known of the region is.
+    pub(super) ledger: Ledger,
 }
 
 /// A device: its node and its attributes.
@@ -81,7 +84,19 @@ impl Target {
             port_id: port.id,
             is_reconfigurable: port.region.is_some_and(|index| index < board.regions.len()),
             interface_id: board.interface_id(port),
+            ledger: root.ledger().clone(),
         }
+    }
+
+    /// What the ledger calls the region.
+    #[must_use]
+    pub fn slot(&self) -> String {
+        let PciAddress { domain, bus, device, function } = self.card.address;
+        format!("{domain:04x}-{bus:02x}-{device:02x}-{function:x}-slot{}", self.port_id)
+    }
+
+    pub(super) fn binding(&self) -> Binding {
+        Binding::of(&[&self.card.fme.dir, &self.port.dir])
     }
 }
 

@@ -7,10 +7,11 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use fpga::bitstream;
+use fpga::bitstream::{self, Bitstream};
 use fpga::id::{AfuId, InterfaceId};
+use fpga::ledger::Owner;
 use fpga::program::{
-    self, CardLock, Error, Image, Options, PortOptions, RecoverOptions, Step, Target, UserClock,
+    self, CardLock, Cleaned, Error, For, Image, Options, PortOptions, RecoverOptions, Step, Target, UserClock,
     Warning,
 };
 use fpga::root::Root;
@@ -37,6 +38,8 @@ pub(crate) struct Request {
     pub(crate) image: Sample,
     /// The function asked for; the image's when `None`.
     pub(crate) function: Option<String>,
+    /// For whom; nobody when `None`.
+    pub(crate) purpose: Option<Purpose>,
     pub(crate) lock_timeout_ms: u64,
     pub(crate) reprogram: bool,
     pub(crate) ignore_users: bool,
@@ -59,6 +62,25 @@ pub(crate) enum Verb {
     Foreign,
 }
 
+/// Whose the region is to be.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) enum Purpose {
+    /// The container of this id, with this process or none.
+    Owner(String, Option<u32>),
+    After(String),
+    Anybody,
+}
+
+impl Purpose {
+    fn purpose(self) -> For {
+        match self {
+            Self::Owner(id, pid) => For::Owner(Owner::container(id, pid)),
+            Self::After(id) => For::After(Owner::container(id, None)),
+            Self::Anybody => For::Anybody,
+        }
+    }
+}
+
 /// A bitstream.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Sample {
@@ -70,6 +92,8 @@ pub(crate) struct Sample {
     pub(crate) is_broken: bool,
     /// MHz.
     pub(crate) clock: Option<f64>,
+    /// A file, in the place of all of the above.
+    pub(crate) file: Option<PathBuf>,
 }
 
 impl Request {
@@ -85,8 +109,10 @@ impl Request {
                 size: 64 * 1024,
                 is_broken: false,
                 clock: None,
+                file: None,
             },
             function: None,
+            purpose: None,
             lock_timeout_ms: 30_000,
             reprogram: false,
             ignore_users: false,
@@ -242,12 +268,12 @@ fn warn(warnings: &[Warning]) {
 fn act(request: &Request) -> Result<String, Error> {
     let root = Root::at(&request.root);
     let inventory = scan(&root);
-    let lock_timeout = Duration::from_millis(request.lock_timeout_ms);
+    let timeout = Duration::from_millis(request.lock_timeout_ms);
     let ignore_users = request.ignore_users;
     if let Verb::Assign = request.verb {
         let card = program::Card::new(&root, &inventory.boards[0]);
         let port_id = request.device.parse().unwrap();
-        let warning = program::assign(&root, &card, port_id, lock_timeout, &mut step)?;
+        let warning = program::assign(&root, &card, port_id, timeout, &mut step)?;
         warn(warning.as_slice());
         return Ok(String::new());
     }
@@ -256,16 +282,20 @@ fn act(request: &Request) -> Result<String, Error> {
     match request.verb {
         Verb::Program => load(request, &target),
         Verb::Reset => {
-            let options = PortOptions { lock_timeout, ignore_users };
-            program::reset(&target, &options, &mut step).map(|warnings| {
-                warn(&warnings);
-                String::new()
+            let purpose = request.purpose.clone().map(Purpose::purpose).unwrap_or_default();
+            let options = PortOptions { purpose, timeout, ignore_users };
+            program::reset(&target, &options, &mut step).map(|cleaned| match cleaned {
+                Cleaned::Done(warnings) => {
+                    warn(&warnings);
+                    String::new()
+                }
+                Cleaned::NotOwned => "NotOwned".to_owned(),
             })
         }
-        Verb::Release => program::release(&target, lock_timeout, &mut step).map(|()| String::new()),
+        Verb::Release => program::release(&target, timeout, &mut step).map(|()| String::new()),
         Verb::Recover => {
             let options = RecoverOptions {
-                lock_timeout,
+                lock_timeout: timeout,
                 ignore_users,
                 timeout: Duration::from_secs(20),
                 ..RecoverOptions::default()
@@ -280,6 +310,11 @@ fn act(request: &Request) -> Result<String, Error> {
 
 fn load(request: &Request, target: &Target) -> Result<String, Error> {
     let sample = &request.image;
+    if let Some(path) = &sample.file {
+        let bitstream = Bitstream::open(path).unwrap();
+        let payload = bitstream.payload().unwrap();
+        return load_image(request, target, &Image::new(&bitstream, &payload).unwrap());
+    }
     let payload = payload(sample);
     let image = Image {
         name: "/srv/test.gbs".to_owned(),
@@ -287,16 +322,22 @@ fn load(request: &Request, target: &Target) -> Result<String, Error> {
         afu_id: sample.afu.parse().unwrap(),
         payload: &payload,
         user_clock: UserClock::new(sample.clock.map(bitstream::UserClock::Mhz), None),
+        bitstream: None,
     };
+    load_image(request, target, &image)
+}
+
+fn load_image(request: &Request, target: &Target, image: &Image<'_>) -> Result<String, Error> {
     let options = Options {
         function: request.function.as_ref().map(|id| id.parse::<AfuId>().unwrap()),
-        lock_timeout: Duration::from_millis(request.lock_timeout_ms),
+        purpose: request.purpose.clone().map(Purpose::purpose).unwrap_or_default(),
+        timeout: Duration::from_millis(request.lock_timeout_ms),
         reprogram: request.reprogram,
         ignore_users: request.ignore_users,
         clean: request.clean,
         dry_run: request.dry_run,
     };
-    let outcome = program::program(target, &image, &options, &mut step)?;
+    let outcome = program::program(target, image, &options, &mut step)?;
     warn(&outcome.warnings);
     let action = format!("{:?}", outcome.action);
     let action = action.split(' ').next().unwrap();

@@ -4,6 +4,7 @@
 mod emulator;
 mod failures;
 mod helper;
+mod ledger;
 mod lock;
 mod procedure;
 mod recovery;

@@ -46,36 +46,6 @@ fn a_region_gets_the_function_and_the_other_card_keeps_its_own() {
     assert_eq!(emulator.function("dfl-port.1"), before);
 }
 
-/// Upstream: TestProcess, "Already programmed".
-#[test]
-fn a_function_that_is_loaded_already_is_left_alone() {
-    let emulator = Emulator::start(TWO_CARDS);
-    // A programming would fail, so success says that there was none.
-    emulator.control(&Command::PrError { card: "near".into(), bits: 2 });
-    let report = run(&emulator, &request(&emulator, NLB3));
-    assert_eq!(report.one("done "), format!("AlreadyLoaded {NLB3}"));
-    assert_eq!(report.time("clearing errors"), None);
-    let again = Request { reprogram: true, ..request(&emulator, NLB3) };
-    assert!(run(&emulator, &again).one("error ").starts_with("Disabled "));
-}
-
-/// What the last user left must not be blamed on the next, even when nothing is programmed.
-#[test]
-fn a_loaded_function_is_cleaned_for_a_new_user() {
-    let emulator = Emulator::start(TWO_CARDS);
-    let errors = || emulator.attribute(PORT, "errors/errors");
-    emulator.control(&Command::PortError { card: "near".into(), port: 0, bits: 1 << 48 });
-    emulator.set_register(PORT, DESTINATION, 0xdead);
-    let report = run(&emulator, &Request { clean: true, ..request(&emulator, NLB3) });
-    assert_eq!(report.one("done "), format!("AlreadyLoaded {NLB3}"));
-    assert_eq!(
-        report.one("warning "),
-        "errors of an earlier user were cleared: page fault on a request of the function"
-    );
-    assert_eq!(emulator.register(PORT, DESTINATION), 0, "the last user's registers");
-    crate::emulator::eventually("the errors are cleared", || errors() == "0x0");
-}
-
 #[test]
 fn the_out_of_tree_driver_is_programmed_the_same() {
     let machine = TWO_CARDS.replace("kind =", "driver = \"opae\"\nkind =");

@@ -35,6 +35,7 @@ pub(super) fn target(root: &Root, number: DeviceNumber) -> Option<Target> {
         port_id: sysfs::read(&dir.join("id")).ok()??.parse().ok()?,
         is_reconfigurable: true,
         interface_id: Some(interface_id.parse::<InterfaceId>().ok()?),
+        ledger: root.ledger().clone(),
     })
 }
 

@@ -1,23 +1,27 @@
-//! The time that a run may take.
+//! The time that a procedure may take in all.
 
 use std::time::{Duration, Instant};
 
 /// When to stop waiting.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Deadline(Option<Instant>);
+pub struct Deadline(Option<Instant>);
 
 impl Deadline {
-    pub(super) fn after(timeout: Duration) -> Self {
+    /// `timeout` from now; for ever, where no clock can show that time.
+    #[must_use]
+    pub fn after(timeout: Duration) -> Self {
         Self(Instant::now().checked_add(timeout))
     }
 
-    /// What is left; a time that no clock can show is all the time there is.
-    pub(super) fn left(&self) -> Duration {
+    /// What is left, nothing when it has passed; a time that no clock can show is all the time there is.
+    #[must_use]
+    pub fn left(&self) -> Duration {
         self.0.map_or(Duration::MAX, |end| end.saturating_duration_since(Instant::now()))
     }
 
     /// A fair part of it for the next one of `count` things.
-    pub(super) fn share(&self, count: usize) -> Duration {
+    #[must_use]
+    pub fn share(&self, count: usize) -> Duration {
         self.left() / u32::try_from(count.max(1)).unwrap_or(u32::MAX)
     }
 }

@@ -1,0 +1,143 @@
+//! Whose each region is, and what is in it.
+//!
+//! A directory below `/run`, which goes with the boot as this knowledge does, with one small JSON file for each
+//! region. A file is written whole while its writer has the lock of the card, so that it says what the last
+//! procedure left. Everybody may read it: what is offered, shown and counted follows it.
+//!
+//! What a region shows, its AFU id, does not say which image it holds: all OpenCL images of a board may show the
+//! same one, and a rebuilt image shows that of the one before it. So an image is taken for loaded only where the
+//! ledger names it by the digest of its file, and only while the driver that it was loaded through is still bound
+//! ([`Binding`]).
+
+use std::ffi::OsStr;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::files;
+use crate::program::CardLock;
+
+mod binding;
+mod digest;
+mod entry;
+mod owner;
+
+pub use binding::Binding;
+pub use digest::{Digest, FileIdentity, ParseDigestError};
+pub use entry::{Entry, Image, State};
+pub use owner::{Kind, Life, Owner, Process};
+
+/// Where the ledger is unless told otherwise.
+pub const DEFAULT_DIRECTORY: &str = "/run/kube-fpga/ledger";
+
+/// An entry is some hundred bytes; the reason of a failure is the longest part.
+const LIMIT: u64 = 64 << 10;
+
+/// How the names of entries end.
+const EXTENSION: &str = "json";
+
+/// A node's ledger.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ledger {
+    directory: PathBuf,
+}
+
+/// An entry that cannot be read or written.
+#[derive(Debug, thiserror::Error)]
+#[error("{}: cannot {action} the ledger's entry: {cause}", path.display())]
+pub struct Error {
+    /// Its file.
+    pub path: PathBuf,
+    /// `read` or `write`.
+    pub action: &'static str,
+    /// Why not.
+    #[source]
+    pub cause: io::Error,
+}
+
+impl Ledger {
+    /// The ledger in `directory`, which is made when the first entry is written.
+    #[must_use]
+    pub fn at(directory: impl Into<PathBuf>) -> Self {
+        Self { directory: directory.into() }
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// What is known of the region `slot`, named as its slice's device is; `None` when nothing was ever written.
+    ///
+    /// # Errors
+    /// The file cannot be read, or is not an entry.
+    pub fn read(&self, slot: &str) -> Result<Option<Entry>, Error> {
+        let path = self.path(slot);
+        let fail = |cause| Error { path: path.clone(), action: "read", cause };
+        let text = match files::read(&path, LIMIT) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(fail(error)),
+        };
+        Entry::parse(&text).map(Some).map_err(|error| fail(error.into()))
+    }
+
+    /// Replaces what is known of the region `slot` on the card that is locked: readable by everybody, on disk
+    /// when this returns.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn write(&self, _lock: &CardLock, slot: &str, entry: &Entry) -> Result<(), Error> {
+        let path = self.path(slot);
+        let fail = |cause| Error { path: path.clone(), action: "write", cause };
+        let text = serde_json::to_vec(entry).map_err(|error| fail(error.into()))?;
+        files::make_directories(&self.directory).map_err(fail)?;
+        files::replace(&path, &text, 0o644).map_err(fail)
+    }
+
+    /// All entries by the names of their regions; one that cannot be read is an error of its own.
+    ///
+    /// # Errors
+    /// The directory cannot be listed. A missing one has no entries.
+    pub fn entries(&self) -> io::Result<Vec<(String, Result<Entry, Error>)>> {
+        let listing = match fs::read_dir(&self.directory) {
+            Ok(listing) => listing,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(error),
+        };
+        let mut slots = Vec::new();
+        for entry in listing {
+            slots.extend(slot_of(&entry?.file_name()));
+        }
+        slots.sort();
+        let read = |slot: String| {
+            let entry = self.read(&slot).transpose()?;
+            Some((slot, entry))
+        };
+        Ok(slots.into_iter().filter_map(read).collect())
+    }
+
+    fn path(&self, slot: &str) -> PathBuf {
+        // Names come from PCI addresses and numbers of slots, so this can hold no separator.
+        debug_assert!(is_label(slot), "{slot:?} is not a DNS label");
+        self.directory.join(slot).with_extension(EXTENSION)
+    }
+}
+
+fn slot_of(name: &OsStr) -> Option<String> {
+    let slot = name.to_str()?.strip_suffix(EXTENSION)?.strip_suffix('.')?;
+    is_label(slot).then(|| slot.to_owned())
+}
+
+/// A DNS label (RFC 1123, section 2.1).
+fn is_label(text: &str) -> bool {
+    let is_inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    (1..=63).contains(&text.len())
+        && text.bytes().all(is_inner)
+        && !text.starts_with('-')
+        && !text.ends_with('-')
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,129 @@
+use std::os::unix::fs::PermissionsExt as _;
+use std::time::Duration;
+
+use super::*;
+use crate::board::Function;
+use crate::id::{AfuId, InterfaceId};
+
+const SLOT: &str = "0000-3b-00-0-slot0";
+
+struct Card {
+    dir: tempfile::TempDir,
+    lock: CardLock,
+}
+
+impl Card {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let node = dir.path().join("node");
+        fs::write(&node, "").unwrap();
+        let lock = CardLock::acquire(&node, Duration::ZERO, &mut |_| {}).unwrap();
+        Self { dir, lock }
+    }
+
+    fn ledger(&self) -> Ledger {
+        Ledger::at(self.dir.path().join("run/ledger"))
+    }
+
+    fn binding(&self) -> Binding {
+        Binding::of(&[self.dir.path()])
+    }
+}
+
+fn image(dir: &Path) -> Image {
+    let path = dir.join("image");
+    fs::write(&path, "image").unwrap();
+    let file = fs::File::open(&path).unwrap();
+    Image {
+        interface_id: InterfaceId::new(1),
+        afu_id: AfuId::new(2),
+        digest: Digest::of(&file).unwrap(),
+        file: Some(FileIdentity::of(&file.metadata().unwrap())),
+    }
+}
+
+#[test]
+fn what_is_written_is_what_is_read() {
+    let card = Card::new();
+    let ledger = card.ledger();
+    assert_eq!(ledger.read(SLOT).unwrap(), None);
+    assert!(ledger.entries().unwrap().is_empty());
+    let owner = Owner::container("c1", Some(std::process::id()));
+    let entry = Entry::new(State::Owned, Some(image(card.dir.path())), Some(owner), card.binding());
+    ledger.write(&card.lock, SLOT, &entry).unwrap();
+    assert_eq!(ledger.read(SLOT).unwrap(), Some(entry.clone()));
+    let mode = fs::metadata(ledger.path(SLOT)).unwrap().permissions().mode();
+    assert_eq!(mode & 0o7777, 0o644);
+
+    // What is not an entry has its own error, and other files are nobody's.
+    fs::write(ledger.directory().join("0000-3b-00-0-slot1.json"), "{").unwrap();
+    for name in ["notes.txt", "UPPER.json", "-.json", ".json"] {
+        fs::write(ledger.directory().join(name), "").unwrap();
+    }
+    let all = ledger.entries().unwrap();
+    let slots: Vec<_> = all.iter().map(|(slot, read)| (slot.as_str(), read.is_ok())).collect();
+    assert_eq!(slots, [(SLOT, true), ("0000-3b-00-0-slot1", false)]);
+    assert_eq!(all[0].1.as_ref().unwrap(), &entry);
+}
+
+#[test]
+fn what_is_not_an_entry_is_an_error_of_one_line() {
+    let card = Card::new();
+    let ledger = card.ledger();
+    let entry = Entry::new(State::Clean, None, None, card.binding());
+    ledger.write(&card.lock, SLOT, &entry).unwrap();
+    let good = fs::read_to_string(ledger.path(SLOT)).unwrap();
+    let rejects = |text: &str, reason: &str| {
+        fs::write(ledger.path(SLOT), text).unwrap();
+        let error = ledger.read(SLOT).unwrap_err().to_string();
+        assert!(error.contains(SLOT) && error.contains(reason), "{error}");
+        assert!(!error.contains('\n'), "{error}");
+    };
+    rejects("", "EOF");
+    rejects("[]", "cannot read");
+    rejects(&good.replace("\"version\":1", "\"version\":2"), "version 2 is not known");
+    rejects(&good.replace("clean", "dirty"), "unknown variant");
+    rejects(&" ".repeat(1 << 20), "longer than");
+    fs::remove_file(ledger.path(SLOT)).unwrap();
+    fs::create_dir(ledger.path(SLOT)).unwrap();
+    assert!(ledger.read(SLOT).is_err());
+    assert!(ledger.write(&card.lock, SLOT, &entry).is_err());
+}
+
+#[test]
+fn an_image_is_known_only_while_everything_holds() {
+    let card = Card::new();
+    let known = image(card.dir.path());
+    let shown = Function::Loaded { afu_id: known.afu_id };
+    let binding = card.binding();
+    let entry = |state| Entry::new(state, Some(known.clone()), None, binding.clone());
+    for state in [State::Clean, State::Owned, State::Released] {
+        assert_eq!(entry(state).image(&binding, &shown), Some(&known));
+    }
+    for state in [State::Programming, State::Failed] {
+        assert_eq!(entry(state).image(&binding, &shown), None);
+    }
+    let clean = entry(State::Clean);
+    let elsewhere = Binding::of(&[Path::new("/")]);
+    assert_eq!(clean.image(&elsewhere, &shown), None);
+    for other in [Function::Busy, Function::Crashed, Function::Loaded { afu_id: AfuId::new(3) }] {
+        assert_eq!(clean.image(&binding, &other), None);
+    }
+}
+
+#[test]
+fn an_owner_holds_its_region_until_it_has_ended() {
+    let card = Card::new();
+    let entry = |owner| Entry::new(State::Owned, None, Some(owner), card.binding());
+    let alive = entry(Owner::container("c1", Some(std::process::id())));
+    assert_eq!(alive.holder().unwrap().id, "c1");
+    let unknown = entry(Owner::container("c2", None));
+    assert_eq!(unknown.holder().unwrap().id, "c2");
+    let mut ended = alive.clone();
+    ended.owner.as_mut().unwrap().process.as_mut().unwrap().start += 1;
+    assert_eq!(ended.holder(), None);
+    let text = serde_json::to_string(&alive).unwrap();
+    let boot = card.binding().to_string().split('.').next().unwrap().to_owned();
+    let before: Entry = serde_json::from_str(&text.replace(&boot, "another-boot")).unwrap();
+    assert_eq!(before.holder(), None);
+}
