@@ -52,6 +52,9 @@ pub(crate) struct Args {
     /// The node's devices, if they are not in ROOT/dev.
     #[arg(long, value_name = "DIR")]
     pub devfs: Option<PathBuf>,
+    /// Ledger of what is in the regions and whose they are, if it is not ROOT/run/kube-fpga/ledger.
+    #[arg(long, value_name = "DIR", env = "FPGA_LEDGER")]
+    pub ledger: Option<PathBuf>,
 
     /// Give containers their nodes as bind mounts of the files in ROOT/dev, for a root that is not the
     /// machine's own, such as an emulator's. ROOT must be the same on the host.
@@ -144,7 +147,8 @@ impl Args {
         let root = Root::at(&self.root);
         let sys = self.sysfs.as_deref().unwrap_or(root.sys());
         let dev = self.devfs.as_deref().unwrap_or(root.dev());
-        Root::new(sys, dev)
+        let ledger = self.ledger.as_deref().unwrap_or(root.ledger().directory());
+        Root::new(sys, dev).with_ledger(ledger)
     }
 }
 

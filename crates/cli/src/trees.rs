@@ -17,6 +17,9 @@ pub(crate) struct Trees {
     /// Device nodes, if they are not in ROOT/dev
     #[arg(long, global = true, value_name = "DIR")]
     devfs: Option<PathBuf>,
+    /// Ledger of what is in the regions and whose they are, if it is not ROOT/run/kube-fpga/ledger
+    #[arg(long, global = true, value_name = "DIR", env = "FPGA_LEDGER")]
+    ledger: Option<PathBuf>,
 }
 
 impl Trees {
@@ -24,6 +27,7 @@ impl Trees {
         let both = Root::at(&self.root);
         let sys = self.sysfs.as_deref().unwrap_or(both.sys());
         let dev = self.devfs.as_deref().unwrap_or(both.dev());
-        Root::new(sys, dev)
+        let ledger = self.ledger.as_deref().unwrap_or(both.ledger().directory());
+        Root::new(sys, dev).with_ledger(ledger)
     }
 }

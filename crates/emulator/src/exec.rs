@@ -15,6 +15,11 @@ pub use crate::sys::namespace::permitted as namespace_permitted;
 pub use crate::sys::seccomp::InstallError;
 pub use namespace::Error as NamespaceError;
 
+/// By what the programs of this project are told where the ledger of the regions is, and where it is below an
+/// emulated root.
+const LEDGER_VARIABLE: &str = "FPGA_LEDGER";
+const LEDGER: &str = "run/kube-fpga/ledger";
+
 /// How to run a command.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
@@ -73,9 +78,12 @@ pub enum Error {
 pub fn exec(options: &Options) -> Result<Infallible, Error> {
     let (program, arguments) = options.command.split_first().ok_or(Error::Nothing)?;
     let mut client = Client::connect(&options.socket)?;
+    let mut command = std::process::Command::new(program);
     if let Some(devices) = &options.namespace {
-        let status = client.status()?;
-        namespace::enter(&status.root, devices)?;
+        let root = client.status()?.root;
+        namespace::enter(&root, devices)?;
+        // What is in the emulated regions is not the machine's.
+        command.env(LEDGER_VARIABLE, root.join(LEDGER));
     }
     let listener = seccomp::install(options.attribute_errors)?;
     let line = ctl::to_line(&ctl::Command::Listen)?;
@@ -86,6 +94,6 @@ pub fn exec(options: &Options) -> Result<Infallible, Error> {
         other => return Err(ctl::Error::Answer(format!("{other:?}")).into()),
     }
     drop((client, listener));
-    let reason = std::process::Command::new(program).args(arguments).exec();
+    let reason = command.args(arguments).exec();
     Err(Error::Start { program: program.to_string_lossy().into_owned(), reason })
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use fpga::board::{Function, Inventory};
-use fpga::program::{self, Cause, PortOptions, Target, port_by_name};
+use fpga::program::{self, Cause, For, PortOptions, Target, port_by_name};
 use fpga::root::Root;
 
 /// How long a card's lock is waited for. Who has it programs the card, so that asking later will do.
@@ -21,9 +21,8 @@ pub(super) enum Outcome {
 }
 
 /// Clears the errors of `ports` and resets them, if nobody uses them. One that is out of use is left
-/// alone.
+/// alone. The kubelet has said that no container has them, so whoever the ledger names has ended.
 pub(super) fn clean(root: &Root, inventory: &Inventory, ports: &[String]) -> Outcome {
-    let options = PortOptions { lock_timeout: LOCK_LIMIT, ignore_users: false };
     let mut said = Vec::new();
     for name in ports {
         let Some((board, port)) = port_by_name(inventory, name) else {
@@ -32,9 +31,14 @@ pub(super) fn clean(root: &Root, inventory: &Inventory, ports: &[String]) -> Out
         if port.function == Function::Busy {
             return Outcome::Later(format!("{name} is being programmed, or is disabled"));
         }
-        match program::reset(&Target::new(root, board, port), &options, &mut ()) {
-            Ok(warnings) => {
-                said.extend(warnings.iter().map(|warning| format!("{name}: {warning}")));
+        let target = Target::new(root, board, port);
+        let owner = target.entry().and_then(|entry| entry.owner);
+        let purpose = owner.map_or(For::Nobody, For::After);
+        let options = PortOptions { purpose, timeout: LOCK_LIMIT, ignore_users: false };
+        match program::reset(&target, &options, &mut ()) {
+            Ok(cleaned) => {
+                let warnings = cleaned.warnings().iter();
+                said.extend(warnings.map(|warning| format!("{name}: {warning}")));
             }
             Err(error) => match error.cause() {
                 Cause::InUse | Cause::Locked => return Outcome::Later(error.to_string()),

@@ -12,6 +12,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use clap::{Args as ClapArgs, Parser, ValueEnum};
+use fpga::deadline::Deadline;
 use fpga::root::Root;
 use fpga::store::{self, Store};
 use fpga::{grants, records};
@@ -19,7 +20,6 @@ use fpga::{grants, records};
 use crate::trees::Trees;
 use blank::Blank;
 use config::Config;
-use deadline::Deadline;
 pub(crate) use failure::Code;
 use failure::Failure;
 use fpga::duration;
@@ -32,7 +32,6 @@ mod blank;
 mod clean;
 mod config;
 mod create;
-mod deadline;
 mod failure;
 mod input;
 mod object;
@@ -101,6 +100,17 @@ enum Stage {
     Poststop,
 }
 
+impl Stage {
+    /// How long a run may wait in all. containerd gives a container's deletion 10 s, after which it kills the hook,
+    /// so that one gives up with time to spare.
+    fn limit(self, timeout: Duration) -> Duration {
+        match self {
+            Self::CreateRuntime => timeout,
+            Self::Poststop => timeout.min(Duration::from_secs(8)),
+        }
+    }
+}
+
 const HELP: &str = "\
 Examples:
   fpgactl oci-hook < state.json
@@ -142,7 +152,7 @@ pub(crate) fn run(args: &Args, root: &Root) -> Code {
     let hook = Hook {
         root,
         store: Store::new(&args.store),
-        deadline: Deadline::after(args.timeout),
+        deadline: Deadline::after(args.stage.limit(args.timeout)),
         args,
     };
     if let Err(failure) = hook.run(&mut report) {

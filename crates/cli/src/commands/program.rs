@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args as ClapArgs;
-use fpga::program::{self, Image, Options, Target};
+use fpga::program::{self, For, Image, Options, Target};
 use fpga::root::Root;
 use fpga::scan::scan;
 
@@ -22,8 +22,9 @@ use report::Report;
 
 /// Load a function into a region
 ///
-/// The bitstream must be built for the region's interface and the port must be unused. The card is locked meanwhile;
-/// what was loaded is read back. A region that has the function already is left as it is.
+/// The bitstream must be built for the region's interface, the port must be unused, and no container or claim may hold
+/// the region. The card is locked meanwhile; what was loaded is read back. A region that is known to hold this very
+/// image is left as it is: one that was loaded by another tool, or before the driver was bound, is not known.
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "\
 Examples:
@@ -38,16 +39,17 @@ pub(crate) struct Args {
     image: PathBuf,
     #[command(flatten)]
     port: PortArgs,
-    /// Program though the port is in use; its users lose what they run
+    /// Program even if the port is in use or a container holds the region. Its users lose what they run, and the
+    /// container keeps the region with the new function in it
     #[arg(long)]
     force: bool,
-    /// Program though the function is loaded already
+    /// Program even if the image is loaded already
     #[arg(long)]
     reprogram: bool,
     /// Do everything but the programming itself
     #[arg(long)]
     dry_run: bool,
-    /// How long to wait for others that program the card
+    /// How long to wait for others that program the card or are just leaving the region
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = duration::parse)]
     timeout: Duration,
     #[command(flatten)]
@@ -69,9 +71,9 @@ pub(crate) fn run(args: &Args, root: &Root) -> anyhow::Result<Status> {
     let image = Image::new(&bitstream, &payload)?;
     let options = Options {
         function: None,
-        lock_timeout: args.timeout,
-        // OpenCL images of one board show the same function: that it is shown says nothing.
-        reprogram: args.reprogram || bitstream.hash()?.is_some(),
+        purpose: if args.force { For::Anybody } else { For::Nobody },
+        timeout: args.timeout,
+        reprogram: args.reprogram,
         ignore_users: args.force,
         clean: false,
         dry_run: args.dry_run,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use clap::Args as ClapArgs;
-use fpga::program::{self, PortOptions, Target};
+use fpga::program::{self, For, PortOptions, Target};
 use fpga::root::Root;
 use fpga::scan::scan;
 
@@ -15,7 +15,8 @@ use fpga::duration;
 
 /// Clear a port's errors and reset it with its function
 ///
-/// What is loaded stays loaded and loses its state. The port must be unused.
+/// What is loaded stays loaded and loses its state. The port must be unused, and no container or claim may hold the
+/// region.
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "\
 Examples:
@@ -24,7 +25,7 @@ Examples:
 pub(crate) struct Args {
     #[command(flatten)]
     port: PortArgs,
-    /// Reset though the port is in use; its users lose what they run
+    /// Reset even if the port is in use or a container holds the region; its users lose what they run
     #[arg(long)]
     force: bool,
     /// How long to wait for others that program the card
@@ -39,11 +40,12 @@ pub(crate) fn run(args: &Args, root: &Root) -> anyhow::Result<Status> {
     let inventory = scan(root);
     let (board, port) = target::port(root, &inventory, &args.port, None)?;
     let target = Target::new(root, board, port);
-    let options = PortOptions { lock_timeout: args.timeout, ignore_users: args.force };
+    let purpose = if args.force { For::Anybody } else { For::Nobody };
+    let options = PortOptions { purpose, timeout: args.timeout, ignore_users: args.force };
     let mut steps = Steps::new(args.quiet);
-    let warnings = program::reset(&target, &options, &mut steps);
+    let cleaned = program::reset(&target, &options, &mut steps);
     steps.finish();
-    output::warn(&target, &warnings?);
+    output::warn(&target, cleaned?.warnings());
     if !args.quiet {
         output::text(&format!("{} of card {}: reset\n", target.port.name, target.card.address))?;
     }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::binding::Binding;
 use super::digest::{Digest, FileIdentity};
 use super::owner::{Life, Owner};
+use crate::bitstream::{self, Bitstream};
 use crate::board::Function;
 use crate::id::{AfuId, InterfaceId};
 
@@ -62,6 +63,17 @@ pub struct Image {
     /// The file that had this digest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub file: Option<FileIdentity>,
+}
+
+impl Image {
+    /// True when it was loaded from this file as it is now, or from one with the same contents. Only a file that is
+    /// not known is read.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn is_from(&self, bitstream: &Bitstream) -> Result<bool, bitstream::Error> {
+        Ok(self.file == Some(bitstream.identity()?) || self.digest == bitstream.digest()?)
+    }
 }
 
 impl Entry {

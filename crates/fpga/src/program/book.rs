@@ -9,7 +9,7 @@ use super::outcome::{Progress, Step};
 use super::target::Target;
 use crate::board::Function;
 use crate::deadline::Deadline;
-use crate::ledger::{self, Binding, Digest, Entry, FileIdentity, Owner, State};
+use crate::ledger::{self, Binding, Entry, Owner, State};
 
 /// How long the holder of a region is waited for: a container that is ending has a moment for it.
 const GRACE: Duration = Duration::from_secs(2);
@@ -97,8 +97,9 @@ impl<'a> Book<'a> {
     pub(super) fn holds(&self, image: &Image<'_>, shown: &Function) -> Result<bool, Problem> {
         let known = self.entry.as_ref().and_then(|entry| entry.image(&self.binding, shown));
         match known {
+            // The cheapest comparison first: nothing is read of a file of another function.
             Some(known) if known.afu_id == image.afu_id => {
-                Ok(image.is_of(known.file)? || image.digest()? == Some(known.digest))
+                image.bitstream.map_or(Ok(false), |bitstream| Ok(known.is_from(bitstream)?))
             }
             _ => Ok(false),
         }
@@ -168,19 +169,6 @@ pub(super) fn refuse_held(target: &Target) -> Result<(), Problem> {
 }
 
 impl Image<'_> {
-    /// True when it comes from the very file that is meant.
-    fn is_of(&self, file: Option<FileIdentity>) -> Result<bool, Problem> {
-        match self.bitstream {
-            Some(bitstream) if file.is_some() => Ok(file == Some(bitstream.identity()?)),
-            _ => Ok(false),
-        }
-    }
-
-    /// The digest of its file; `None` for an image that comes from none.
-    fn digest(&self) -> Result<Option<Digest>, Problem> {
-        self.bitstream.map(|bitstream| Ok(bitstream.digest()?)).transpose()
-    }
-
     /// What the ledger says of it once it is loaded. Reads the whole file.
     pub(super) fn entry(&self) -> Result<Option<ledger::Image>, Problem> {
         let Some(bitstream) = self.bitstream else { return Ok(None) };

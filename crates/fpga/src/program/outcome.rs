@@ -50,6 +50,17 @@ pub enum Cleaned {
     NotOwned,
 }
 
+impl Cleaned {
+    /// What the caller should know.
+    #[must_use]
+    pub fn warnings(&self) -> &[Warning] {
+        match self {
+            Self::Done(warnings) => warnings,
+            Self::NotOwned => &[],
+        }
+    }
+}
+
 /// Something that does not stop a procedure but that its caller should know.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]

@@ -3,9 +3,10 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use crate::board::{Board, DeviceNumber, Driver, Inventory, Port};
+use crate::bitstream::Bitstream;
+use crate::board::{Board, DeviceNumber, Driver, Function, Inventory, Port};
 use crate::id::{InterfaceId, PciAddress};
-use crate::ledger::{Binding, Ledger};
+use crate::ledger::{Binding, Entry, Ledger};
 use crate::root::Root;
 use crate::scan::scan;
 
@@ -93,6 +94,22 @@ impl Target {
     pub fn slot(&self) -> String {
         let PciAddress { domain, bus, device, function } = self.card.address;
         format!("{domain:04x}-{bus:02x}-{device:02x}-{function:x}-slot{}", self.port_id)
+    }
+
+    /// What is known of the region; `None` where nothing is, or where the entry cannot be read. It may change at
+    /// once: nothing is locked.
+    #[must_use]
+    pub fn entry(&self) -> Option<Entry> {
+        self.ledger.read(&self.slot()).ok()?
+    }
+
+    /// True when it is certain that the region, which shows `shown`, holds the image in this file. It may change at
+    /// once: nothing is locked.
+    #[must_use]
+    pub fn holds(&self, bitstream: &Bitstream, shown: &Function) -> bool {
+        let known = self.entry();
+        let known = known.as_ref().and_then(|entry| entry.image(&self.binding(), shown));
+        known.is_some_and(|known| known.is_from(bitstream).unwrap_or(false))
     }
 
     pub(super) fn binding(&self) -> Binding {

@@ -9,7 +9,7 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use fpga::board::{Board, Driver};
-use fpga::program::{self, Card, CardLock, PortOptions, Progress as _, Step, Target, Warning};
+use fpga::program::{self, Card, CardLock, For, PortOptions, Progress as _, Step, Target, Warning};
 use fpga::root::Root;
 
 use super::{Args, Cleared, Place, Row};
@@ -50,10 +50,12 @@ fn port(
     rows: Vec<&mut Row<'_>>,
     steps: &mut Steps,
 ) -> anyhow::Result<Status> {
-    let options = PortOptions { lock_timeout: args.timeout, ignore_users: args.force };
+    let purpose = if args.force { For::Anybody } else { For::Nobody };
+    let options = PortOptions { purpose, timeout: args.timeout, ignore_users: args.force };
     let result = program::reset(target, &options, steps);
     let kept = match &result {
-        Ok(warnings) => warnings
+        Ok(cleaned) => cleaned
+            .warnings()
             .iter()
             .find(|warning| matches!(warning, Warning::ErrorsNotCleared { .. }))
             .map(ToString::to_string),
@@ -63,7 +65,7 @@ fn port(
         row.cleared = Some(kept.clone().map_or(Cleared::Yes, Cleared::No));
     }
     let is_news = |warning: &Warning| !matches!(warning, Warning::ErrorsCleared { .. });
-    let warnings: Vec<Warning> = result?.into_iter().filter(is_news).collect();
+    let warnings: Vec<Warning> = result?.warnings().iter().filter(|w| is_news(w)).cloned().collect();
     output::warn(target, &warnings);
     Ok(if kept.is_some() { Status::Diagnosed } else { Status::Sound })
 }

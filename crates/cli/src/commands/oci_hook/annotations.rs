@@ -7,7 +7,6 @@
 
 use std::fmt;
 
-use fpga::names::CONTAINER_MODE_ANNOTATION;
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 
@@ -15,6 +14,7 @@ use super::failure::{Code, Failure};
 use super::object::Object;
 
 const CONTAINERD_NAMESPACE: &str = "io.kubernetes.cri.sandbox-namespace";
+const CONTAINERD_NAME: &str = "io.kubernetes.cri.sandbox-name";
 const CRIO_LABELS: &str = "io.kubernetes.cri-o.Labels";
 
 /// The few that matter.
@@ -22,8 +22,7 @@ const CRIO_LABELS: &str = "io.kubernetes.cri-o.Labels";
 pub(super) struct Annotations {
     containerd_namespace: Option<String>,
     crio_labels: Option<String>,
-    /// Given by the agent to containers that have regions. containerd does not pass it on.
-    pub(super) mode: Option<String>,
+    containerd_name: Option<String>,
 }
 
 /// The labels that the kubelet gives each container.
@@ -31,6 +30,17 @@ pub(super) struct Annotations {
 struct Labels {
     #[serde(rename = "io.kubernetes.pod.namespace")]
     namespace: Option<String>,
+    #[serde(rename = "io.kubernetes.pod.name")]
+    name: Option<String>,
+}
+
+/// The pod, `NAMESPACE/NAME`, as far as it is known. For people: nothing depends on it.
+pub(super) fn pod(sources: &[&Annotations]) -> Option<String> {
+    let name = |source: &&Annotations| {
+        let labels = || labels(source.crio_labels.as_deref()?).ok()?.name;
+        source.containerd_name.clone().or_else(labels)
+    };
+    Some(format!("{}/{}", namespace(sources).ok()?, sources.iter().find_map(name)?))
 }
 
 /// The namespace on which all `sources` agree.
@@ -88,7 +98,7 @@ impl<'de> Deserialize<'de> for Annotations {
                     let place = match key.as_str() {
                         CONTAINERD_NAMESPACE => &mut picked.containerd_namespace,
                         CRIO_LABELS => &mut picked.crio_labels,
-                        CONTAINER_MODE_ANNOTATION => &mut picked.mode,
+                        CONTAINERD_NAME => &mut picked.containerd_name,
                         _ => {
                             map.next_value::<IgnoredAny>()?;
                             continue;
@@ -150,6 +160,17 @@ mod tests {
     }
 
     #[test]
+    fn a_pod_is_named_where_it_is_known() {
+        let mut containerd = containerd("vision");
+        assert_eq!(pod(&[&containerd]), None);
+        containerd.containerd_name = Some("p".to_owned());
+        for source in [&containerd, &crio("vision")] {
+            assert_eq!(pod(&[&Annotations::default(), source]).as_deref(), Some("vision/p"));
+        }
+        assert_eq!(pod(&[&containerd, &crio("other")]), None);
+    }
+
+    #[test]
     fn rejects_an_unknown_namespace() {
         rejects(&[], "is unknown");
         rejects(&[&Annotations::default()], "is unknown");
@@ -187,9 +208,7 @@ mod tests {
 
     #[test]
     fn others_may_have_any_value() {
-        let picked = annotations(serde_json::json!({
-            "a": {"b": [1, null]}, "com.intel.fpga.mode": "fpga.intel.com/region",
-        }));
-        assert_eq!(picked.mode.as_deref(), Some("fpga.intel.com/region"));
+        let picked = annotations(serde_json::json!({"a": {"b": [1, null]}, "b": 7}));
+        assert_eq!(picked, Annotations::default());
     }
 }

@@ -1,97 +1,69 @@
-//! After a container ended: its ports are cleaned for the next one.
+//! After a container ended: the regions that the ledger names as its own are cleaned for the next one.
+//!
+//! Nothing that the runtime or the bundle says matters but the container's id. CRI-O runs this when a container is
+//! removed, which may be hours after others got its regions; the bundle may be gone; and a container that was not
+//! let start has nothing to clean.
 
-use fpga::names::CONTAINER_MODE_REGION;
-use fpga::program::Target;
+use fpga::ledger::Owner;
+use fpga::program::{For, Target};
 
-use super::config::{Config, Unreadable};
-use super::failure::Failure;
-use super::plan::{self, Slot, Wish};
-use super::promise;
+use super::failure::{Code, Failure};
 use super::report::Report;
 use super::state::State;
-use super::work::{self, Reprogram, Work};
+use super::work::{self, Work};
 use super::{Hook, bitstream};
 
 pub(super) fn run(hook: &Hook<'_>, state: &State, report: &mut Report) -> Result<(), Failure> {
-    match config(state, report)? {
-        Some(config) => ports(hook, &config, report),
-        None => Ok(()),
-    }
-}
-
-/// Cleans the ports of a container.
-pub(super) fn ports(hook: &Hook<'_>, config: &Config, report: &mut Report) -> Result<(), Failure> {
-    let promises = promise::promises(&config.env)?;
-    if promises.is_empty() && config.devices.is_empty() {
-        return Ok(());
-    }
-    let slots = plan::slots(hook.root, &config.devices);
-    let wish = |interface| Wish { interface, function: None };
-    let wishes: Vec<Wish> = promises.iter().map(|promise| wish(promise.interface)).collect();
-    let assigned = plan::assign(&wishes, &slots);
-    // Such a container was not let start. That it lists a port then does not mean that it is its own: a
-    // privileged one lists those of all others.
-    if let Some(slot) = plan::without_promise(&assigned, &slots) {
-        return Err(plan::no_promise(slot).but("nothing of it is cleaned"));
-    }
-    // A port that went with its card must not keep the others from being cleaned.
-    for (promise, _) in promises.iter().zip(&assigned).filter(|(_, index)| index.is_none()) {
-        report.failure(&plan::no_port(hook.root, promise, &slots));
-    }
+    let owner = state.owner();
+    let slots = slots(hook, &owner, report)?;
     for (index, slot) in slots.iter().enumerate() {
-        match clean(hook, slot, slots.len() - index) {
-            Ok((target, work)) => report.worked(format_args!("{target}: {work}"), work.programmed),
+        // A card that is gone must not keep the others' regions from being cleaned.
+        let cleaned = Target::by_slot(hook.root, slot)
+            .ok_or_else(|| Failure::new(Code::Gone, format!("region {slot}: its card is gone")))
+            .and_then(|target| {
+                let work = clean(hook, &owner, &target, slots.len() - index)?;
+                Ok((target, work))
+            });
+        match cleaned {
+            Ok((target, work)) => report.worked(format_args!("{target}: {work}"), &work),
             Err(failure) => report.failure(&failure),
         }
     }
     Ok(())
 }
 
-/// The container's configuration; `None` when it is gone, and the container was none with regions as
-/// far as the annotations say.
-fn config(state: &State, report: &Report) -> Result<Option<Config>, Failure> {
-    let config = match state.bundle() {
-        Ok(bundle) => Config::read(&bundle),
-        Err(failure) => Err(Unreadable { failure, is_missing: true }),
-    };
-    match config {
-        Ok(config) => Ok(Some(config)),
-        Err(Unreadable { failure, is_missing: true }) if !has_regions(state) => {
-            report.done(failure);
-            Ok(None)
-        }
-        Err(Unreadable { failure, .. }) => {
-            Err(failure.but("the container's devices are unknown, so they are not cleaned"))
+/// The container's regions.
+fn slots(hook: &Hook<'_>, owner: &Owner, report: &Report) -> Result<Vec<String>, Failure> {
+    let ledger = hook.root.ledger();
+    let entries = ledger.entries().map_err(|error| {
+        Failure::new(Code::Failed, format!("{}: {error}", ledger.directory().display()))
+    })?;
+    let mut slots = Vec::new();
+    for (slot, entry) in entries {
+        match entry {
+            Ok(entry) if entry.owner.as_ref().is_some_and(|other| other.is_named_as(owner)) => {
+                slots.push(slot);
+            }
+            Ok(_) => {}
+            // Whose it is, nobody can say. The next owner's hook makes it anew.
+            Err(error) => report.done(error),
         }
     }
+    Ok(slots)
 }
 
-fn has_regions(state: &State) -> bool {
-    let mode = state.annotations.as_ref().and_then(|annotations| annotations.mode.as_deref());
-    mode == Some(CONTAINER_MODE_REGION)
-}
-
-/// Cleans one of the `left` ports that are still to be done.
-fn clean<'a>(hook: &Hook<'_>, slot: &'a Slot, left: usize) -> Result<(&'a Target, Work), Failure> {
-    let target = slot.checked()?;
+/// Cleans one of the `left` regions that are still to be done.
+fn clean(hook: &Hook<'_>, owner: &Owner, target: &Target, left: usize) -> Result<Work, Failure> {
     let timeout = hook.deadline.share(left);
+    let purpose = For::After(owner.clone());
     let blank = hook.args.blank.iter().find(|blank| target.interface_id == Some(blank.interface));
-    let done = match blank {
-        None => work::reset(target, timeout)?,
-        Some(blank) => {
-            let found = bitstream::find(&hook.store, blank.interface, blank.image);
-            match found {
-                Ok(bitstream) => {
-                    let reprogram = Reprogram::unless_shown(blank.image);
-                    work::program(target, &bitstream, reprogram, timeout)?
-                }
-                // Without the blank image a reset is still better than nothing.
-                Err(failure) => {
-                    work::reset(target, timeout)?;
-                    return Err(failure.of(target).but("only reset"));
-                }
-            }
+    let Some(blank) = blank else { return work::reset(target, purpose, timeout) };
+    match bitstream::find(&hook.store, blank.interface, blank.image) {
+        Ok(bitstream) => work::program(target, &bitstream, purpose, timeout),
+        // Without the blank image a reset is still better than nothing.
+        Err(failure) => {
+            work::reset(target, purpose, timeout)?;
+            Err(failure.of(target).but("only reset"))
         }
-    };
-    Ok((target, done))
+    }
 }

@@ -30,30 +30,14 @@ pub(super) struct Config {
     pub(super) annotations: Annotations,
 }
 
-/// Why there is no configuration.
-#[derive(Debug)]
-pub(super) struct Unreadable {
-    pub(super) failure: Failure,
-    /// There is no such file.
-    pub(super) is_missing: bool,
-}
-
-impl From<Unreadable> for Failure {
-    fn from(unreadable: Unreadable) -> Self {
-        unreadable.failure
-    }
-}
-
 impl Config {
     /// Reads the configuration in a bundle.
-    pub(super) fn read(bundle: &Path) -> Result<Self, Unreadable> {
+    pub(super) fn read(bundle: &Path) -> Result<Self, Failure> {
         let path = bundle.join("config.json");
-        let fail = |error: io::Error| Unreadable {
-            is_missing: error.kind() == io::ErrorKind::NotFound,
-            failure: Failure::new(Code::Input, format!("{}: {error}", path.display())),
-        };
-        let file = fpga::files::open(&path).map_err(fail)?;
-        Self::read_from(&path, file).map_err(|failure| Unreadable { failure, is_missing: false })
+        let file = fpga::files::open(&path).map_err(|error| {
+            Failure::new(Code::Input, format!("{}: {error}", path.display()))
+        })?;
+        Self::read_from(&path, file)
     }
 
     /// Reads the configuration in the open file of this path.
@@ -188,7 +172,6 @@ mod tests {
         );
         assert_eq!(config.env, ["FPGA_REGION_1=a", "FPGA_AFU_1=b", "FPGA_AFU"]);
         assert_eq!(config.devices, [device(244, 0), device(245, 1)]);
-        assert_eq!(config.annotations.mode.as_deref(), Some("fpga.intel.com/region"));
     }
 
     /// Upstream: TestGetConfig/no_process_key_in_JSON, no_process.env_key_in_JSON,
@@ -231,13 +214,11 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         for bundle in [dir.path().to_owned(), dir.path().join("none")] {
             let error = Config::read(&bundle).unwrap_err();
-            assert!(error.is_missing);
-            assert!(error.failure.to_string().contains("config.json: No such file"), "{error:?}");
+            assert!(error.to_string().contains("config.json: No such file"), "{error:?}");
         }
         fs::create_dir(dir.path().join("config.json")).unwrap();
         let error = Config::read(dir.path()).unwrap_err();
-        assert!(!error.is_missing);
-        assert!(error.failure.to_string().ends_with("config.json: not a regular file"));
+        assert!(error.to_string().ends_with("config.json: not a regular file"));
     }
 
     #[test]
@@ -246,6 +227,6 @@ mod tests {
         let file = fs::File::create(dir.path().join("config.json")).unwrap();
         file.set_len(LIMIT + 1).unwrap();
         let error = Config::read(dir.path()).unwrap_err();
-        assert!(error.failure.to_string().ends_with("longer than 16777216 bytes"));
+        assert!(error.to_string().ends_with("longer than 16777216 bytes"));
     }
 }

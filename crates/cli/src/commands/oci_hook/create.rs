@@ -1,17 +1,19 @@
 //! Before a container starts: each of its ports is cleaned and gets the function it was promised.
 
+use fpga::bitstream::Bitstream;
 use fpga::board::Function;
 use fpga::id::AfuId;
-use fpga::program::Target;
+use fpga::ledger::Owner;
+use fpga::program::{For, Target};
 
-use super::annotations::Annotations;
+use super::annotations;
 use super::config::Config;
 use super::failure::{Code, Failure};
 use super::plan::{self, Slot, Wish};
 use super::promise::{self, Promise};
 use super::report::Report;
 use super::state::State;
-use super::work::{Reprogram, Work};
+use super::work::Work;
 use super::{Hook, bitstream, permission, work};
 
 pub(super) fn run(
@@ -28,26 +30,36 @@ pub(super) fn run(
     if promises.is_empty() && slots.is_empty() {
         return Ok(());
     }
-    let annotations = state.annotations.iter().chain([&config.annotations]);
-    permission::check(hook, &promises, &annotations.collect::<Vec<&Annotations>>())?;
-    let jobs = jobs(hook, &promises, &slots)?;
+    if state.id.is_empty() {
+        return Err(Failure::new(Code::Input, "standard input: the OCI state has no `id`"));
+    }
+    let annotations: Vec<_> = state.annotations.iter().chain([&config.annotations]).collect();
+    permission::check(hook, &promises, &annotations)?;
+    let owner = Owner { pod: annotations::pod(&annotations), ..state.owner() };
+    let images = images(hook, &promises)?;
+    let jobs = jobs(hook, &promises, &images, &slots)?;
     for (index, job) in jobs.iter().enumerate() {
         let what = job.name(index, jobs.len());
-        let outcome = job.run(hook).map_err(|failure| failure.of(&what))?;
-        report.worked(format_args!("{what}: {}: {outcome}", job.target), outcome.programmed);
+        let purpose = For::Owner(owner.clone());
+        let work = work::program(job.target, job.bitstream, purpose, hook.deadline.left())
+            .map_err(|failure| failure.of(&what))?;
+        report.worked(format_args!("{what}: {}: {work}", job.target), &work);
     }
     verify(&jobs)
+}
+
+/// What each promise is fulfilled with.
+struct Promised {
+    bitstream: Bitstream,
+    /// What the region will show.
+    function: AfuId,
 }
 
 /// A promise and its port.
 struct Job<'a> {
     promise: &'a Promise,
-    /// What the region will show.
+    bitstream: &'a Bitstream,
     function: AfuId,
-    /// True when it does already.
-    is_loaded: bool,
-    /// What it shows now.
-    found: &'a Function,
     target: &'a Target,
 }
 
@@ -56,23 +68,25 @@ struct Job<'a> {
 fn jobs<'a>(
     hook: &Hook<'_>,
     promises: &'a [Promise],
+    images: &'a [Promised],
     slots: &'a [Slot],
 ) -> Result<Vec<Job<'a>>, Failure> {
-    let functions = functions(hook, promises)?;
-    let wishes: Vec<Wish> = promises
+    let wishes: Vec<Wish<'_>> = promises
         .iter()
-        .zip(&functions)
-        .map(|(promise, function)| Wish { interface: promise.interface, function: Some(*function) })
+        .zip(images)
+        .map(|(promise, image)| Wish {
+            interface: promise.interface,
+            function: image.function,
+            bitstream: &image.bitstream,
+        })
         .collect();
     let assigned = plan::assign(&wishes, slots);
     let mut jobs = Vec::with_capacity(promises.len());
-    for ((promise, function), index) in promises.iter().zip(functions).zip(&assigned) {
+    for ((promise, image), index) in promises.iter().zip(images).zip(&assigned) {
         let slot = index.map(|index| &slots[index]);
         let slot = slot.ok_or_else(|| plan::no_port(hook.root, promise, slots))?;
-        let target = slot.checked()?;
-        let is_loaded = slot.afu_id() == Some(function)
-            && bitstream::is_certain(&hook.store, promise.interface, promise.image, function);
-        jobs.push(Job { promise, function, is_loaded, found: &slot.function, target });
+        let Promised { bitstream, function } = image;
+        jobs.push(Job { promise, bitstream, function: *function, target: slot.checked()? });
     }
     match plan::without_promise(&assigned, slots) {
         Some(slot) => Err(plan::no_promise(slot)),
@@ -80,34 +94,23 @@ fn jobs<'a>(
     }
 }
 
-/// What the regions will show.
-fn functions(hook: &Hook<'_>, promises: &[Promise]) -> Result<Vec<AfuId>, Failure> {
-    let function = |promise: &Promise| {
-        bitstream::function(&hook.store, promise.interface, promise.image)
-            .map_err(|failure| failure.of(&promise.variable))
+/// The images in the store. Even a region that shows the function may hold another image, so the file is needed.
+fn images(hook: &Hook<'_>, promises: &[Promise]) -> Result<Vec<Promised>, Failure> {
+    let image = |promise: &Promise| {
+        let found = bitstream::find(&hook.store, promise.interface, promise.image);
+        let bitstream = found.map_err(|failure| failure.of(&promise.variable))?;
+        let function = bitstream
+            .afu_id()
+            .map_err(|error| Failure::new(Code::Bitstream, error).of(&promise.variable))?;
+        Ok(Promised { bitstream, function })
     };
-    promises.iter().map(function).collect()
+    promises.iter().map(image).collect()
 }
 
 impl Job<'_> {
     /// As failures call it.
     fn name(&self, index: usize, count: usize) -> String {
         format!("{} ({} of {count})", self.promise.variable, index + 1)
-    }
-
-    fn run(&self, hook: &Hook<'_>) -> Result<Work, Failure> {
-        let timeout = hook.deadline.left();
-        if self.is_loaded {
-            return work::reset(self.target, timeout).map_err(|failure| self.explain(failure));
-        }
-        let Promise { interface, image, .. } = *self.promise;
-        let bitstream = bitstream::find(&hook.store, interface, image)
-            .map_err(|f| self.explain(f.of(self.target)))?;
-        work::program(self.target, &bitstream, Reprogram::unless_shown(image), timeout)
-    }
-
-    fn explain(&self, failure: Failure) -> Failure {
-        failure.but(format_args!("wanted function {}, found {}", self.promise.image, self.found))
     }
 }
 

@@ -1,11 +1,19 @@
 //! Whether a container may have what it was promised.
 
+use std::time::Duration;
+
+use fpga::deadline::Deadline;
 use fpga::grants::Grants;
 
 use super::Hook;
 use super::annotations::{self, Annotations};
 use super::failure::{Code, Failure};
 use super::promise::Promise;
+
+/// How long a grant may be behind the pod that needs it: both come from the same API server, by different ways.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// How often the grants are read again meanwhile.
+const POLL: Duration = Duration::from_millis(50);
 
 /// Every promise must be granted to the pod's namespace. Where the promises come from cannot be told:
 /// a container's image sets variables just as its pod does.
@@ -18,11 +26,23 @@ pub(super) fn check(
         return Ok(());
     }
     let namespace = annotations::namespace(sources)?;
+    let patience = Deadline::after(PATIENCE.min(hook.deadline.left()));
+    loop {
+        let checked = granted(hook, promises, &namespace);
+        if checked.is_ok() || patience.left().is_zero() {
+            return checked;
+        }
+        std::thread::sleep(POLL.min(patience.left()));
+    }
+}
+
+/// What the grants say now.
+fn granted(hook: &Hook<'_>, promises: &[Promise], namespace: &str) -> Result<(), Failure> {
     let grants =
         Grants::load(&hook.args.grants).map_err(|error| Failure::new(Code::NotGranted, error))?;
     let refused = promises
         .iter()
-        .find(|promise| !grants.allows(&namespace, promise.interface, promise.image));
+        .find(|promise| !grants.allows(namespace, promise.interface, promise.image));
     match refused {
         None => Ok(()),
         Some(Promise { variable, interface, image }) => Err(Failure::new(

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use fpga::bitstream::Bitstream;
 use fpga::board::{DeviceNumber, Function};
 use fpga::driver::{Node, NodeKind};
 use fpga::id::{AfuId, InterfaceId};
@@ -44,11 +45,6 @@ fn may_be_port(root: &Root, number: DeviceNumber) -> bool {
 }
 
 impl Slot {
-    /// The function that is loaded.
-    pub(super) fn afu_id(&self) -> Option<AfuId> {
-        self.function.afu_id()
-    }
-
     /// The port on the host, whose node must be the device that the container has.
     pub(super) fn checked(&self) -> Result<&Target, Failure> {
         let Self { target, number, .. } = self;
@@ -69,26 +65,52 @@ impl Slot {
 
 /// A port that is looked for.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Wish {
+pub(super) struct Wish<'a> {
     pub(super) interface: InterfaceId,
-    /// What will be seen in the region; `None` when that does not matter.
-    pub(super) function: Option<AfuId>,
+    /// What will be seen in the region.
+    pub(super) function: AfuId,
+    pub(super) bitstream: &'a Bitstream,
+}
+
+/// How well a port fits a wish, the best first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fit {
+    /// It is known to hold the image.
+    Image,
+    /// It shows the function.
+    Function,
+    /// The image can be loaded.
+    Interface,
+}
+
+impl Fit {
+    const ALL: [Self; 3] = [Self::Image, Self::Function, Self::Interface];
+
+    fn is(self, wish: &Wish<'_>, slot: &Slot) -> bool {
+        let Slot { target, function, .. } = slot;
+        target.interface_id == Some(wish.interface)
+            && match self {
+                Self::Image => target.holds(wish.bitstream, function),
+                Self::Function => function.afu_id() == Some(wish.function),
+                Self::Interface => true,
+            }
+    }
 }
 
 /// Gives each wish a port of its own; `None` when there is none left.
 ///
-/// Where a function is loaded already the wish for it goes there: no other assignment programs fewer
-/// ports, since a port shows one function and wishes for the same one are alike.
-pub(super) fn assign(wishes: &[Wish], slots: &[Slot]) -> Vec<Option<usize>> {
+/// Where an image is loaded already the wish for it goes there: no other assignment programs fewer ports, since a
+/// port holds one image and wishes for the same one are alike. So the second run for a container assigns as the
+/// first did.
+pub(super) fn assign(wishes: &[Wish<'_>], slots: &[Slot]) -> Vec<Option<usize>> {
     let mut assigned = vec![None; wishes.len()];
-    for must_be_loaded in [true, false] {
-        for (wish, &Wish { interface, function }) in wishes.iter().enumerate() {
-            if assigned[wish].is_none() {
-                assigned[wish] = slots.iter().enumerate().position(|(index, slot)| {
-                    slot.target.interface_id == Some(interface)
-                        && (!must_be_loaded || function.is_some() && slot.afu_id() == function)
-                        && !assigned.contains(&Some(index))
-                });
+    for fit in Fit::ALL {
+        for (index, wish) in wishes.iter().enumerate() {
+            if assigned[index].is_none() {
+                let mut slots = slots.iter().enumerate();
+                assigned[index] = slots
+                    .find(|(slot, found)| !assigned.contains(&Some(*slot)) && fit.is(wish, found))
+                    .map(|(slot, _)| slot);
             }
         }
     }

@@ -6,6 +6,7 @@ use std::io::Write as _;
 use std::time::Duration;
 
 use super::failure::{Code, Failure};
+use super::work::Work;
 
 /// Longest line, in characters. Part of it may be the text of a tenant.
 const WIDTH: usize = 2000;
@@ -57,10 +58,10 @@ impl Report {
     }
 
     /// Something was done to a port; the time is how long the driver took to program it, if it was.
-    pub(super) fn worked(&mut self, what: impl Display, programmed: Option<Duration>) {
+    pub(super) fn worked(&mut self, what: impl Display, work: &Work) {
         self.done(what);
-        self.worked += 1;
-        self.programmed.extend(programmed);
+        self.worked += usize::from(work.is_news);
+        self.programmed.extend(work.programmed);
     }
 
     /// True when the run was not for nothing.

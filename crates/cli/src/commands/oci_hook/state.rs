@@ -3,6 +3,7 @@
 use std::io::Read;
 use std::path::PathBuf;
 
+use fpga::ledger::Owner;
 use serde::Deserialize;
 
 use super::annotations::Annotations;
@@ -20,6 +21,9 @@ pub(super) struct State {
     #[serde(default)]
     pub(super) id: String,
     bundle: Option<PathBuf>,
+    /// The container's first process; 0 or nothing when it has ended.
+    #[serde(default)]
+    pid: Option<u32>,
     #[serde(default)]
     pub(super) annotations: Option<Annotations>,
 }
@@ -33,6 +37,11 @@ impl State {
     }
 
     /// The container's bundle directory.
+    /// The container, as the ledger has it.
+    pub(super) fn owner(&self) -> Owner {
+        Owner::container(self.id.clone(), self.pid)
+    }
+
     pub(super) fn bundle(&self) -> Result<PathBuf, Failure> {
         let bundle = self.bundle.clone().filter(|path| !path.as_os_str().is_empty());
         bundle.ok_or_else(|| {

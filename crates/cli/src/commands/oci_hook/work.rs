@@ -1,36 +1,33 @@
-//! What is done to a port.
+//! What is done to a region.
 
 use std::fmt::{self, Display};
 use std::time::Duration;
 
-use fpga::bitstream::{Bitstream, ImageId};
-use fpga::program::{self, Action, Image, Options, PortOptions, Target, Warning};
+use fpga::bitstream::Bitstream;
+use fpga::program::{self, Action, Cleaned, For, Image, Options, PortOptions, Target, Warning};
 
 use super::failure::{Code, Failure};
 
-/// Whether to program a region that shows the image's function.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Reprogram {
-    No,
-    Yes,
-}
-
-impl Reprogram {
-    /// Only of a GBS does the function say that it is the very image.
-    pub(super) fn unless_shown(image: ImageId) -> Self {
-        match image {
-            ImageId::Afu(_) => Self::No,
-            ImageId::Aocx(_) => Self::Yes,
-        }
-    }
-}
-
-/// What was done to a port.
+/// What was done, for people and for the agent.
 #[derive(Debug)]
 pub(super) struct Work {
     words: String,
-    /// How long the driver took to program it, if it was programmed.
+    /// True when the region was touched.
+    pub(super) is_news: bool,
+    /// How long the driver took, when it was programmed.
     pub(super) programmed: Option<Duration>,
+}
+
+impl Work {
+    fn new(what: impl Into<String>, warnings: &[Warning]) -> Self {
+        let words =
+            warnings.iter().fold(what.into(), |text, warning| format!("{text}; {warning}"));
+        Self { words, is_news: true, programmed: None }
+    }
+
+    fn none(why: &str) -> Self {
+        Self { is_news: false, ..Self::new(why, &[]) }
+    }
 }
 
 impl Display for Work {
@@ -39,42 +36,43 @@ impl Display for Work {
     }
 }
 
-/// Cleans a port: clears its errors and resets what is in it.
-pub(super) fn reset(target: &Target, timeout: Duration) -> Result<Work, Failure> {
-    let options = PortOptions { lock_timeout: timeout, ignore_users: false };
-    let warnings = program::reset(target, &options, &mut ())?;
-    Ok(Work { words: describe("reset".to_owned(), &warnings), programmed: None })
+/// Resets a region with what is in it.
+pub(super) fn reset(target: &Target, purpose: For, timeout: Duration) -> Result<Work, Failure> {
+    let options = PortOptions { purpose, timeout, ignore_users: false };
+    Ok(match program::reset(target, &options, &mut ())? {
+        Cleaned::Done(warnings) => Work::new("reset", &warnings),
+        Cleaned::NotOwned => not_owned(),
+    })
 }
 
-/// Cleans a port and puts an image behind it.
+/// Programs a region, or only resets it where it is known to hold this very image.
 pub(super) fn program(
     target: &Target,
     bitstream: &Bitstream,
-    reprogram: Reprogram,
+    purpose: For,
     timeout: Duration,
 ) -> Result<Work, Failure> {
     let fail = |error| Failure::new(Code::Bitstream, error).of(target);
     let payload = bitstream.payload().map_err(fail)?;
     let image = Image::new(bitstream, &payload).map_err(fail)?;
-    let options = Options {
-        lock_timeout: timeout,
-        reprogram: reprogram == Reprogram::Yes,
-        clean: true,
-        ..Options::default()
-    };
+    let options = Options { purpose, timeout, clean: true, ..Options::default() };
     let outcome = program::program(target, &image, &options, &mut ())?;
-    let (what, programmed) = match outcome.action {
+    let (function, warnings) = (image.afu_id, &outcome.warnings);
+    Ok(match outcome.action {
         Action::Programmed { time } => {
             let seconds = time.as_secs_f64();
-            (format!("programmed function {} in {seconds:.3} s", outcome.after), Some(time))
+            let what = format!("programmed function {function} in {seconds:.3} s");
+            Work { programmed: Some(time), ..Work::new(what, warnings) }
         }
         Action::AlreadyLoaded | Action::DryRun => {
-            (format!("reset with function {}", outcome.after), None)
+            Work::new(format!("reset with function {function}"), warnings)
         }
-    };
-    Ok(Work { words: describe(what, &outcome.warnings), programmed })
+        Action::AlreadyPrepared => Work::none("prepared already"),
+        Action::NotOwned => not_owned(),
+    })
 }
 
-fn describe(what: String, warnings: &[Warning]) -> String {
-    warnings.iter().fold(what, |text, warning| format!("{text}; {warning}"))
+/// It was the container's when the entry was read, and somebody was faster.
+fn not_owned() -> Work {
+    Work::none("somebody else's by now, nothing was done")
 }

@@ -30,7 +30,9 @@ pub(super) struct Report<'a> {
 impl<'a> Report<'a> {
     pub(super) fn new(target: &'a Target, image: &'a Image<'_>, outcome: &'a Outcome) -> Self {
         let (action, time) = match outcome.action {
-            Action::AlreadyLoaded => ("alreadyLoaded", None),
+            Action::AlreadyLoaded | Action::AlreadyPrepared | Action::NotOwned => {
+                ("alreadyLoaded", None)
+            }
             Action::Programmed { time } => ("programmed", Some(time)),
             Action::DryRun => ("dryRun", None),
         };
@@ -44,7 +46,7 @@ impl<'a> Report<'a> {
             seconds: time.map(|time| time.as_secs_f64()),
             state_before: outcome.before.word(),
             afu_id_before: outcome.before.afu_id(),
-            afu_id: outcome.after,
+            afu_id: image.afu_id,
             warnings: outcome.warnings.iter().map(ToString::to_string).collect(),
             outcome,
         }
@@ -68,7 +70,7 @@ impl<'a> Report<'a> {
     fn result(&self) -> String {
         let bytes = self.bytes as u64;
         match self.outcome.action {
-            Action::AlreadyLoaded => "loaded already, nothing was done".to_owned(),
+            Action::AlreadyLoaded | Action::AlreadyPrepared | Action::NotOwned => "loaded already, nothing was done".to_owned(),
             Action::DryRun => format!(
                 "dry run: everything was checked, nothing was written; {} would be programmed",
                 size(bytes)
