@@ -1,10 +1,25 @@
 //! A container as a runtime describes it to a hook.
 
 use std::fs;
+use std::process::Command;
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde_json::{Value, json};
 
 use crate::node::{A10, Node};
+
+static NEXT: AtomicU64 = AtomicU64::new(1);
+
+/// The id of a process that has ended.
+fn ended() -> u32 {
+    static PID: LazyLock<u32> = LazyLock::new(|| {
+        let mut process = Command::new("true").spawn().unwrap();
+        process.wait().unwrap();
+        process.id()
+    });
+    *PID
+}
 
 /// Whose description it is.
 #[derive(Debug, Clone, Copy)]
@@ -30,6 +45,8 @@ impl Runtime {
     }
 }
 
+/// One with an id of its own, whose process has ended already, so that another one can have its regions; a runtime
+/// runs the hook while it is there.
 #[derive(Clone)]
 pub(crate) struct Container<'a> {
     node: &'a Node,
@@ -48,7 +65,17 @@ impl<'a> Container<'a> {
         let (state, config) = runtime.files();
         let parse =
             |text: &str| serde_json::from_str(&text.replace("NAMESPACE", namespace)).unwrap();
-        Self { node, name: "bundle".to_owned(), state: parse(state), config: parse(config) }
+        let (mut state, config): (Value, Value) = (parse(state), parse(config));
+        let serial = NEXT.fetch_add(1, Ordering::Relaxed);
+        state["id"] = json!(format!("{serial:064x}"));
+        state["pid"] = json!(ended());
+        Self { node, name: "bundle".to_owned(), state, config }
+    }
+
+    /// Whose process runs as long as the test.
+    pub(crate) fn running(mut self) -> Self {
+        self.state["pid"] = json!(std::process::id());
+        self
     }
 
     /// One among several.

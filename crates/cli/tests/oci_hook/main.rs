@@ -12,5 +12,6 @@ mod container;
 mod crowd;
 mod fuzz_corpus;
 mod node;
+mod owner;
 mod reject;
 mod results;

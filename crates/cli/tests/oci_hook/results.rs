@@ -22,7 +22,10 @@ fn each_run_that_did_or_failed_something_leaves_its_result() {
     // The function is there already: reset, and nothing programmed.
     node.create(&container(NLB0)).succeeded();
     assert_eq!(taken(&node), [(Stage::Create, RunResult::Done, 0)]);
-    node.poststop(&container(NLB0), &[]).succeeded();
+    let last = container(NLB0);
+    node.create(&last).succeeded();
+    taken(&node);
+    node.poststop(&last, &[]).succeeded();
     assert_eq!(taken(&node), [(Stage::Clean, RunResult::Done, 0)]);
     assert_ne!(node.create(&container(HELLO)).code, 0);
     assert_eq!(taken(&node), [(Stage::Create, RunResult::NotGranted, 0)]);
@@ -37,11 +40,11 @@ fn each_run_that_did_or_failed_something_leaves_its_result() {
 #[test]
 fn a_result_that_cannot_be_left_stops_no_container() {
     let node = Node::start(TWO_CARDS);
-    let container = Container::new(&node).promised(1, NLB0).with("dfl-port.0");
+    let container = || Container::new(&node).promised(1, NLB0).with("dfl-port.0");
     // Nobody listens.
-    node.create(&container).succeeded();
+    node.create(&container()).succeeded();
     assert!(!node.path("results").exists());
     std::fs::write(node.path("results"), "in the way").unwrap();
-    node.create(&container).succeeded();
+    node.create(&container()).succeeded();
     assert_eq!(std::fs::read_to_string(node.path("results")).unwrap(), "in the way");
 }

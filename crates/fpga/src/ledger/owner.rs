@@ -37,7 +37,8 @@ pub enum Kind {
 pub struct Process {
     /// Its id in the namespace below.
     pub pid: u32,
-    /// When it started, in clock ticks since the boot (field 22 of `/proc/PID/stat`).
+    /// When it started, in clock ticks since the boot (field 22 of `/proc/PID/stat`); 0 when it had ended before
+    /// anybody looked.
     pub start: u64,
     /// The PID namespace in which the id was seen (the inode of `/proc/self/ns/pid`).
     pub namespace: u64,
@@ -55,8 +56,8 @@ pub enum Life {
 }
 
 impl Owner {
-    /// The container `id` whose first process is `pid` in the PID namespace of this process. One that has ended
-    /// already, or 0, which runtimes give for it, is not recorded.
+    /// The container `id` whose first process is `pid` in the PID namespace of this process. 0, which runtimes give
+    /// for one that has none, is as `None`. A process that is not there has ended.
     #[must_use]
     pub fn container(id: impl Into<String>, pid: Option<u32>) -> Self {
         let process = pid.filter(|pid| *pid != 0).and_then(Process::of);
@@ -92,7 +93,8 @@ impl fmt::Display for Owner {
 
 impl Process {
     fn of(pid: u32) -> Option<Self> {
-        Some(Self { pid, start: running_since(pid)?, namespace: namespace()? })
+        let start = running_since(pid).unwrap_or_default();
+        Some(Self { pid, start, namespace: namespace()? })
     }
 
     fn life(self) -> Life {
@@ -156,10 +158,11 @@ mod tests {
 
     #[test]
     fn an_owner_without_a_process_may_be_anywhere() {
-        for pid in [None, Some(0), Some(u32::MAX)] {
+        for pid in [None, Some(0)] {
             let owner = Owner::container("c1", pid);
             assert_eq!((owner.process, owner.life()), (None, Life::Unknown));
         }
+        assert_eq!(Owner::container("c1", Some(u32::MAX)).life(), Life::Ended);
     }
 
     #[test]

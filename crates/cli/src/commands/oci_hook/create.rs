@@ -35,6 +35,9 @@ pub(super) fn run(
     }
     let annotations: Vec<_> = state.annotations.iter().chain([&config.annotations]).collect();
     permission::check(hook, &promises, &annotations)?;
+    if let Some(promise) = promises.iter().find(|promise| !plan::has_region(promise, &slots)) {
+        return Err(plan::no_port(hook.root, promise, &slots));
+    }
     let owner = Owner { pod: annotations::pod(&annotations), ..state.owner() };
     let images = images(hook, &promises)?;
     let jobs = jobs(hook, &promises, &images, &slots)?;

@@ -117,6 +117,11 @@ pub(super) fn assign(wishes: &[Wish<'_>], slots: &[Slot]) -> Vec<Option<usize>> 
     assigned
 }
 
+/// True when the container has a port of the promise's region, whoever else wants it.
+pub(super) fn has_region(promise: &Promise, slots: &[Slot]) -> bool {
+    slots.iter().any(|slot| slot.target.interface_id == Some(promise.interface))
+}
+
 /// A port that no wish was given.
 pub(super) fn without_promise<'a>(
     assigned: &[Option<usize>],
@@ -164,7 +169,7 @@ pub(super) fn no_promise(slot: &Slot) -> Failure {
 
 #[cfg(test)]
 mod tests {
-    use fpga_emulator::tree;
+    use fpga_emulator::{bitstream_writer as writer, tree};
 
     use super::*;
 
@@ -200,7 +205,7 @@ afu = "nlb0"
 
     struct Machine {
         root: Root,
-        _temp: tempfile::TempDir,
+        temp: tempfile::TempDir,
     }
 
     impl Machine {
@@ -208,7 +213,7 @@ afu = "nlb0"
             let temp = tempfile::tempdir().unwrap();
             let dir = temp.path().join("node");
             tree::create(&fpga_emulator::machine::Machine::parse(MACHINE).unwrap(), &dir).unwrap();
-            Self { root: Root::at(dir), _temp: temp }
+            Self { root: Root::at(dir), temp }
         }
 
         fn numbers(&self) -> Vec<DeviceNumber> {
@@ -217,15 +222,25 @@ afu = "nlb0"
             ports.map(|port| port.node.number.unwrap()).collect()
         }
 
+        /// A bitstream file that nobody has loaded.
+        fn image(&self, (interface, function): &(&str, &str)) -> Bitstream {
+            let path = self.temp.path().join("image.gbs");
+            let metadata = writer::metadata(interface, function);
+            fs::write(&path, writer::gbs(&metadata, b"image")).unwrap();
+            Bitstream::open(path).unwrap()
+        }
+
         /// The names of the ports that wishes get, of those with these indices.
         fn assign(&self, ports: &[usize], wishes: &[(&str, &str)]) -> Vec<Option<String>> {
             let numbers: Vec<_> = ports.iter().map(|&index| self.numbers()[index]).collect();
             let slots = slots(&self.root, &numbers);
-            let wish = |(interface, function): &(&str, &str)| Wish {
-                interface: interface.parse().unwrap(),
-                function: Some(function.parse().unwrap()),
+            let files: Vec<_> = wishes.iter().map(|wish| self.image(wish)).collect();
+            let wish = |((interface, function), bitstream)| Wish {
+                interface: str::parse(interface).unwrap(),
+                function: str::parse(function).unwrap(),
+                bitstream,
             };
-            let wishes: Vec<_> = wishes.iter().map(wish).collect();
+            let wishes: Vec<_> = wishes.iter().copied().zip(&files).map(wish).collect();
             let name = |index: usize| slots[index].target.port.name.clone();
             assign(&wishes, &slots).into_iter().map(|index| index.map(name)).collect()
         }
