@@ -89,6 +89,17 @@ impl Target {
         }
     }
 
+    /// The port of the region that the ledger calls `slot`; `None` when its card is gone.
+    #[must_use]
+    pub fn by_slot(root: &Root, slot: &str) -> Option<Self> {
+        let inventory = scan(root);
+        let targets = inventory
+            .boards
+            .iter()
+            .flat_map(|board| board.ports.iter().map(|port| Self::new(root, board, port)));
+        targets.into_iter().find(|target| target.slot() == slot)
+    }
+
     /// What the ledger calls the region.
     #[must_use]
     pub fn slot(&self) -> String {

@@ -13,7 +13,6 @@ use super::plan::{self, Slot, Wish};
 use super::promise::{self, Promise};
 use super::report::Report;
 use super::state::State;
-use super::work::Work;
 use super::{Hook, bitstream, permission, work};
 
 pub(super) fn run(
