@@ -12,6 +12,7 @@ mod links;
 mod objects;
 mod page;
 mod reference;
+mod same_hook;
 mod volatile;
 
 use std::path::{Path, PathBuf};

@@ -13,7 +13,7 @@ mod direct;
 /// A card with its management engine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Card {
-    /// Kernel interface.
+    /// The driver that is bound to it, by its kernel interface.
     pub driver: Driver,
     /// The physical function.
     pub address: PciAddress,
@@ -39,7 +39,7 @@ pub struct Target {
 /// A device: its node and its attributes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Device {
-    /// Its name.
+    /// Its name in sysfs and in `dev/`, such as `dfl-port.0`.
     pub name: String,
     /// Its node on this root.
     pub node: PathBuf,
