@@ -39,7 +39,7 @@ struct Container {
 
 macro_rules! fixture {
     ($name:literal) => {
-        include_str!(concat!("../../crates/cli/tests/oci_hook/fixtures/", $name, ".json"))
+        include_str!(concat!("../../crates/hook/tests/hook/fixtures/", $name, ".json"))
     };
 }
 
@@ -70,7 +70,7 @@ impl Container {
             .env(&format!("FPGA_AFU_{number}={image}"))
     }
 
-    /// With the port `dfl-port.<index>` of the node in `fuzz_targets/hook/node.rs`.
+    /// With the port `dfl-port.<index>` of the node in `fpga_hook::testing::Node`.
     fn port(self, index: u32) -> Self {
         self.device("c", 235, index)
     }

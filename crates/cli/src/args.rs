@@ -4,13 +4,12 @@ use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand};
 use fpga::store::{DEFAULT_ROOT, Store};
+use fpga_hook::Trees;
 
 use crate::commands::{
-    bitstream, doctor, errors, install_host, list, oci_hook, port, program, recover, reset, show,
-    watch,
+    bitstream, doctor, errors, install_host, list, port, program, recover, reset, show, watch,
 };
 use crate::status;
-use crate::trees::Trees;
 
 /// Shows, programs and recovers the FPGA cards of a node
 #[derive(Debug, Parser)]
@@ -35,7 +34,7 @@ pub(crate) enum Command {
     Port(port::Args),
     Bitstream(bitstream::Args),
     InstallHost(install_host::Args),
-    OciHook(oci_hook::Args),
+    OciHook(fpga_hook::Args),
 }
 
 /// Where the bitstreams are.

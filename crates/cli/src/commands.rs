@@ -12,7 +12,6 @@ pub(crate) mod doctor;
 pub(crate) mod errors;
 pub(crate) mod install_host;
 pub(crate) mod list;
-pub(crate) mod oci_hook;
 pub(crate) mod port;
 pub(crate) mod program;
 pub(crate) mod recover;
@@ -36,7 +35,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Status> {
         Command::Port(args) => port::run(args, &root),
         Command::Bitstream(args) => bitstream::run(args),
         Command::InstallHost(args) => install_host::run(args),
-        Command::OciHook(args) => Ok(Status::Hook(oci_hook::run(args, &root))),
+        Command::OciHook(args) => Ok(Status::Hook(fpga_hook::run(args, &root))),
     }
 }
 

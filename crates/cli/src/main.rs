@@ -13,14 +13,11 @@ mod output;
 mod progress;
 mod status;
 mod table;
-mod trees;
-
-use commands::oci_hook;
 
 fn main() -> ExitCode {
     let mut words = std::env::args_os().skip(1);
-    if words.next().is_some_and(|word| word == oci_hook::NAME) {
-        return oci_hook::alone(words).into();
+    if words.next().is_some_and(|word| word == fpga_hook::NAME) {
+        return fpga_hook::alone(words).into();
     }
     let args = args::Args::parse();
     match commands::run(&args) {

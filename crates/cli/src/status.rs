@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use fpga::program::{Cause, LockError};
 use fpga::{program, store};
 
-use crate::commands::{oci_hook, target};
+use crate::commands::target;
 
 /// How a command ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,7 +33,7 @@ pub(crate) enum Status {
     /// Something could not be determined; nothing is wrong as far as is known.
     Undetermined,
     /// The runtime hook has codes of its own.
-    Hook(oci_hook::Code),
+    Hook(fpga_hook::Code),
 }
 
 /// The table for `--help`.

@@ -41,7 +41,7 @@ pub enum Driver {
 /// One card: an FPGA management engine, its regions and its ports.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Board {
-    /// Kernel interface.
+    /// The driver that is bound to it, by its kernel interface.
     pub driver: Driver,
     /// The physical function that the card sits on.
     pub pci: PciFunction,
@@ -62,10 +62,10 @@ pub struct Board {
 pub struct PciFunction {
     /// Address on the node.
     pub address: PciAddress,
-    /// Vendor id.
+    /// PCI vendor id.
     #[serde(serialize_with = "hex::id")]
     pub vendor: u16,
-    /// Device id.
+    /// PCI device id.
     #[serde(serialize_with = "hex::id")]
     pub device: u16,
     /// Subsystem vendor id.
@@ -159,7 +159,7 @@ pub struct Port {
 pub enum Function {
     /// An accelerator function.
     Loaded {
-        /// Its id.
+        /// The AFU id that the port shows.
         afu_id: AfuId,
     },
     /// Being reconfigured, or left disabled by a failed reconfiguration: the kernel answers EBUSY.
@@ -177,7 +177,7 @@ pub enum Function {
 pub struct ErrorRegister {
     /// Attribute name below `errors/`, such as `catfatal_errors` or `fme-errors/errors`.
     pub name: String,
-    /// Its bits.
+    /// The bits of the register; not zero.
     #[serde(serialize_with = "hex::register")]
     pub value: u64,
 }

@@ -9,6 +9,8 @@
 //! [`watch::Watcher`] says when to scan again,
 //! [`names`] is the contract with Kubernetes, [`driver`] holds the ioctls and mappings.
 
+#![deny(missing_docs)]
+
 pub mod bitstream;
 pub mod board;
 pub mod catalog;

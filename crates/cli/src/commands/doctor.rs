@@ -40,8 +40,8 @@ use survey::Survey;
 
 use crate::output::{self, Form};
 use crate::status::Status;
-use crate::trees::Trees;
 use fpga::duration;
+use fpga_hook::Trees;
 
 /// Find out what is wrong with this node, why, and how to repair it
 ///

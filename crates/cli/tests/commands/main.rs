@@ -5,9 +5,6 @@
 
 mod aocx;
 mod bitstream;
-#[allow(dead_code, reason = "other tests use the rest")]
-#[path = "../../../fpga/tests/support/bitstream_writer.rs"]
-mod bitstream_writer;
 mod docs;
 mod doctor;
 mod errors;

@@ -125,7 +125,7 @@ impl Contents {
         Ok(Self { metadata: parts.head.metadata, aocx: Some(parts.aocx), image })
     }
 
-    /// The format.
+    /// The format of the file, which its contents tell.
     #[must_use]
     pub fn format(&self) -> Format {
         match self.aocx {

@@ -13,7 +13,7 @@ pub enum Error {
     /// open(2) or fstat(2) failed.
     #[error("{}: cannot be opened: {cause}", path.display())]
     Open {
-        /// The file.
+        /// Path of the bitstream file.
         path: PathBuf,
         /// The kernel's answer.
         cause: io::Error,
@@ -21,13 +21,13 @@ pub enum Error {
     /// A directory, device, FIFO or socket.
     #[error("{}: not a regular file", path.display())]
     NotRegular {
-        /// The file.
+        /// Path of the bitstream file.
         path: PathBuf,
     },
     /// The contents are not what the format asks for.
     #[error("{}: {fault}", path.display())]
     Malformed {
-        /// The file.
+        /// Path of the bitstream file.
         path: PathBuf,
         /// Where and what.
         fault: ParseError,
@@ -35,7 +35,7 @@ pub enum Error {
     /// The extension is that of the other format.
     #[error("{}: the extension says {claimed}, the contents are {contents}", path.display())]
     Extension {
-        /// The file.
+        /// Path of the bitstream file.
         path: PathBuf,
         /// What the extension stands for.
         claimed: Format,
@@ -45,7 +45,7 @@ pub enum Error {
     /// The file has another length than when it was opened.
     #[error("{}: had {before} bytes when it was opened and has {now} now: it is being written to", path.display())]
     Resized {
-        /// The file.
+        /// Path of the bitstream file.
         path: PathBuf,
         /// Length in bytes when it was opened.
         before: u64,
@@ -55,7 +55,7 @@ pub enum Error {
     /// mmap(2) failed.
     #[error("{}: cannot be mapped: {cause}", path.display())]
     Map {
-        /// The file.
+        /// Path of the bitstream file.
         path: PathBuf,
         /// The kernel's answer.
         cause: io::Error,
@@ -69,7 +69,7 @@ pub enum ParseError {
     /// The bytes could not be read.
     #[error("{field}: cannot be read: {cause}")]
     Read {
-        /// Which field.
+        /// The field, as error messages name it, such as `magic`.
         field: Cow<'static, str>,
         /// The kernel's answer.
         cause: io::Error,
@@ -77,7 +77,7 @@ pub enum ParseError {
     /// The data ends too early.
     #[error("{field}: truncated: {has} of {needs} bytes are there")]
     Truncated {
-        /// Which field.
+        /// The field, as error messages name it, such as `magic`.
         field: Cow<'static, str>,
         /// Its length in bytes.
         needs: u64,
@@ -87,7 +87,7 @@ pub enum ParseError {
     /// The field has another value or form.
     #[error("{field}: found {found}, expected {expected}")]
     Value {
-        /// Which field.
+        /// The field, as error messages name it, such as `magic`.
         field: Cow<'static, str>,
         /// What is there; text from the file is quoted and escaped.
         found: String,

@@ -106,7 +106,7 @@ pub enum Problem {
     /// The driver refused a call.
     #[error(transparent)]
     Driver(#[from] driver::Error),
-    /// Programming failed.
+    /// The driver or the card refused the image.
     #[error("{error}{}", joined(details))]
     Failed {
         /// The driver's answer.
@@ -122,11 +122,11 @@ pub enum Problem {
     /// An attribute could not be read or written.
     #[error("{}: cannot {action}: {error}{}", path.display(), code(error))]
     Attribute {
-        /// The attribute.
+        /// Path of the attribute in sysfs.
         path: PathBuf,
         /// `read` or `write`.
         action: &'static str,
-        /// Why not.
+        /// What reading or writing it answered.
         error: AttrError,
     },
     /// The system refused something else.
@@ -134,7 +134,7 @@ pub enum Problem {
     System {
         /// What was tried.
         what: String,
-        /// The reason.
+        /// The system's answer.
         error: std::io::Error,
     },
     /// The card did not come back.

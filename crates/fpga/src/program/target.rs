@@ -15,7 +15,7 @@ mod direct;
 /// A card with its management engine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Card {
-    /// Kernel interface.
+    /// The driver that is bound to it, by its kernel interface.
     pub driver: Driver,
     /// The physical function.
     pub address: PciAddress,
@@ -43,7 +43,7 @@ pub struct Target {
 /// A device: its node and its attributes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Device {
-    /// Its name.
+    /// Its name in sysfs and in `dev/`, such as `dfl-port.0`.
     pub name: String,
     /// Its node on this root.
     pub node: PathBuf,
@@ -100,6 +100,12 @@ impl Target {
         targets.into_iter().find(|target| target.slot() == slot)
     }
 
+    /// Where what is known of the region is.
+    #[must_use]
+    pub fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
     /// What the ledger calls the region.
     #[must_use]
     pub fn slot(&self) -> String {
@@ -123,7 +129,9 @@ impl Target {
         known.is_some_and(|known| known.is_from(bitstream).unwrap_or(false))
     }
 
-    pub(super) fn binding(&self) -> Binding {
+    /// Through which drivers the region is reached now.
+    #[must_use]
+    pub fn binding(&self) -> Binding {
         Binding::of(&[&self.card.fme.dir, &self.port.dir])
     }
 }

@@ -129,7 +129,7 @@ fn sound(path: &Path, bytes: &[u8], loader: Option<String>, install: &str) -> Fi
     }
 }
 
-/// The version of the hook in a program, from what `oci_hook` leaves in it for this.
+/// The version of the hook in a program, from what `fpga_hook` leaves in it for this.
 fn version(bytes: &[u8]) -> Option<&str> {
     let is_version = |byte: &u8| byte.is_ascii_alphanumeric() || b".-+".contains(byte);
     // In a program that looks for the mark it stands alone, too.

@@ -9,11 +9,11 @@ use fpga::names::{Mode, NAMESPACE, Named, ResourceName};
 use fpga::root::Root;
 use fpga::scan::scan;
 use fpga::{grants, store};
+use fpga_hook::Trees;
 
 use super::host::{Host, children};
 use super::places::Places;
 use super::spec::{self, Hook, SpecFile};
-use crate::trees::Trees;
 
 /// The node as far as it was looked at; each part is read by the first area that needs it.
 pub(super) struct Survey {
