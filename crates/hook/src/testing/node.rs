@@ -160,6 +160,7 @@ fn fill(store: &Store) {
     for (interface, image, bytes) in [
         (A10, NLB0, gbs(A10, NLB0)),
         (A10, NLB3, gbs(A10, NLB3)),
+        (A10, HELLO, gbs(A10, HELLO)),
         (A10, SECRET, gbs(A10, SECRET)),
         (A10, HASH, opencl),
         (OTHER, NLB0, gbs(OTHER, NLB0)),
