@@ -12,9 +12,7 @@
 pub mod bitstream;
 pub mod board;
 pub mod catalog;
-pub mod driver;
 pub mod duration;
-pub mod errors;
 pub mod files;
 pub mod grants;
 pub mod id;
@@ -22,7 +20,9 @@ pub mod names;
 pub mod program;
 pub mod records;
 pub mod root;
-pub mod scan;
+pub mod stack;
 pub mod store;
 pub mod sysfs;
 pub mod watch;
+
+pub use stack::intel::{driver, errors, scan};

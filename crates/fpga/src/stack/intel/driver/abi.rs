@@ -76,16 +76,15 @@ pub(super) mod dfl {
     use super::{DflPortInfo, DflPortPr, Integer, Request};
 
     pub(super) const MAGIC: u32 = 0xB6;
-    pub(in crate::driver) const PORT_GET_INFO: Request<DflPortInfo> = Request::io(MAGIC, 0x41);
-    pub(in crate::driver) const PORT_ERR_GET_IRQ_NUM: Request<Integer> =
+    pub(in crate::stack) const PORT_GET_INFO: Request<DflPortInfo> = Request::io(MAGIC, 0x41);
+    pub(in crate::stack) const PORT_ERR_GET_IRQ_NUM: Request<Integer> =
         Request::read_int(MAGIC, 0x45);
-    pub(in crate::driver) const PORT_UINT_GET_IRQ_NUM: Request<Integer> =
+    pub(in crate::stack) const PORT_UINT_GET_IRQ_NUM: Request<Integer> =
         Request::read_int(MAGIC, 0x47);
-    pub(in crate::driver) const FME_PORT_PR: Request<DflPortPr> = Request::io(MAGIC, 0x80);
-    pub(in crate::driver) const FME_PORT_RELEASE: Request<Integer> =
-        Request::write_int(MAGIC, 0x81);
-    pub(in crate::driver) const FME_PORT_ASSIGN: Request<Integer> = Request::write_int(MAGIC, 0x82);
-    pub(in crate::driver) const FME_ERR_GET_IRQ_NUM: Request<Integer> =
+    pub(in crate::stack) const FME_PORT_PR: Request<DflPortPr> = Request::io(MAGIC, 0x80);
+    pub(in crate::stack) const FME_PORT_RELEASE: Request<Integer> = Request::write_int(MAGIC, 0x81);
+    pub(in crate::stack) const FME_PORT_ASSIGN: Request<Integer> = Request::write_int(MAGIC, 0x82);
+    pub(in crate::stack) const FME_ERR_GET_IRQ_NUM: Request<Integer> =
         Request::read_int(MAGIC, 0x83);
 }
 
@@ -94,11 +93,11 @@ pub(super) mod opae {
     use super::{OpaeFmeInfo, OpaePortId, OpaePortInfo, OpaePortPr, Request};
 
     pub(super) const MAGIC: u32 = 0xB5;
-    pub(in crate::driver) const PORT_GET_INFO: Request<OpaePortInfo> = Request::io(MAGIC, 0x41);
-    pub(in crate::driver) const FME_PORT_PR: Request<OpaePortPr> = Request::io(MAGIC, 0x80);
-    pub(in crate::driver) const FME_PORT_RELEASE: Request<OpaePortId> = Request::io(MAGIC, 0x81);
-    pub(in crate::driver) const FME_PORT_ASSIGN: Request<OpaePortId> = Request::io(MAGIC, 0x82);
-    pub(in crate::driver) const FME_GET_INFO: Request<OpaeFmeInfo> = Request::io(MAGIC, 0x83);
+    pub(in crate::stack) const PORT_GET_INFO: Request<OpaePortInfo> = Request::io(MAGIC, 0x41);
+    pub(in crate::stack) const FME_PORT_PR: Request<OpaePortPr> = Request::io(MAGIC, 0x80);
+    pub(in crate::stack) const FME_PORT_RELEASE: Request<OpaePortId> = Request::io(MAGIC, 0x81);
+    pub(in crate::stack) const FME_PORT_ASSIGN: Request<OpaePortId> = Request::io(MAGIC, 0x82);
+    pub(in crate::stack) const FME_GET_INFO: Request<OpaeFmeInfo> = Request::io(MAGIC, 0x83);
 }
 
 /// Access rights of a region (`DFL_PORT_REGION_*`, `FPGA_REGION_*`).

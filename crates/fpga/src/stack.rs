@@ -1,0 +1,3 @@
+//! What differs by the kernel driver that a card is reached through.
+
+pub mod intel;

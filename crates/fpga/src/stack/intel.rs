@@ -1,0 +1,5 @@
+//! Intel's cards: the in-tree Device Feature List driver and the out-of-tree OPAE driver.
+
+pub mod driver;
+pub mod errors;
+pub mod scan;
