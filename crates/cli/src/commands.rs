@@ -1,6 +1,6 @@
 //! The subcommands, one file each.
 
-use fpga::board::{Inventory, Problem};
+use fpga::card::{Inventory, Problem};
 use fpga::root::Root;
 use fpga::scan::scan;
 
@@ -46,7 +46,7 @@ fn conclude(root: &Root, inventory: &Inventory) -> Status {
     for problem in &problems {
         eprintln!("fpgactl: {problem}");
     }
-    match (problems.is_empty(), inventory.boards.is_empty()) {
+    match (problems.is_empty(), inventory.cards.is_empty()) {
         (false, _) => Status::Diagnosed,
         (true, false) => Status::Sound,
         (true, true) => {

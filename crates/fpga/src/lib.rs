@@ -5,14 +5,15 @@
 //! the in-tree Device Feature List driver (`/sys/class/fpga_region`, ioctl magic `0xB6`) and Intel's
 //! out-of-tree OPAE driver (`/sys/class/fpga`, ioctl magic `0xB5`), on one node at the same time.
 //!
-//! [`root::Root`] says where `sys/` and `dev/` are, [`scan::scan`] turns them into a [`board::Inventory`],
+//! [`root::Root`] says where `sys/` and `dev/` are, [`scan::scan`] turns them into a [`card::Inventory`],
 //! [`watch::Watcher`] says when to scan again,
 //! [`names`] is the contract with Kubernetes, [`driver`] holds the ioctls and mappings.
 
 pub mod bitstream;
-pub mod board;
+pub mod card;
 pub mod catalog;
 pub mod duration;
+pub mod errors;
 pub mod files;
 pub mod grants;
 pub mod id;
@@ -25,4 +26,4 @@ pub mod store;
 pub mod sysfs;
 pub mod watch;
 
-pub use stack::intel::{driver, errors, scan};
+pub use stack::intel::{driver, scan};

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::board::DeviceNumber;
+use crate::card::DeviceNumber;
 use crate::id::PciAddress;
 
 /// The two trees of a node. [`Root::host`] is the machine itself; [`Root::at`] is a directory that

@@ -5,7 +5,7 @@ use std::fs;
 use std::time::Duration;
 
 use fpga::bitstream::{Bitstream, ImageId};
-use fpga::board::Function;
+use fpga::card::Function;
 use fpga::id::{AfuId, InterfaceId};
 use fpga::program::Target;
 
@@ -57,7 +57,7 @@ pub(super) fn program(
 ) -> Result<Work, Failure> {
     assert_eq!(bitstream.interface_id().ok(), target.interface_id, "{bitstream:?} into {target}");
     let shows = bitstream.afu_id().expect("it was looked up by its function");
-    fs::write(target.port.dir.join("afu_id"), format!("{shows}\n")).expect("the tree is our own");
+    fs::write(target.slot.dir.join("afu_id"), format!("{shows}\n")).expect("the tree is our own");
     record(target, Some(bitstream.image_id().expect("it was looked up by it")));
     Ok(Work { words: "programmed", programmed: Some(Duration::ZERO) })
 }
@@ -68,6 +68,6 @@ fn record(target: &Target, image: Option<ImageId>) {
         _ => None,
     };
     let Target { interface_id: interface, .. } = *target;
-    let done = Done { port: target.port.name.clone(), interface, shows, image };
+    let done = Done { port: target.slot.name.clone(), interface, shows, image };
     DONE.with_borrow_mut(|all| all.push(done));
 }

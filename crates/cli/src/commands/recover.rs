@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use clap::Args as ClapArgs;
-use fpga::board::{Function, Inventory};
-use fpga::id::{AfuId, PciAddress};
+use fpga::card::{Function, Inventory};
+use fpga::id::{AfuId, CardId, PciAddress};
 use fpga::program::{self, Method, RecoverOptions, Recovered};
 use fpga::root::Root;
 use fpga::scan::scan;
@@ -71,8 +71,9 @@ pub(crate) fn run(args: &Args, root: &Root) -> anyhow::Result<Status> {
 /// A card that lost its driver is in no inventory: then its address is taken as it is.
 fn address(root: &Root, inventory: &Inventory, name: &str) -> Result<PciAddress, target::Error> {
     match (target::find(root, inventory, name), target::address(name)) {
-        (Ok(Object::Card(board) | Object::Port(board, _) | Object::Region(board, _)), _) => {
-            Ok(board.pci.address)
+        (Ok(Object::Card(card) | Object::Slot(card, _) | Object::Region(card, _)), _) => {
+            let CardId::Pci(address) = card.id;
+            Ok(address)
         }
         (Err(_), Some(address)) if root.pci_device(address).exists() => Ok(address),
         (Err(error), _) => Err(error),
@@ -104,7 +105,7 @@ impl<'a> Report<'a> {
         };
         Self {
             card,
-            ports: recovered.ports.iter().map(port).collect(),
+            ports: recovered.slots.iter().map(port).collect(),
             warnings: recovered.warnings.iter().map(ToString::to_string).collect(),
         }
     }

@@ -47,7 +47,7 @@ impl Claim {
     /// (`dfl_feature_dev_use_begin`). A plain file in its place, as in a fake tree, has no such
     /// guard, so `/proc` is searched for who has it open.
     fn try_new(target: &Target, users: Users) -> Result<Self, Problem> {
-        let port = &target.port;
+        let port = &target.slot;
         let mut found = if is_guarded(port) { Vec::new() } else { search(target)? };
         if found.is_empty() {
             match Port::open_exclusive(&port.node) {
@@ -95,9 +95,9 @@ pub(super) fn check(target: &Target, users: Users) -> Result<Option<Warning>, Pr
 /// Who has the port open. In a fake tree, who has the card's management node open too serves the tree:
 /// no workload is given that node.
 fn search(target: &Target) -> Result<Vec<Holder>, Problem> {
-    let mut found = users(&target.port)?;
-    if !found.is_empty() && !is_guarded(&target.port) {
-        let servers = users(&target.card.fme)?;
+    let mut found = users(&target.slot)?;
+    if !found.is_empty() && !is_guarded(&target.slot) {
+        let servers = users(&target.card.device)?;
         found.retain(|holder| !servers.contains(holder));
     }
     Ok(found)

@@ -13,6 +13,6 @@ use super::target::Target;
 /// That the image asks for a clock.
 pub(super) fn warning(target: &Target, image: &Image<'_>) -> Option<Warning> {
     let clock = image.user_clock.clone()?;
-    let has_registers = target.port.attribute("userclk_freqcmd").exists();
+    let has_registers = target.slot.attribute("userclk_freqcmd").exists();
     Some(Warning::UserClock { clock, has_registers })
 }

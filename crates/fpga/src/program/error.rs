@@ -8,8 +8,8 @@ use nix::errno::Errno;
 
 use super::holder::{self, Holder};
 use super::lock::LockError;
-use super::target::{Card, Target};
-use crate::board::Function;
+use super::target::{Management, Target};
+use crate::card::Function;
 use crate::driver;
 use crate::id::{AfuId, InterfaceId};
 use crate::sysfs::AttrError;
@@ -146,7 +146,7 @@ pub(super) struct Context {
 }
 
 impl Context {
-    pub(super) fn card(card: &Card) -> Self {
+    pub(super) fn card(card: &Management) -> Self {
         Self { place: card.to_string(), file: None, wanted: None, found: None }
     }
 

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use super::error::Problem;
 use super::manager::Manager;
 use super::target::Target;
-use crate::board::{Function, FunctionError};
+use crate::card::{Function, FunctionError};
 use crate::sysfs::{self, AttrError};
 
 /// How long a port must be seen disabled without a reason to be taken for one that stays so: the reason
@@ -25,7 +25,7 @@ impl Target {
 /// What is loaded now. A port that is disabled is so during a programming, and with the in-tree driver
 /// after one that failed, until the driver is bound again.
 pub(super) fn read(target: &Target) -> Result<Function, Problem> {
-    let path = target.port.attribute("afu_id");
+    let path = target.slot.attribute("afu_id");
     match Function::of_attribute(sysfs::read(&path)) {
         Ok(function) => Ok(function),
         Err(FunctionError::Attribute(error @ AttrError::Os(_))) => {
@@ -48,7 +48,7 @@ pub(super) fn settled(target: &Target, timeout: Duration) -> Result<Function, Pr
         if Manager::of(&target.card)?.explains_busy() {
             unexplained = None;
             if start.elapsed() >= timeout {
-                return Err(Problem::Foreign { path: target.card.fme.node.clone() });
+                return Err(Problem::Foreign { path: target.card.device.node.clone() });
             }
         } else if unexplained.get_or_insert_with(Instant::now).elapsed() >= GRACE {
             return Ok(function);

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::error::Problem;
-use super::target::Card;
+use super::target::Management;
 use crate::sysfs;
 
 /// What the manager says.
@@ -19,8 +19,8 @@ pub(super) struct Manager {
 }
 
 impl Manager {
-    pub(super) fn of(card: &Card) -> Result<Self, Problem> {
-        let Some(dir) = directory(&card.fme.dir) else { return Ok(Self::default()) };
+    pub(super) fn of(card: &Management) -> Result<Self, Problem> {
+        let Some(dir) = directory(&card.device.dir) else { return Ok(Self::default()) };
         let text =
             |name| {
                 let path = dir.join(name);

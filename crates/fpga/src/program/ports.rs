@@ -6,9 +6,9 @@ use super::claim::{Claim, Users};
 use super::error::{Context, Error, Problem};
 use super::lock::CardLock;
 use super::outcome::{Progress, Step, Warning};
-use super::target::{Card, Target};
+use super::target::{Management, Target};
 use super::{procedure, registers};
-use crate::board::Function;
+use crate::card::Function;
 use crate::driver::Fme;
 use crate::root::Root;
 use crate::scan::scan;
@@ -56,10 +56,10 @@ pub fn release(
 ) -> Result<(), Error> {
     let run = |progress: &mut dyn Progress| -> Result<_, Problem> {
         let _lock = procedure::lock(target, lock_timeout, progress)?;
-        let fme = Fme::open(&target.card.fme.node)?;
+        let fme = Fme::open(&target.card.device.node)?;
         // Dropped before the call: an open port cannot be released.
         drop(Claim::new(target, Users::Refuse)?);
-        Ok(fme.port_release(target.port_id)?)
+        Ok(fme.port_release(target.number)?)
     };
     run(progress).map_err(|problem| Context::target(target).error(problem))
 }
@@ -72,27 +72,27 @@ pub fn release(
 /// The port is not released, or there is none of this number.
 pub fn assign(
     root: &Root,
-    card: &Card,
+    card: &Management,
     port_id: u32,
     lock_timeout: Duration,
     progress: &mut dyn Progress,
 ) -> Result<Option<Warning>, Error> {
     let run = |progress: &mut dyn Progress| -> Result<_, Problem> {
         progress.step(Step::Locking);
-        let node = &card.fme.node;
+        let node = &card.device.node;
         let waiting = &mut |holder: Option<&_>| progress.step(Step::Waiting(holder));
         let _lock = CardLock::acquire(node, lock_timeout, waiting)?;
         Ok(Fme::open(node)?.port_assign(port_id)?)
     };
     run(progress).map_err(|problem| {
-        Context::place(format!("card {}, port {port_id}", card.address)).error(problem)
+        Context::place(format!("card {}, port {port_id}", card.id)).error(problem)
     })?;
     Ok((!is_driven(root, card, port_id)).then_some(Warning::NoDriver))
 }
 
-fn is_driven(root: &Root, card: &Card, port_id: u32) -> bool {
+fn is_driven(root: &Root, card: &Management, port_id: u32) -> bool {
     let inventory = scan(root);
-    let board = inventory.boards.iter().find(|board| board.pci.address == card.address);
-    let port = board.and_then(|board| board.ports.iter().find(|port| port.id == port_id));
-    port.is_some_and(|port| port.function != Function::Absent)
+    let mut slots = inventory.slots().filter(|(found, _)| found.id == card.id);
+    let slot = slots.find(|(_, slot)| slot.number == port_id);
+    slot.is_some_and(|(_, slot)| slot.function != Function::Absent)
 }

@@ -11,9 +11,9 @@ use super::outcome::{Action, Outcome, Progress, Step, Warning};
 use super::registers::{self, FmeErrors};
 use super::target::Target;
 use super::{Options, clock, function};
-use crate::board::Function;
+use crate::card::Function;
 use crate::driver::{self, Fme};
-use crate::errors::Register;
+use crate::stack::intel::errors::Register;
 
 /// Programs `image` into the region behind `target`, and returns when the region shows its function.
 ///
@@ -64,7 +64,7 @@ pub(super) fn lock(
     progress: &mut dyn Progress,
 ) -> Result<CardLock, Problem> {
     progress.step(Step::Locking);
-    let node = &target.card.fme.node;
+    let node = &target.card.device.node;
     Ok(CardLock::acquire(node, timeout, &mut |holder| progress.step(Step::Waiting(holder)))?)
 }
 
@@ -111,15 +111,15 @@ impl Procedure<'_> {
     }
 
     fn load(&mut self, context: &mut Context) -> Result<Action, Problem> {
-        let fme = Fme::open(&self.target.card.fme.node)?;
+        let fme = Fme::open(&self.target.card.device.node)?;
         let claim = self.claim()?;
         self.clear()?;
         self.warnings.extend(clock::warning(self.target, self.image));
-        let errors = FmeErrors::read(&self.target.card.fme);
+        let errors = FmeErrors::read(&self.target.card.device);
 
         self.progress.step(Step::Programming(self.image.payload.len()));
         let start = Instant::now();
-        let result = fme.port_pr(self.target.port_id, self.image.payload);
+        let result = fme.port_pr(self.target.number, self.image.payload);
         let time = start.elapsed();
 
         self.progress.step(Step::ReadingBack);

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use super::error::Problem;
 use super::outcome::Warning;
 use super::target::{Device, Target};
-use crate::board::Driver;
-use crate::errors::Register;
+use crate::card::Driver;
+use crate::stack::intel::errors::Register;
 use crate::sysfs;
 
 /// Registers of the management engine, as paths below its `errors/`, in both drivers' spelling.
@@ -51,7 +51,7 @@ pub(super) fn describe(target: &Target, before: &FmeErrors) -> Vec<String> {
         Ok(Some(value)) => clauses.push(format!("port errors: {}", Register::Port.words(value))),
         Err(error) => clauses.push(format!("port errors unreadable: {error}")),
     }
-    clauses.extend(before.new_in(&FmeErrors::read(&target.card.fme)));
+    clauses.extend(before.new_in(&FmeErrors::read(&target.card.device)));
     clauses
 }
 
@@ -77,12 +77,12 @@ pub(super) fn clear(target: &Target) -> Result<Option<Warning>, Problem> {
 }
 
 fn port_errors(target: &Target) -> PathBuf {
-    target.port.attribute("errors/errors")
+    target.slot.attribute("errors/errors")
 }
 
 fn clearing(target: &Target) -> PathBuf {
     match target.card.driver {
         Driver::Dfl => port_errors(target),
-        Driver::Opae => target.port.attribute("errors/clear"),
+        Driver::Opae => target.slot.attribute("errors/clear"),
     }
 }

@@ -1,36 +1,36 @@
-//! What is worked on: a card, or one of its ports.
+//! What is worked on: a card, or one of its slots.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use crate::board::{Board, DeviceNumber, Driver, Inventory, Port};
-use crate::id::{InterfaceId, PciAddress};
+use crate::card::{Card, DeviceNumber, Driver, Inventory, Slot};
+use crate::id::{CardId, InterfaceId};
 use crate::root::Root;
 use crate::scan::scan;
 
 mod direct;
 
-/// A card with its management engine.
+/// A card, as far as it is managed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Card {
+pub struct Management {
     /// Kernel interface.
     pub driver: Driver,
-    /// The physical function.
-    pub address: PciAddress,
-    /// The management node, such as `dfl-fme.0`.
-    pub fme: Device,
+    /// The card.
+    pub id: CardId,
+    /// Its management node, such as `dfl-fme.0`.
+    pub device: Device,
 }
 
-/// A port and the region behind it.
+/// A slot and its region.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target {
     /// The card that it is on.
-    pub card: Card,
-    /// The port's node, such as `dfl-port.0`.
-    pub port: Device,
+    pub card: Management,
+    /// The slot's node, such as `dfl-port.0`.
+    pub slot: Device,
     /// Its number on the card.
-    pub port_id: u32,
-    /// True when there is a region behind the port that can be programmed.
+    pub number: u32,
+    /// True when it has a region that can be programmed.
     pub is_reconfigurable: bool,
     /// The region's interface id, where the driver tells it.
     pub interface_id: Option<InterfaceId>,
@@ -47,40 +47,36 @@ pub struct Device {
     pub dir: PathBuf,
 }
 
-impl Card {
-    /// The card `board` on this root.
+impl Management {
+    /// That of `card` on this root.
     #[must_use]
-    pub fn new(root: &Root, board: &Board) -> Self {
-        Self {
-            driver: board.driver,
-            address: board.pci.address,
-            fme: Device::new(root, &board.fme.node.name),
-        }
+    pub fn new(root: &Root, card: &Card) -> Self {
+        Self { driver: card.driver, id: card.id, device: Device::new(root, &card.name) }
     }
 }
 
 impl Target {
-    /// The port whose node has this number; `None` when there is none, or when it belongs to no card.
+    /// The slot whose node has this number; `None` when there is none, or when it belongs to no card.
     ///
-    /// Most ports are found without a scan of the node, for callers who are in a hurry.
+    /// Most slots are found without a scan of the node, for callers who are in a hurry.
     #[must_use]
     pub fn find(root: &Root, number: DeviceNumber) -> Option<Self> {
         direct::target(root, number).or_else(|| {
             let inventory = scan(root);
-            let (board, port) = port_by_number(&inventory, number)?;
-            Some(Self::new(root, board, port))
+            let (card, slot) = slot_by_number(&inventory, number)?;
+            Some(Self::new(root, card, slot))
         })
     }
 
-    /// The port `port` of `board` on this root.
+    /// The slot `slot` of `card` on this root.
     #[must_use]
-    pub fn new(root: &Root, board: &Board, port: &Port) -> Self {
+    pub fn new(root: &Root, card: &Card, slot: &Slot) -> Self {
         Self {
-            card: Card::new(root, board),
-            port: Device::new(root, &port.node.name),
-            port_id: port.id,
-            is_reconfigurable: port.region.is_some_and(|index| index < board.regions.len()),
-            interface_id: board.interface_id(port),
+            card: Management::new(root, card),
+            slot: Device::new(root, &slot.name),
+            number: slot.number,
+            is_reconfigurable: slot.region.is_some_and(|index| index < card.regions.len()),
+            interface_id: card.interface_id(slot),
         }
     }
 }
@@ -96,28 +92,22 @@ impl Device {
     }
 }
 
-/// The port whose node has this number, with its board.
+/// The slot with a node of this number, with its card.
 #[must_use]
-pub fn port_by_number(inventory: &Inventory, number: DeviceNumber) -> Option<(&Board, &Port)> {
-    find(inventory, |port| port.node.number == Some(number))
+pub fn slot_by_number(inventory: &Inventory, number: DeviceNumber) -> Option<(&Card, &Slot)> {
+    let has_it = |slot: &Slot| slot.nodes.iter().any(|node| node.number == Some(number));
+    inventory.slots().find(|(_, slot)| has_it(slot))
 }
 
-/// The port of this name, such as `dfl-port.0`, with its board.
+/// The slot of this name, such as `dfl-port.0`, with its card.
 #[must_use]
-pub fn port_by_name<'a>(inventory: &'a Inventory, name: &str) -> Option<(&'a Board, &'a Port)> {
-    find(inventory, |port| port.node.name == name)
+pub fn slot_by_name<'a>(inventory: &'a Inventory, name: &str) -> Option<(&'a Card, &'a Slot)> {
+    inventory.slots().find(|(_, slot)| slot.name == name)
 }
 
-fn find(inventory: &Inventory, wanted: impl Fn(&Port) -> bool) -> Option<(&Board, &Port)> {
-    inventory.boards.iter().find_map(|board| {
-        let port = board.ports.iter().find(|port| wanted(port))?;
-        Some((board, port))
-    })
-}
-
-impl fmt::Display for Card {
+impl fmt::Display for Management {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "card {} ({})", self.address, self.fme.name)
+        write!(f, "card {} ({})", self.id, self.device.name)
     }
 }
 
@@ -127,7 +117,7 @@ impl fmt::Display for Target {
         if let Some(id) = self.interface_id {
             write!(f, "region {id}, ")?;
         }
-        write!(f, "card {}, port {}", self.card.address, self.port.name)
+        write!(f, "card {}, port {}", self.card.id, self.slot.name)
     }
 }
 

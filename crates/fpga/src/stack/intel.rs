@@ -2,4 +2,5 @@
 
 pub mod driver;
 pub mod errors;
+mod models;
 pub mod scan;

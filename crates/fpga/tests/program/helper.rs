@@ -245,14 +245,14 @@ fn act(request: &Request) -> Result<String, Error> {
     let lock_timeout = Duration::from_millis(request.lock_timeout_ms);
     let ignore_users = request.ignore_users;
     if let Verb::Assign = request.verb {
-        let card = program::Card::new(&root, &inventory.boards[0]);
+        let card = program::Management::new(&root, &inventory.cards[0]);
         let port_id = request.device.parse().unwrap();
         let warning = program::assign(&root, &card, port_id, lock_timeout, &mut step)?;
         warn(warning.as_slice());
         return Ok(String::new());
     }
-    let (board, port) = program::port_by_name(&inventory, &request.device).unwrap();
-    let target = Target::new(&root, board, port);
+    let (card, slot) = program::slot_by_name(&inventory, &request.device).unwrap();
+    let target = Target::new(&root, card, slot);
     match request.verb {
         Verb::Program => load(request, &target),
         Verb::Reset => {
@@ -270,9 +270,10 @@ fn act(request: &Request) -> Result<String, Error> {
                 timeout: Duration::from_secs(20),
                 ..RecoverOptions::default()
             };
-            let recovered = program::recover(&root, board.pci.address, &options, &mut step)?;
+            let recovered =
+                program::recover(&root, card.pci.as_ref().unwrap().address, &options, &mut step)?;
             warn(&recovered.warnings);
-            Ok(format!("{:?}", recovered.ports))
+            Ok(format!("{:?}", recovered.slots))
         }
         Verb::Assign | Verb::Lock | Verb::Open | Verb::Foreign => unreachable!("done above"),
     }

@@ -8,8 +8,10 @@ use std::fs::OpenOptions;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
-use fpga::board::{Board, Driver};
-use fpga::program::{self, Card, CardLock, PortOptions, Progress as _, Step, Target, Warning};
+use fpga::card::{Card, Driver};
+use fpga::program::{
+    self, CardLock, Management, PortOptions, Progress as _, Step, Target, Warning,
+};
 use fpga::root::Root;
 
 use super::{Args, Cleared, Place, Row};
@@ -26,10 +28,10 @@ pub(super) fn run(args: &Args, root: &Root, places: &[Place<'_>], rows: &mut [Ro
         let device = place.device();
         let own: Vec<_> = rows.iter_mut().filter(|row| row.device == device).collect();
         let result = match place {
-            Place::Engine(board) => engine(args, root, board, own, &mut steps),
-            Place::Port(board, port) => {
-                let target = Target::new(root, board, port);
-                self::port(args, &target, own, &mut steps)
+            Place::Card(card) => self::card(args, root, card, own, &mut steps),
+            Place::Slot(card, slot) => {
+                let target = Target::new(root, card, slot);
+                self::slot(args, &target, own, &mut steps)
             }
         };
         let status = result.unwrap_or_else(|error| {
@@ -44,7 +46,7 @@ pub(super) fn run(args: &Args, root: &Root, places: &[Place<'_>], rows: &mut [Ro
     worst
 }
 
-fn port(
+fn slot(
     args: &Args,
     target: &Target,
     rows: Vec<&mut Row<'_>>,
@@ -68,17 +70,17 @@ fn port(
     Ok(if kept.is_some() { Status::Diagnosed } else { Status::Sound })
 }
 
-fn engine(
+fn card(
     args: &Args,
     root: &Root,
-    board: &Board,
+    card: &Card,
     rows: Vec<&mut Row<'_>>,
     steps: &mut Steps,
 ) -> anyhow::Result<Status> {
-    let card = Card::new(root, board);
+    let card = Management::new(root, card);
     steps.step(Step::Locking);
     let waiting = &mut |holder: Option<&_>| steps.step(Step::Waiting(holder));
-    let _lock = match CardLock::acquire(&card.fme.node, args.timeout, waiting) {
+    let _lock = match CardLock::acquire(&card.device.node, args.timeout, waiting) {
         Ok(lock) => lock,
         Err(error) => {
             let reason = error.to_string();
@@ -107,8 +109,8 @@ fn engine(
 
 /// What clears the register `name` of a management engine when its value is written there. `None` for
 /// those that show other registers' first error or the card's condition.
-fn clearing(card: &Card, name: &str) -> Option<PathBuf> {
-    let errors = card.fme.dir.join("errors");
+fn clearing(card: &Management, name: &str) -> Option<PathBuf> {
+    let errors = card.device.dir.join("errors");
     match (card.driver, name) {
         (_, "pcie0_errors" | "pcie1_errors") | (Driver::Dfl, "fme_errors") => {
             Some(errors.join(name))

@@ -1,6 +1,6 @@
 //! Before a container starts: each of its ports is cleaned and gets the function it was promised.
 
-use fpga::board::Function;
+use fpga::card::Function;
 use fpga::id::AfuId;
 use fpga::program::Target;
 

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use fpga::board::{DeviceNumber, Function};
+use fpga::card::{DeviceNumber, Function};
 use fpga::driver::{Node, NodeKind};
 use fpga::id::{AfuId, InterfaceId};
 use fpga::program::Target;
@@ -52,7 +52,7 @@ impl Slot {
     /// The port on the host, whose node must be the device that the container has.
     pub(super) fn checked(&self) -> Result<&Target, Failure> {
         let Self { target, number, .. } = self;
-        let path = &target.port.node;
+        let path = &target.slot.node;
         let node = fs::metadata(path).ok();
         match node.as_ref().and_then(DeviceNumber::of) {
             Some(other) if other != *number => Err(Failure::new(
@@ -108,7 +108,7 @@ pub(super) fn without_promise<'a>(
 pub(super) fn no_port(root: &Root, promise: &Promise, slots: &[Slot]) -> Failure {
     let Promise { variable, interface, image } = promise;
     let port = |slot: &Slot| {
-        let name = &slot.target.port.name;
+        let name = &slot.target.slot.name;
         match slot.target.interface_id {
             Some(interface) => format!("{name} of region {interface}"),
             None => format!("{name} of an unknown region"),
@@ -191,8 +191,7 @@ afu = "nlb0"
 
         fn numbers(&self) -> Vec<DeviceNumber> {
             let inventory = scan(&self.root);
-            let ports = inventory.boards.iter().flat_map(|board| &board.ports);
-            ports.map(|port| port.node.number.unwrap()).collect()
+            inventory.slots().map(|(_, slot)| slot.nodes[0].number.unwrap()).collect()
         }
 
         /// The names of the ports that wishes get, of those with these indices.
@@ -204,7 +203,7 @@ afu = "nlb0"
                 function: Some(function.parse().unwrap()),
             };
             let wishes: Vec<_> = wishes.iter().map(wish).collect();
-            let name = |index: usize| slots[index].target.port.name.clone();
+            let name = |index: usize| slots[index].target.slot.name.clone();
             assign(&wishes, &slots).into_iter().map(|index| index.map(name)).collect()
         }
     }
@@ -247,7 +246,7 @@ afu = "nlb0"
     #[test]
     fn devices_are_told_by_number() {
         let node = Machine::new();
-        let fme = scan(&node.root).boards[0].fme.node.number.unwrap();
+        let fme = scan(&node.root).cards[0].management.as_ref().unwrap().number.unwrap();
         let null = DeviceNumber { major: 1, minor: 3 };
         assert!(slots(&node.root, &[null, fme]).is_empty(), "neither is a port");
         assert_eq!(slots(&node.root, &node.numbers()).len(), 4);

@@ -1,6 +1,6 @@
 //! What came of a programming.
 
-use fpga::id::{AfuId, InterfaceId, PciAddress};
+use fpga::id::{AfuId, CardId, InterfaceId};
 use fpga::program::{Action, Image, Outcome, Target};
 use serde::Serialize;
 
@@ -11,7 +11,7 @@ use crate::progress::{rate, size};
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Report<'a> {
-    card: PciAddress,
+    card: CardId,
     port: &'a str,
     interface_id: Option<InterfaceId>,
     file: &'a str,
@@ -35,8 +35,8 @@ impl<'a> Report<'a> {
             Action::DryRun => ("dryRun", None),
         };
         Self {
-            card: target.card.address,
-            port: &target.port.name,
+            card: target.card.id,
+            port: &target.slot.name,
             interface_id: target.interface_id,
             file: &image.name,
             bytes: image.payload.len(),

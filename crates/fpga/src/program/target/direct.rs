@@ -6,8 +6,8 @@
 use std::fs;
 use std::path::Path;
 
-use super::{Card, Device, Target};
-use crate::board::{DeviceNumber, Driver};
+use super::{Device, Management, Target};
+use crate::card::{DeviceNumber, Driver};
 use crate::driver::{Node, NodeKind};
 use crate::id::{InterfaceId, PciAddress};
 use crate::root::Root;
@@ -26,13 +26,13 @@ pub(super) fn target(root: &Root, number: DeviceNumber) -> Option<Target> {
         Driver::Opae => sysfs::read(&container.join(&fme).join("pr/interface_id")).ok()??,
     };
     Some(Target {
-        card: Card {
+        card: Management {
             driver: node.driver,
-            address: pci_function(container)?,
-            fme: Device::new(root, &fme),
+            id: pci_function(container)?.into(),
+            device: Device::new(root, &fme),
         },
-        port: Device::new(root, name),
-        port_id: sysfs::read(&dir.join("id")).ok()??.parse().ok()?,
+        slot: Device::new(root, name),
+        number: sysfs::read(&dir.join("id")).ok()??.parse().ok()?,
         is_reconfigurable: true,
         interface_id: Some(interface_id.parse::<InterfaceId>().ok()?),
     })

@@ -1,12 +1,12 @@
 //! Error registers in words.
 //!
 //! The drivers show a card's error registers as numbers below `errors/` of a port and of the
-//! management engine ([`crate::board::ErrorRegister`]). What the bits mean is the same for both
+//! management engine ([`crate::errors::ErrorRegister`]). What the bits mean is the same for both
 //! drivers, since it is the hardware's: the register sets of the FPGA interface manager, as Intel's
 //! OPAE publishes them. A bit that no table has prints as `bit N`.
 //!
 //! ```
-//! use fpga::errors::Register;
+//! use fpga::stack::intel::errors::Register;
 //!
 //! let register = Register::of_port("errors").expect("a port has it");
 //! assert_eq!(
@@ -20,9 +20,7 @@ mod port;
 mod reconfiguration;
 mod severity;
 
-use std::fmt;
-
-pub use severity::Severity;
+use crate::errors::{self, ErrorBit, ErrorRegister};
 
 /// A register whose bits are known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,18 +40,6 @@ pub enum Register {
     Fatal,
     /// Why a reconfiguration failed (`FME_PR_ERR`); the out-of-tree driver's status word.
     Reconfiguration,
-}
-
-/// One error, or one group of bits that stand for the same error.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ErrorBit {
-    /// The bit; the lowest of a group that is set.
-    pub bit: u32,
-    /// The name in Intel's documents, such as `TxCh0Overflow`; `None` for a bit of no table.
-    pub name: Option<&'static str>,
-    /// Whether what reported it can go on.
-    pub severity: Severity,
-    words: &'static str,
 }
 
 impl Register {
@@ -79,6 +65,18 @@ impl Register {
         })
     }
 
+    /// What the attribute `name` of a port says when it holds `value`.
+    #[must_use]
+    pub fn read_port(name: &str, value: u64) -> ErrorRegister {
+        read(Self::of_port(name), name, value)
+    }
+
+    /// What the attribute `name` of a management engine says when it holds `value`.
+    #[must_use]
+    pub fn read_fme(name: &str, value: u64) -> ErrorRegister {
+        read(Self::of_fme(name), name, value)
+    }
+
     /// The errors that are set in `value`, from the lowest bit upwards.
     #[must_use]
     pub fn decode(self, value: u64) -> Vec<ErrorBit> {
@@ -94,8 +92,7 @@ impl Register {
     /// [`Register::decode`] in one line, errors separated by commas; empty for 0.
     #[must_use]
     pub fn words(self, value: u64) -> String {
-        let errors: Vec<String> = self.decode(value).iter().map(ErrorBit::to_string).collect();
-        errors.join(", ")
+        errors::words(&self.decode(value))
     }
 
     fn table(self) -> &'static [Entry] {
@@ -107,15 +104,6 @@ impl Register {
             Self::Fatal => fme::FATAL,
             Self::Reconfiguration => reconfiguration::RECONFIGURATION,
             Self::FmeOrder => &[],
-        }
-    }
-}
-
-impl fmt::Display for ErrorBit {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.name {
-            Some(_) => f.write_str(self.words),
-            None => write!(f, "bit {}", self.bit),
         }
     }
 }
@@ -151,6 +139,11 @@ fn ordered(value: u64) -> Option<(Register, u64)> {
         _ => return None,
     };
     Some((register, value & (u64::MAX >> (64 - BITS))))
+}
+
+fn read(register: Option<Register>, name: &str, value: u64) -> ErrorRegister {
+    let errors = register.map(|register| register.decode(value)).unwrap_or_default();
+    ErrorRegister { name: name.to_owned(), value, errors }
 }
 
 fn decode(register: Register, value: u64) -> Vec<ErrorBit> {

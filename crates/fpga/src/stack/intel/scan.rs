@@ -8,8 +8,8 @@
 //! class/fpga/intel-fpga-dev.0  -> devices/pci…/0000:5e:00.0/fpga/intel-fpga-dev.0/{intel-fpga-fme.0,…}
 //! ```
 //!
-//! A function with a management engine (FME) is a board. One with ports alone is a virtual function,
-//! whose board is the one at its `physfn`. Neither the PCI class nor the vendor is asked for: what the
+//! A function with a management engine (FME) is a card. One with ports alone is a virtual function,
+//! whose card is the one at its `physfn`. Neither the PCI class nor the vendor is asked for: what the
 //! driver bound to is a card.
 //!
 //! Every attribute is opened and read once, relative to its directory, and at most 4096 bytes of it,
@@ -18,7 +18,8 @@
 use std::io;
 use std::path::Path;
 
-use crate::board::{Board, Driver, Inventory, Problem, Region, model};
+use super::models::model;
+use crate::card::{Card, Driver, Inventory, Problem, Region};
 use crate::root::Root;
 
 mod class;
@@ -37,7 +38,7 @@ pub use plugged::{Plugged, plugged};
 
 use container::{Container, Engine};
 use object::Object;
-pub use vitals::{PortVitals, PowerState, Temperature, Vitals, vitals};
+pub use vitals::{PowerState, SlotVitals, Temperature, Vitals, vitals};
 
 /// Scans the node. Never fails as a whole: what cannot be read is a diagnosed entry of the result.
 #[must_use]
@@ -45,7 +46,7 @@ pub fn scan(root: &Root) -> Inventory {
     let mut inventory = Inventory::default();
     scan_class(&dfl::FLAVOUR, &root.dfl_class(), &mut inventory);
     scan_class(&opae::FLAVOUR, &root.opae_class(), &mut inventory);
-    inventory.boards.sort_by_key(|board| (board.pci.address, board.driver));
+    inventory.cards.sort_by_key(|card| (card.id, card.driver));
     inventory
 }
 
@@ -77,59 +78,80 @@ fn scan_class(flavour: &Flavour, class: &Path, inventory: &mut Inventory) {
     inventory.drivers.push(flavour.driver);
 
     let problems = &mut inventory.problems;
-    let mut boards = Vec::new();
+    let mut cards = Vec::new();
     let mut virtual_functions = Vec::new();
     for container in entries.iter().filter_map(|entry| Container::read(flavour, entry, problems)) {
         match container.engine {
-            Some(engine) => boards.push(board(flavour, engine, container.parts)),
+            Some(engine) => cards.push(card(flavour, engine, container.parts)),
             None => virtual_functions.push(container.parts),
         }
     }
     for parts in virtual_functions {
-        attach(parts, &mut boards, problems);
+        attach(parts, &mut cards, problems);
     }
-    for board in &mut boards {
-        board.ports.sort_by(|a, b| (a.id, &a.node.name).cmp(&(b.id, &b.node.name)));
-        pair(board);
+    for card in &mut cards {
+        card.slots.sort_by(|a, b| (a.number, &a.name).cmp(&(b.number, &b.name)));
+        pair(card);
+        name_regions(card);
     }
-    inventory.boards.append(&mut boards);
+    inventory.cards.append(&mut cards);
 }
 
-fn board(flavour: &Flavour, engine: Engine, mut parts: container::Parts) -> Board {
+fn card(flavour: &Flavour, engine: Engine, mut parts: container::Parts) -> Card {
     let pci = pci::read(parts.function, &parts.function_dir, &mut parts.problems);
-    Board {
+    Card {
+        id: parts.function.into(),
+        name: engine.node.name.clone(),
         driver: flavour.driver,
         model: model(&pci),
-        pci,
-        fme: engine.fme,
+        pci: Some(pci),
+        management: Some(engine.node),
+        slots_num: engine.ports_num,
+        bitstream_id: engine.bitstream_id,
+        bitstream_metadata: engine.bitstream_metadata,
+        socket_id: engine.socket_id,
+        errors: engine.errors,
         regions: engine.regions,
-        ports: parts.ports,
+        slots: parts.ports,
         problems: parts.problems,
     }
 }
 
-/// Tells each port of a complete board its region.
-fn pair(board: &mut Board) {
-    let ids: Vec<u32> = board.ports.iter().map(|port| port.id).collect();
-    let Some(regions) = pair::regions(board.fme.ports_num, board.regions.len(), &ids) else {
+/// Tells each port of a complete card its region.
+fn pair(card: &mut Card) {
+    let ids: Vec<u32> = card.slots.iter().map(|port| port.number).collect();
+    let Some(regions) = pair::regions(card.slots_num, card.regions.len(), &ids) else {
         let message = format!(
             "{} regions and {} ports: which belongs to which is unknown",
-            board.regions.len(),
+            card.regions.len(),
             ids.len()
         );
-        board.problems.push(Problem::new(&board.fme.node.name, message));
+        card.problems.push(Problem::new(&card.name, message));
         return;
     };
-    for (port, region) in board.ports.iter_mut().zip(regions) {
+    for (port, region) in card.slots.iter_mut().zip(regions) {
         port.region = region;
     }
 }
 
-/// Gives the ports of a function without an FME to the board at its physical function.
-fn attach(mut parts: container::Parts, boards: &mut [Board], problems: &mut Vec<Problem>) {
-    if let Some(board) = boards.iter_mut().find(|board| board.pci.address == parts.owner) {
-        board.ports.append(&mut parts.ports);
-        board.problems.append(&mut parts.problems);
+/// A card of one port keeps the management engine's name for its region, as Intel's plugin had it. `ports_num`
+/// counts the released ports too, which are not seen; the others are for drivers that lack it.
+fn name_regions(card: &mut Card) {
+    let declared = card.slots_num.and_then(|number| usize::try_from(number).ok()).unwrap_or(0);
+    let is_only = declared.max(card.regions.len()).max(card.slots.len()) <= 1;
+    for port in &mut card.slots {
+        port.region_name = match is_only {
+            true => card.name.clone(),
+            false => format!("{}-port{}", card.name, port.number),
+        };
+    }
+}
+
+/// Gives the ports of a function without an FME to the card at its physical function.
+fn attach(mut parts: container::Parts, cards: &mut [Card], problems: &mut Vec<Problem>) {
+    if let Some(card) = cards.iter_mut().find(|card| card.id == parts.owner.into()) {
+        card.slots.append(&mut parts.ports);
+        card.problems.append(&mut parts.problems);
         return;
     }
     problems.append(&mut parts.problems);
@@ -140,6 +162,6 @@ fn attach(mut parts: container::Parts, boards: &mut [Board], problems: &mut Vec<
         } else {
             format!("{function} has neither a management engine nor a physical function")
         };
-        Problem::new(&port.node.name, message)
+        Problem::new(&port.name, message)
     }));
 }

@@ -8,7 +8,7 @@
 
 use std::marker::PhantomData;
 
-use crate::board::Driver;
+use crate::card::Driver;
 
 /// The number of a call whose argument is a pointer to `T`, or a plain value where `T` is `()`.
 /// The type keeps a number from being used with another call's argument.

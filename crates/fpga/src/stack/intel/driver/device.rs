@@ -12,7 +12,7 @@ use nix::libc;
 use super::abi::{Argument, Common, Request};
 use super::error::{Error, Operation};
 use super::node::{Node, NodeKind};
-use crate::board::Driver;
+use crate::card::Driver;
 
 /// Whether others may use the node at the same time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -7,7 +7,7 @@ use super::device::{Device, Sharing};
 use super::error::{Error, Operation};
 use super::node::NodeKind;
 use super::{dfl, opae};
-use crate::board::Driver;
+use crate::card::Driver;
 
 /// An opened management engine, `dfl-fme.N` or `intel-fpga-fme.N`.
 #[derive(Debug)]

@@ -14,7 +14,7 @@ use super::error::{Error, Operation};
 use super::mmio::Mmio;
 use super::node::NodeKind;
 use super::{dfl, opae};
-use crate::board::Driver;
+use crate::card::Driver;
 
 /// Region 0: the registers of the accelerator function (`DFL_PORT_REGION_INDEX_AFU`).
 pub const REGION_AFU: u32 = 0;

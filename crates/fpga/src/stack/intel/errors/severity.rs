@@ -1,15 +1,7 @@
 //! Which errors something can go on after.
 
 use super::Register;
-
-/// Whether what reported an error can go on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Severity {
-    /// It can. Somebody should know.
-    Nonfatal,
-    /// It cannot, or what it computes is not to be trusted, until the error is cleared.
-    Fatal,
-}
+use crate::errors::Severity;
 
 /// Bits of `PORT_ERROR` that tell of an access at the wrong time and leave the function as it is:
 /// `MMIORdWhileRst`, `MMIOWrWhileRst` and `VfFlrAccessError`. After the others the port lets none of its

@@ -1,4 +1,5 @@
 use super::*;
+use crate::errors::Severity;
 
 const TABLES: [Register; 6] = [
     Register::Port,

@@ -7,7 +7,8 @@ use nix::errno::Errno;
 
 use super::class::{Entry, pci_function};
 use super::{Flavour, fme, port};
-use crate::board::{Fme, Port, Problem, Region};
+use crate::card::{DeviceNode, Problem, Region, Slot};
+use crate::errors::ErrorRegister;
 use crate::id::PciAddress;
 use crate::sysfs::{Dir, numbered};
 
@@ -20,7 +21,12 @@ pub(super) struct Container {
 
 /// A management engine and the regions that it reconfigures.
 pub(super) struct Engine {
-    pub(super) fme: Fme,
+    pub(super) node: DeviceNode,
+    pub(super) ports_num: Option<u32>,
+    pub(super) bitstream_id: Option<u64>,
+    pub(super) bitstream_metadata: Option<u64>,
+    pub(super) socket_id: Option<u32>,
+    pub(super) errors: Vec<ErrorRegister>,
     pub(super) regions: Vec<Region>,
 }
 
@@ -28,9 +34,9 @@ pub(super) struct Engine {
 pub(super) struct Parts {
     pub(super) function: PciAddress,
     pub(super) function_dir: PathBuf,
-    /// The function that the board is on: the physical one of a virtual function, or this one.
+    /// The function that the card is on: the physical one of a virtual function, or this one.
     pub(super) owner: PciAddress,
-    pub(super) ports: Vec<Port>,
+    pub(super) ports: Vec<Slot>,
     pub(super) problems: Vec<Problem>,
 }
 

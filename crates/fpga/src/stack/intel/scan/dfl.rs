@@ -9,7 +9,7 @@ use nix::errno::Errno;
 
 use super::Flavour;
 use super::object::Object;
-use crate::board::{Driver, Region};
+use crate::card::{Driver, Region};
 
 pub(super) const FLAVOUR: Flavour = Flavour {
     driver: Driver::Dfl,

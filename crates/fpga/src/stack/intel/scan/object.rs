@@ -7,7 +7,8 @@ use std::str::FromStr;
 
 use nix::errno::Errno;
 
-use crate::board::{DeviceNode, DeviceNumber, ErrorRegister, Problem};
+use crate::card::{DeviceNode, DeviceNumber, Problem};
+use crate::errors::ErrorRegister;
 use crate::sysfs::{AttrError, Dir, number};
 
 /// A device directory, its name, and where its problems go.
@@ -107,8 +108,12 @@ impl<'p> Object<'p> {
         DeviceNode { name: self.name.clone(), number }
     }
 
-    /// The registers that are not zero, of those that the device has below `errors/`.
-    pub(super) fn errors(&mut self, registers: &[&str]) -> Vec<ErrorRegister> {
+    /// The registers that are not zero, of those that the device has below `errors/`, as `read` takes them.
+    pub(super) fn errors(
+        &mut self,
+        registers: &[&str],
+        read: fn(&str, u64) -> ErrorRegister,
+    ) -> Vec<ErrorRegister> {
         let errors = match self.dir.sub("errors") {
             Ok(Some(errors)) => errors,
             Ok(None) => return Vec::new(),
@@ -128,7 +133,7 @@ impl<'p> Object<'p> {
                 None | Some(0) => {}
                 // What the bus answers for a card that was torn out, until the kernel knows of it.
                 Some(u64::MAX) => object.problem(name, "all ones: the card does not answer"),
-                Some(value) => set.push(ErrorRegister { name: (*name).to_owned(), value }),
+                Some(value) => set.push(read(name, value)),
             }
         }
         set

@@ -5,7 +5,7 @@
 
 use super::Flavour;
 use super::object::Object;
-use crate::board::{Driver, Region};
+use crate::card::{Driver, Region};
 
 pub(super) const FLAVOUR: Flavour = Flavour {
     driver: Driver::Opae,

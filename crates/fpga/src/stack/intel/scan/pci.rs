@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::object::Object;
-use crate::board::{PciFunction, Problem};
+use crate::card::{PciFunction, Problem};
 use crate::id::PciAddress;
 
 /// Reads the function at `path`. Ids that cannot be read are noted and left zero, which no device has:

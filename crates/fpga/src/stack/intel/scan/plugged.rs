@@ -2,11 +2,12 @@
 
 use std::fs;
 
+use super::super::models::model;
 use super::pci;
-use crate::board::{PciFunction, model};
+use crate::card::PciFunction;
 use crate::root::Root;
 
-/// A physical function that is an FPGA card by the table of boards.
+/// A physical function that is an FPGA card by the table of cards.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plugged {
     /// What sysfs says about it.
@@ -17,8 +18,8 @@ pub struct Plugged {
     pub driver: Option<String>,
 }
 
-/// The cards that are plugged in, by address. A card that is not in the table of boards is not among
-/// them unless a driver made it a [`crate::board::Board`]; a bus that cannot be read has none.
+/// The cards that are plugged in, by address. A card that is not in the table of cards is not among
+/// them unless a driver made it a [`crate::card::Card`]; a bus that cannot be read has none.
 #[must_use]
 pub fn plugged(root: &Root) -> Vec<Plugged> {
     let entries = fs::read_dir(root.pci_devices()).into_iter().flatten().flatten();

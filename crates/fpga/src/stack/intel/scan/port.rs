@@ -4,9 +4,10 @@ use std::path::Path;
 
 use nix::errno::Errno;
 
+use super::super::errors::Register;
 use super::Flavour;
 use super::object::Object;
-use crate::board::{Function, Port, Problem};
+use crate::card::{Function, Problem, Slot};
 use crate::id::PciAddress;
 
 /// Where a port is.
@@ -24,20 +25,23 @@ pub(super) fn read(
     path: &Path,
     place: Place,
     problems: &mut Vec<Problem>,
-) -> Option<Port> {
+) -> Option<Slot> {
     let mut object = Object::open(name, path, problems)?;
     let id = object.number("id");
     if id.is_none() && !object.has("id") {
         object.problem("id", why_unnumbered(&object, place));
     }
-    Some(Port {
-        id: id?,
-        node: object.node(),
-        pci: place.function,
+    Some(Slot {
+        number: id?,
+        name: name.to_owned(),
+        // Depends on what else the card has.
+        region_name: String::new(),
+        nodes: vec![object.node()],
+        pci: Some(place.function),
         is_virtual: place.is_virtual,
         region: None,
         function: function(&mut object),
-        errors: object.errors(flavour.port_errors),
+        errors: object.errors(flavour.port_errors, Register::read_port),
     })
 }
 

@@ -12,7 +12,9 @@
 //! to a virtual function; nobody can have a node that is open to himself (`O_EXCL`); and there is one
 //! eventfd, which would be taken from a tool that set its own.
 
-use crate::board::{Board, Driver, ErrorRegister, Problem};
+use super::super::errors::Register;
+use crate::card::{Card, Driver, Problem};
+use crate::errors::ErrorRegister;
 use crate::root::Root;
 
 use super::object::Object;
@@ -29,11 +31,11 @@ pub struct Vitals {
     pub temperature: Option<Temperature>,
     /// Power that the FPGA takes, in microwatts.
     pub power: Option<u64>,
-    /// Error registers of the management engine that are not zero, by attribute name, without those that
+    /// Error registers of the card as a whole that are not zero, without those that
     /// repeat the first or the next error of another.
     pub errors: Vec<ErrorRegister>,
-    /// Its ports, as far as they can be read, in the board's order.
-    pub ports: Vec<PortVitals>,
+    /// Its slots, as far as they can be read, in the card's order.
+    pub slots: Vec<SlotVitals>,
 }
 
 /// A temperature and its thresholds, all in thousandths of a degree Celsius.
@@ -47,18 +49,18 @@ pub struct Temperature {
     pub critical: Option<u32>,
 }
 
-/// What a port says about itself.
+/// What a slot says about itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PortVitals {
-    /// Name of its node.
+pub struct SlotVitals {
+    /// Its name.
     pub name: String,
     /// Its power state.
     pub power_state: Option<PowerState>,
-    /// Error registers that are not zero, as those of the management engine.
+    /// Error registers that are not zero, as those of the card.
     pub errors: Vec<ErrorRegister>,
 }
 
-/// How far a port's function is held back (`power_state`,
+/// How far a slot's function is held back (`power_state`,
 /// `Documentation/ABI/testing/sysfs-platform-dfl-port`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PowerState {
@@ -74,25 +76,25 @@ pub enum PowerState {
     Unknown(u8),
 }
 
-/// Reads how `board` is. What cannot be read is left out, and a problem.
+/// Reads how `card` is. What cannot be read is left out, and a problem.
 #[must_use]
-pub fn vitals(root: &Root, board: &Board) -> (Vitals, Vec<Problem>) {
-    let flavour = match board.driver {
+pub fn vitals(root: &Root, card: &Card) -> (Vitals, Vec<Problem>) {
+    let flavour = match card.driver {
         Driver::Dfl => &dfl::FLAVOUR,
         Driver::Opae => &opae::FLAVOUR,
     };
     let mut problems = Vec::new();
     let mut vitals = Vitals::default();
-    let name = &board.fme.node.name;
+    let name = &card.name;
     if let Some(mut fme) = Object::open(name, &root.platform_device(name), &mut problems) {
-        vitals.errors = fme.errors(&whole(flavour.fme_errors));
-        match board.driver {
+        vitals.errors = fme.errors(&whole(flavour.fme_errors), Register::read_fme);
+        match card.driver {
             Driver::Dfl => hwmon(&mut fme, &mut vitals),
             Driver::Opae => management(&mut fme, &mut vitals),
         }
     }
-    let ports = board.ports.iter().map(|port| port.node.name.as_str());
-    vitals.ports = ports.filter_map(|name| port(root, flavour, name, &mut problems)).collect();
+    let ports = card.slots.iter().map(|port| port.name.as_str());
+    vitals.slots = ports.filter_map(|name| port(root, flavour, name, &mut problems)).collect();
     (vitals, problems)
 }
 
@@ -101,12 +103,12 @@ fn port(
     flavour: &Flavour,
     name: &str,
     problems: &mut Vec<Problem>,
-) -> Option<PortVitals> {
+) -> Option<SlotVitals> {
     let mut port = Object::open(name, &root.platform_device(name), problems)?;
-    Some(PortVitals {
+    Some(SlotVitals {
         name: name.to_owned(),
         power_state: port.number::<u8>("power_state").map(PowerState::from),
-        errors: port.errors(&whole(flavour.port_errors)),
+        errors: port.errors(&whole(flavour.port_errors), Register::read_port),
     })
 }
 

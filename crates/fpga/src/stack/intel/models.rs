@@ -1,8 +1,8 @@
 //! Product names by PCI ids, from `data/boards.tsv`.
 
-use super::PciFunction;
+use crate::card::PciFunction;
 
-const TABLE: &str = include_str!("../../data/boards.tsv");
+const TABLE: &str = include_str!("../../../data/boards.tsv");
 
 /// The product name of a card by its PCI ids, of the physical function or of a virtual one.
 ///
@@ -10,7 +10,7 @@ const TABLE: &str = include_str!("../../data/boards.tsv");
 /// id are told apart by their subsystem ids. Discovery does not depend on the table: a card that is
 /// not in it only has no name.
 #[must_use]
-pub fn model(pci: &PciFunction) -> Option<&'static str> {
+pub(super) fn model(pci: &PciFunction) -> Option<&'static str> {
     let ids = [pci.vendor, pci.device, pci.subsystem_vendor, pci.subsystem_device];
     rows()
         .find(|(patterns, _)| patterns.iter().zip(ids).all(|(pattern, id)| fits(pattern, id)))

@@ -1,5 +1,5 @@
-//! Plain data: what a scan found. Kubernetes words above the driver: a board (the PCIe card) has
-//! regions (reconfigurable slots), which hold functions (AFUs).
+//! Plain data: what a scan found, whatever the driver. A card has slots, which are what can be given away; a
+//! slot has nodes to use it by and, where its function can be replaced, a region to load images into.
 
 use std::fmt;
 use std::fs::Metadata;
@@ -7,75 +7,78 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt};
 
 use nix::errno::Errno;
 use nix::sys::stat;
-use serde::Serialize;
 
-mod hex;
-mod models;
-
-pub use models::model;
-
-use crate::id::{AfuId, InterfaceId, ParseIdError, PciAddress};
+use crate::errors::ErrorRegister;
+use crate::id::{AfuId, CardId, DeviceId, InterfaceId, ParseIdError, PciAddress};
 use crate::sysfs::AttrError;
 
-/// Everything found on a node, in a stable order: boards by PCI address, ports by number.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+/// Everything found on a node, in a stable order: cards by id, slots by number.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Inventory {
-    /// Driver flavours whose class directory exists; empty when no driver is loaded.
+    /// Drivers that are loaded, whether they have a card or not.
     pub drivers: Vec<Driver>,
-    /// The cards that have a management engine (FME).
-    pub boards: Vec<Board>,
-    /// Objects that belong to no board: a half-gone card, a VF port without its physical function.
+    /// The cards.
+    pub cards: Vec<Card>,
+    /// Objects that belong to no card: a half-gone one, a virtual function without its physical one.
     pub problems: Vec<Problem>,
 }
 
-/// Which kernel interface a board is reached through.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(rename_all = "lowercase")]
+/// Which kernel interface a card is reached through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Driver {
-    /// In-tree: `drivers/fpga/dfl*.c`, nodes `dfl-fme.N` and `dfl-port.N`.
+    /// In-tree: `drivers/fpga/dfl*.c`.
     Dfl,
-    /// Intel's out-of-tree driver: nodes `intel-fpga-fme.N` and `intel-fpga-port.N`.
+    /// Intel's out-of-tree driver.
     Opae,
 }
 
-/// One card: an FPGA management engine, its regions and its ports.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Board {
+/// One card.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Card {
+    /// Which one: the same as long as it stays where it is plugged in.
+    pub id: CardId,
+    /// What the driver calls it now, such as `dfl-fme.0`: another name after the driver was bound again.
+    pub name: String,
     /// Kernel interface.
     pub driver: Driver,
-    /// The physical function that the card sits on.
-    pub pci: PciFunction,
-    /// Product name from the board table, if the PCI ids are in it.
+    /// The physical function that it sits on; `None` for one that is not on a PCI bus.
+    pub pci: Option<PciFunction>,
+    /// Product name from the table of cards, if the PCI ids are in it.
     pub model: Option<&'static str>,
-    /// The management engine.
-    pub fme: Fme,
-    /// Reconfigurable slots, in the driver's order.
+    /// The node that programs it and is its lock; never given to a container outside `regiondevel` mode.
+    pub management: Option<DeviceNode>,
+    /// Slots that it has, seen or not, where the driver says so.
+    pub slots_num: Option<u32>,
+    /// Id of what is not reconfigured (`bitstream_id`).
+    pub bitstream_id: Option<u64>,
+    /// Build data of what is not reconfigured (`bitstream_metadata`).
+    pub bitstream_metadata: Option<u64>,
+    /// CPU socket of an integrated FPGA.
+    pub socket_id: Option<u32>,
+    /// Error registers of the card as a whole that are not zero.
+    pub errors: Vec<ErrorRegister>,
+    /// What images are loaded into, in the driver's order.
     pub regions: Vec<Region>,
-    /// User-visible ports, on the physical function or on virtual ones, ordered by port id.
-    pub ports: Vec<Port>,
-    /// What could not be read on this board; it does not hide the rest.
+    /// What can be given away, on the physical function or on virtual ones, by number.
+    pub slots: Vec<Slot>,
+    /// What could not be read of it; it does not hide the rest.
     pub problems: Vec<Problem>,
 }
 
 /// Attributes of a PCI function (`Documentation/ABI/testing/sysfs-bus-pci`).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PciFunction {
     /// Address on the node.
     pub address: PciAddress,
     /// Vendor id.
-    #[serde(serialize_with = "hex::id")]
     pub vendor: u16,
     /// Device id.
-    #[serde(serialize_with = "hex::id")]
     pub device: u16,
     /// Subsystem vendor id.
-    #[serde(serialize_with = "hex::id")]
     pub subsystem_vendor: u16,
     /// Subsystem device id.
-    #[serde(serialize_with = "hex::id")]
     pub subsystem_device: u16,
     /// 24-bit class code; 0x120000 is a processing accelerator.
-    #[serde(serialize_with = "hex::class")]
     pub class: u32,
     /// NUMA node; `None` when the platform does not say (-1 in sysfs).
     pub numa_node: Option<u32>,
@@ -88,16 +91,16 @@ pub struct PciFunction {
 }
 
 /// A character device: its name below `/dev` and its number.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeviceNode {
     /// Name, such as `dfl-port.0`.
     pub name: String,
-    /// Major number; `None` when the `dev` attribute is missing.
+    /// Major and minor number; `None` when the kernel does not tell.
     pub number: Option<DeviceNumber>,
 }
 
 /// Major and minor number of a device node.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DeviceNumber {
     /// Major number.
     pub major: u32,
@@ -105,57 +108,41 @@ pub struct DeviceNumber {
     pub minor: u32,
 }
 
-/// The FPGA management engine of a card.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Fme {
-    /// Management node; never given to a container outside `regiondevel` mode.
-    pub node: DeviceNode,
-    /// Ports that the card has, assigned or not (`ports_num`).
-    pub ports_num: Option<u32>,
-    /// Static-region id (`bitstream_id`).
-    #[serde(serialize_with = "hex::optional")]
-    pub bitstream_id: Option<u64>,
-    /// Static-region build data (`bitstream_metadata`).
-    #[serde(serialize_with = "hex::optional")]
-    pub bitstream_metadata: Option<u64>,
-    /// CPU socket of an integrated FPGA.
-    pub socket_id: Option<u32>,
-    /// Error registers below `errors/` that are not zero, by attribute name.
-    pub errors: Vec<ErrorRegister>,
-}
-
-/// A reconfigurable slot.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+/// What images are loaded into.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Region {
-    /// The driver's name of it: `dfl-fme-region.N`, or the FME's name with the OPAE driver.
+    /// The driver's name of it.
     pub name: String,
-    /// Which bitstreams fit; `None` when the driver does not tell. All ones when the firmware crashed
-    /// or the link is down ([`InterfaceId::is_crash_marker`]).
+    /// Which images fit; `None` when the driver does not tell. All ones when the firmware crashed or the link
+    /// is down ([`InterfaceId::is_crash_marker`]).
     pub interface_id: Option<InterfaceId>,
 }
 
-/// A port: where user space reaches what is loaded in a region.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Port {
-    /// The node that a container is given.
-    pub node: DeviceNode,
-    /// Number of the port on its card (`id`), the one that programming names.
-    pub id: u32,
+/// What can be given away: the smallest part of a card that one container can have to itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Slot {
+    /// What the driver calls it now, such as `dfl-port.0`; the device plugin's id of it in `af` mode.
+    pub name: String,
+    /// The device plugin's and CDI's name of it where a container gets the region.
+    pub region_name: String,
+    /// Its number on the card, the one that programming names.
+    pub number: u32,
+    /// The nodes that a container is given.
+    pub nodes: Vec<DeviceNode>,
     /// The PCI function it is on: the card's own, or a virtual one.
-    pub pci: PciAddress,
+    pub pci: Option<PciAddress>,
     /// True on an SR-IOV virtual function.
     pub is_virtual: bool,
-    /// Index into [`Board::regions`] of the slot behind this port.
+    /// Index into [`Card::regions`] of what its function is loaded into.
     pub region: Option<usize>,
     /// What is loaded.
     pub function: Function,
-    /// Error registers below `errors/` that are not zero, by attribute name.
+    /// Error registers that are not zero.
     pub errors: Vec<ErrorRegister>,
 }
 
-/// What is loaded behind a port.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(tag = "state", rename_all = "lowercase")]
+/// What is loaded in a slot.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Function {
     /// An accelerator function.
     Loaded {
@@ -166,24 +153,14 @@ pub enum Function {
     Busy,
     /// All ones: the firmware crashed or the link is down.
     Crashed,
-    /// No `afu_id` attribute: no driver is bound to the port.
+    /// No `afu_id` attribute: no driver is bound to the slot.
     Absent,
-    /// Reading `afu_id` failed otherwise; the reason is among the board's problems.
+    /// Reading `afu_id` failed otherwise; the reason is among the card's problems.
     Unreadable,
 }
 
-/// An error register that is not zero.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct ErrorRegister {
-    /// Attribute name below `errors/`, such as `catfatal_errors` or `fme-errors/errors`.
-    pub name: String,
-    /// Its bits.
-    #[serde(serialize_with = "hex::register")]
-    pub value: u64,
-}
-
 /// One object that could not be read, by itself; the rest of the inventory stands.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
     /// The object: a device name, a PCI address or a path.
     pub object: String,
@@ -192,9 +169,24 @@ pub struct Problem {
 }
 
 impl Inventory {
-    /// Every problem, the boards' own after those of no board.
+    /// Every problem, the cards' own after those of no card.
     pub fn all_problems(&self) -> impl Iterator<Item = &Problem> {
-        self.problems.iter().chain(self.boards.iter().flat_map(|board| &board.problems))
+        self.problems.iter().chain(self.cards.iter().flat_map(|card| &card.problems))
+    }
+
+    /// What the device plugin or CDI calls `name`.
+    #[must_use]
+    pub fn device(&self, name: &str) -> Option<DeviceId> {
+        let is_slot = |(_, slot): &(&Card, &Slot)| slot.name == name || slot.region_name == name;
+        let slot = self.slots().find(is_slot).map(|(card, slot)| (card, Some(slot.number)));
+        let card = || self.cards.iter().find(|card| card.name == name).map(|card| (card, None));
+        let (card, slot) = slot.or_else(card)?;
+        Some(DeviceId { card: card.id, slot })
+    }
+
+    /// Every slot, with its card.
+    pub fn slots(&self) -> impl Iterator<Item = (&Card, &Slot)> {
+        self.cards.iter().flat_map(|card| card.slots.iter().map(move |slot| (card, slot)))
     }
 }
 
@@ -264,20 +256,6 @@ impl PciFunction {
     }
 }
 
-impl Fme {
-    /// An engine of which only the node's name is known.
-    pub(crate) fn unread(node: DeviceNode) -> Self {
-        Self {
-            node,
-            ports_num: None,
-            bitstream_id: None,
-            bitstream_metadata: None,
-            socket_id: None,
-            errors: Vec::new(),
-        }
-    }
-}
-
 impl Function {
     /// What an `afu_id` attribute says. The kernel answers EBUSY while the port is disabled, as it is during
     /// a reconfiguration and after a failed one (`afu_id_show` in dfl-afu-main.c).
@@ -342,7 +320,7 @@ pub(crate) enum FunctionError {
     Malformed(#[from] ParseIdError),
 }
 
-impl Port {
+impl Slot {
     /// The id of the function, where one is loaded.
     #[must_use]
     pub const fn afu_id(&self) -> Option<AfuId> {
@@ -350,38 +328,28 @@ impl Port {
     }
 }
 
-impl Board {
-    /// Interface id of the region behind `port`.
+impl Card {
+    /// Interface id of the region of `slot`.
     #[must_use]
-    pub fn interface_id(&self, port: &Port) -> Option<InterfaceId> {
-        self.regions.get(port.region?)?.interface_id
+    pub fn interface_id(&self, slot: &Slot) -> Option<InterfaceId> {
+        self.regions.get(slot.region?)?.interface_id
+    }
+
+    /// Every node: the management node first, then the slots'.
+    pub fn nodes(&self) -> impl Iterator<Item = &DeviceNode> {
+        self.management.iter().chain(self.slots.iter().flat_map(|slot| &slot.nodes))
+    }
+
+    /// NUMA node of the card; `None` when the platform does not say.
+    #[must_use]
+    pub fn numa_node(&self) -> Option<u32> {
+        self.pci.as_ref()?.numa_node
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn registers_and_ids_are_hexadecimal_text_for_scripts() {
-        let pci = PciFunction {
-            vendor: 0x8086,
-            device: 0x9c4,
-            class: 0x12_0000,
-            ..PciFunction::unread("0000:5e:00.0".parse().unwrap())
-        };
-        let json = serde_json::to_value(&pci).unwrap();
-        assert_eq!(
-            (&json["address"], &json["vendor"], &json["device"], &json["class"]),
-            (&"0000:5e:00.0".into(), &"0x8086".into(), &"0x09c4".into(), &"0x120000".into())
-        );
-
-        let node = DeviceNode { name: "dfl-fme.0".to_owned(), number: None };
-        let fme = Fme { bitstream_id: Some(u64::MAX), ..Fme::unread(node) };
-        let json = serde_json::to_value(&fme).unwrap();
-        assert_eq!(json["bitstream_id"], "0xffffffffffffffff");
-        assert_eq!(json["bitstream_metadata"], serde_json::Value::Null);
-    }
 
     #[test]
     fn the_number_of_a_device_is_its_nodes() {
@@ -391,39 +359,66 @@ mod tests {
     }
 
     #[test]
-    fn the_state_of_a_function_is_a_word() {
-        let json = |function| serde_json::to_value(function).unwrap();
-        assert_eq!(json(Function::Busy), serde_json::json!({"state": "busy"}));
-        let loaded = json(Function::Loaded { afu_id: AfuId::new(1) });
-        assert_eq!(loaded, serde_json::json!({"state": "loaded", "afu_id": format!("{:032x}", 1)}));
-        let loaded = Function::Loaded { afu_id: AfuId::new(1) };
-        for function in
-            [loaded, Function::Busy, Function::Crashed, Function::Absent, Function::Unreadable]
-        {
-            assert_eq!(json(function.clone())["state"], function.word());
-            assert_eq!(function.afu_id().is_some(), function.word() == "loaded");
-        }
-    }
-
-    #[test]
-    fn problems_of_no_board_come_first() {
+    fn problems_of_no_card_come_first() {
         let problem = |object: &str| Problem::new(object, "wrong");
-        let address = "0000:5e:00.0".parse().unwrap();
-        let board = Board {
-            driver: Driver::Dfl,
-            pci: PciFunction::unread(address),
-            model: None,
-            fme: Fme::unread(DeviceNode { name: "dfl-fme.0".to_owned(), number: None }),
-            regions: Vec::new(),
-            ports: Vec::new(),
-            problems: vec![problem("dfl-port.0")],
-        };
+        let card = Card { problems: vec![problem("dfl-port.0")], ..card() };
         let inventory = Inventory {
             drivers: vec![Driver::Dfl],
-            boards: vec![board],
+            cards: vec![card],
             problems: vec![problem("region7")],
         };
         let texts: Vec<_> = inventory.all_problems().map(ToString::to_string).collect();
         assert_eq!(texts, ["region7: wrong", "dfl-port.0: wrong"]);
+    }
+
+    #[test]
+    fn a_devices_names_lead_to_its_id() {
+        let slot = |number: u32| Slot {
+            name: format!("dfl-port.{number}"),
+            region_name: format!("dfl-fme.0-port{number}"),
+            number,
+            nodes: Vec::new(),
+            pci: None,
+            is_virtual: false,
+            region: None,
+            function: Function::Absent,
+            errors: Vec::new(),
+        };
+        let card = Card { slots: vec![slot(0), slot(1)], ..card() };
+        let id = |slot| Some(DeviceId { card: card.id, slot });
+        let inventory = Inventory { cards: vec![card.clone()], ..Inventory::default() };
+        for (name, expected) in [
+            ("dfl-port.1", id(Some(1))),
+            ("dfl-fme.0-port1", id(Some(1))),
+            ("dfl-fme.0", id(None)),
+            ("dfl-fme.1", None),
+        ] {
+            assert_eq!(inventory.device(name), expected, "{name}");
+        }
+        // A card of one slot: the region has the card's name.
+        let only = Slot { region_name: "dfl-fme.0".to_owned(), ..slot(3) };
+        let inventory =
+            Inventory { cards: vec![Card { slots: vec![only], ..card }], ..Inventory::default() };
+        assert_eq!(inventory.device("dfl-fme.0"), id(Some(3)));
+    }
+
+    fn card() -> Card {
+        let address: PciAddress = "0000:5e:00.0".parse().unwrap();
+        Card {
+            id: address.into(),
+            name: "dfl-fme.0".to_owned(),
+            driver: Driver::Dfl,
+            pci: None,
+            model: None,
+            management: None,
+            slots_num: None,
+            bitstream_id: None,
+            bitstream_metadata: None,
+            socket_id: None,
+            errors: Vec::new(),
+            regions: Vec::new(),
+            slots: Vec::new(),
+            problems: Vec::new(),
+        }
     }
 }
