@@ -5,12 +5,10 @@ use std::fmt;
 use std::fs::Metadata;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 
-use nix::errno::Errno;
 use nix::sys::stat;
 
 use crate::errors::ErrorRegister;
-use crate::id::{AfuId, CardId, DeviceId, InterfaceId, ParseIdError, PciAddress};
-use crate::sysfs::AttrError;
+use crate::id::{AfuId, CardId, DeviceId, InterfaceId, PciAddress};
 
 /// Everything found on a node, in a stable order: cards by id, slots by number.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -153,9 +151,9 @@ pub enum Function {
     Busy,
     /// All ones: the firmware crashed or the link is down.
     Crashed,
-    /// No `afu_id` attribute: no driver is bound to the slot.
+    /// No driver is bound to the slot.
     Absent,
-    /// Reading `afu_id` failed otherwise; the reason is among the card's problems.
+    /// Reading it failed otherwise; the reason is among the card's problems.
     Unreadable,
 }
 
@@ -257,26 +255,6 @@ impl PciFunction {
 }
 
 impl Function {
-    /// What an `afu_id` attribute says. The kernel answers EBUSY while the port is disabled, as it is during
-    /// a reconfiguration and after a failed one (`afu_id_show` in dfl-afu-main.c).
-    ///
-    /// # Errors
-    /// It does not say; the function is [`Function::Unreadable`] for this reason.
-    pub(crate) fn of_attribute(
-        attribute: Result<Option<String>, AttrError>,
-    ) -> Result<Self, FunctionError> {
-        let text = match attribute {
-            Ok(Some(text)) => text,
-            Ok(None) => return Ok(Self::Absent),
-            Err(AttrError::Os(Errno::EBUSY)) => return Ok(Self::Busy),
-            Err(error) => return Err(error.into()),
-        };
-        Ok(match text.parse::<AfuId>()? {
-            id if id.is_crash_marker() => Self::Crashed,
-            afu_id => Self::Loaded { afu_id },
-        })
-    }
-
     /// The id of the function, where one is loaded.
     #[must_use]
     pub const fn afu_id(&self) -> Option<AfuId> {
@@ -310,14 +288,6 @@ impl fmt::Display for Function {
             Self::Unreadable => f.write_str("an unreadable function"),
         }
     }
-}
-
-/// Why an `afu_id` attribute does not say what is loaded.
-#[derive(Debug, thiserror::Error)]
-#[error(transparent)]
-pub(crate) enum FunctionError {
-    Attribute(#[from] AttrError),
-    Malformed(#[from] ParseIdError),
 }
 
 impl Slot {

@@ -21,9 +21,8 @@ pub mod names;
 pub mod program;
 pub mod records;
 pub mod root;
+pub mod scan;
 pub mod stack;
 pub mod store;
 pub mod sysfs;
 pub mod watch;
-
-pub use stack::intel::{driver, scan};

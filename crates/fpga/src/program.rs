@@ -38,7 +38,6 @@ mod function;
 mod holder;
 mod image;
 mod lock;
-mod manager;
 mod outcome;
 mod ports;
 mod procedure;
@@ -57,7 +56,8 @@ pub use outcome::{Action, Outcome, Progress, Step, Warning};
 pub use ports::{PortOptions, assign, release, reset};
 pub use procedure::program;
 pub use recover::{Method, RecoverOptions, Recovered, recover};
-pub use target::{Device, Management, Target, slot_by_name, slot_by_number};
+pub use registers::{Cleared, clear_errors};
+pub use target::{Target, slot_by_name, slot_by_number};
 
 use crate::id::AfuId;
 

@@ -93,7 +93,7 @@ fn of_card(snapshot: &Snapshot, found: &card::Card) -> Vec<Unit> {
         id: DeviceId { card: found.id, slot: Some(slot.number) },
         name: slot.name.clone(),
         region_name: slot.region_name.clone(),
-        nodes: slot.nodes.clone(),
+        nodes: found.driver.stack().edits(slot).nodes,
         interface: interface(slot_interface(found, slot)),
         function: function(&slot.function),
         ailment: ailment(snapshot, found, Some(&slot.name)),

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use clap::{Args as ClapArgs, Subcommand};
 use fpga::card::{Card, Slot};
-use fpga::program::{self, Management, Target};
+use fpga::program::{self, Target};
 use fpga::root::Root;
 use fpga::scan::scan;
+use fpga::stack::Management;
 
 use super::target::{self, Error, Object};
 use crate::output;

@@ -8,11 +8,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
 use fpga::bitstream::Bitstream;
-use fpga::driver::Fme;
 use fpga::id::{AfuId, InterfaceId};
 use fpga::program::{Image, Options, Target, program, slot_by_name};
 use fpga::root::Root;
 use fpga::scan::scan;
+use fpga::stack::intel::driver::Fme;
 use nix::sys::ptrace;
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;

@@ -1,4 +1,4 @@
-//! Verbs on a port other than programming: reset, release, assign.
+//! Verbs on a slot other than programming: reset, release, assign.
 
 use std::time::Duration;
 
@@ -6,26 +6,26 @@ use super::claim::{Claim, Users};
 use super::error::{Context, Error, Problem};
 use super::lock::CardLock;
 use super::outcome::{Progress, Step, Warning};
-use super::target::{Management, Target};
+use super::target::{Target, programmer};
 use super::{procedure, registers};
 use crate::card::Function;
-use crate::driver::Fme;
 use crate::root::Root;
 use crate::scan::scan;
+use crate::stack::Management;
 
 /// What all verbs take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PortOptions {
     /// How long to wait for the card's lock.
     pub lock_timeout: Duration,
-    /// Go on though the port is in use.
+    /// Go on though the slot is in use.
     pub ignore_users: bool,
 }
 
-/// Clears a port's errors and resets it with its function. What runs there is lost.
+/// Clears a slot's errors and resets it with its function. What runs there is lost.
 ///
 /// # Errors
-/// The port is in use, the card stays locked, or the driver refuses.
+/// The slot is in use, the card stays locked, or the driver refuses.
 pub fn reset(
     target: &Target,
     options: &PortOptions,
@@ -45,10 +45,10 @@ pub fn reset(
     run(progress).map_err(|problem| Context::target(target).error(problem))
 }
 
-/// Takes a port from the physical function, so that a virtual one can have it.
+/// Takes a slot from the physical function, so that a virtual one can have it.
 ///
 /// # Errors
-/// The port is in use, which the driver does not let anybody ignore, or released already.
+/// The slot is in use, which the driver does not let anybody ignore, or released already.
 pub fn release(
     target: &Target,
     lock_timeout: Duration,
@@ -56,24 +56,24 @@ pub fn release(
 ) -> Result<(), Error> {
     let run = |progress: &mut dyn Progress| -> Result<_, Problem> {
         let _lock = procedure::lock(target, lock_timeout, progress)?;
-        let fme = Fme::open(&target.card.device.node)?;
-        // Dropped before the call: an open port cannot be released.
+        let engine = target.programmer()?.open(&target.card)?;
+        // Dropped before the call: an open slot cannot be released.
         drop(Claim::new(target, Users::Refuse)?);
-        Ok(fme.port_release(target.number)?)
+        Ok(engine.release(target.number)?)
     };
     run(progress).map_err(|problem| Context::target(target).error(problem))
 }
 
-/// Gives port `port_id` of `card` back to the physical function.
+/// Gives slot `number` of `card` back to the physical function.
 ///
-/// Linux 6.1 registers the port again without a driver; that is [`Warning::NoDriver`].
+/// Linux 6.1 registers the slot again without a driver; that is [`Warning::NoDriver`].
 ///
 /// # Errors
-/// The port is not released, or there is none of this number.
+/// The slot is not released, or there is none of this number.
 pub fn assign(
     root: &Root,
     card: &Management,
-    port_id: u32,
+    number: u32,
     lock_timeout: Duration,
     progress: &mut dyn Progress,
 ) -> Result<Option<Warning>, Error> {
@@ -82,17 +82,17 @@ pub fn assign(
         let node = &card.device.node;
         let waiting = &mut |holder: Option<&_>| progress.step(Step::Waiting(holder));
         let _lock = CardLock::acquire(node, lock_timeout, waiting)?;
-        Ok(Fme::open(node)?.port_assign(port_id)?)
+        Ok(programmer(card)?.open(card)?.assign(number)?)
     };
     run(progress).map_err(|problem| {
-        Context::place(format!("card {}, port {port_id}", card.id)).error(problem)
+        Context::place(format!("card {}, port {number}", card.id)).error(problem)
     })?;
-    Ok((!is_driven(root, card, port_id)).then_some(Warning::NoDriver))
+    Ok((!is_driven(root, card, number)).then_some(Warning::NoDriver))
 }
 
-fn is_driven(root: &Root, card: &Management, port_id: u32) -> bool {
+fn is_driven(root: &Root, card: &Management, number: u32) -> bool {
     let inventory = scan(root);
     let mut slots = inventory.slots().filter(|(found, _)| found.id == card.id);
-    let slot = slots.find(|(_, slot)| slot.number == port_id);
+    let slot = slots.find(|(_, slot)| slot.number == number);
     slot.is_some_and(|(_, slot)| slot.function != Function::Absent)
 }

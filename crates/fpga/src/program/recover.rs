@@ -10,16 +10,14 @@ use super::claim::{Claim, Users};
 use super::error::{Context, Error, Problem};
 use super::lock::CardLock;
 use super::outcome::{Progress, Step, Warning};
-use super::target::{Management, Target};
+use super::target::Target;
 use crate::card::{Card, Function};
 use crate::id::PciAddress;
 use crate::root::Root;
 use crate::scan::scan;
+use crate::stack::{self, Management};
 use crate::sysfs;
 use crate::watch::Watcher;
-
-/// Drivers of the cards' PCI functions, for a card that has none bound.
-const DRIVERS: [&str; 2] = ["dfl-pci", "intel-fpga-pci"];
 
 /// How the card is taken away and brought back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -164,8 +162,11 @@ impl Recovery<'_> {
         let bound = bound.as_ref().and_then(|link| link.file_name()?.to_str());
         let driver = match bound {
             Some(name) => name,
-            None => DRIVERS
-                .into_iter()
+            // None is bound: one that is there.
+            None => stack::ALL
+                .iter()
+                .filter_map(|stack| stack.programmer())
+                .flat_map(|programmer| programmer.pci_drivers())
                 .find(|name| self.root.pci_driver(name).exists())
                 .ok_or(Problem::NoDriver)?,
         };
@@ -231,9 +232,6 @@ fn physical_slots(card: &Card) -> BTreeSet<u32> {
 }
 
 fn write(path: &Path, text: &str) -> Result<(), Problem> {
-    sysfs::write(path, text).map_err(|errno| Problem::Attribute {
-        path: path.to_owned(),
-        action: "write",
-        error: errno.into(),
-    })
+    sysfs::write(path, text)
+        .map_err(|errno| stack::Error::attribute(path, "write", errno.into()).into())
 }

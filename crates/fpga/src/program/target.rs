@@ -1,25 +1,15 @@
 //! What is worked on: a card, or one of its slots.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::fs;
+use std::path::Path;
 
-use crate::card::{Card, DeviceNumber, Driver, Inventory, Slot};
-use crate::id::{CardId, InterfaceId};
+use super::error::Problem;
+use crate::card::{Card, DeviceNumber, Inventory, Slot};
+use crate::id::InterfaceId;
 use crate::root::Root;
 use crate::scan::scan;
-
-mod direct;
-
-/// A card, as far as it is managed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Management {
-    /// Kernel interface.
-    pub driver: Driver,
-    /// The card.
-    pub id: CardId,
-    /// Its management node, such as `dfl-fme.0`.
-    pub device: Device,
-}
+use crate::stack::{self, Device, Found, Management, Programmer};
 
 /// A slot and its region.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,36 +26,27 @@ pub struct Target {
     pub interface_id: Option<InterfaceId>,
 }
 
-/// A device: its node and its attributes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Device {
-    /// Its name.
-    pub name: String,
-    /// Its node on this root.
-    pub node: PathBuf,
-    /// Its directory in sysfs.
-    pub dir: PathBuf,
-}
-
-impl Management {
-    /// That of `card` on this root.
-    #[must_use]
-    pub fn new(root: &Root, card: &Card) -> Self {
-        Self { driver: card.driver, id: card.id, device: Device::new(root, &card.name) }
-    }
-}
-
 impl Target {
     /// The slot whose node has this number; `None` when there is none, or when it belongs to no card.
     ///
     /// Most slots are found without a scan of the node, for callers who are in a hurry.
     #[must_use]
     pub fn find(root: &Root, number: DeviceNumber) -> Option<Self> {
-        direct::target(root, number).or_else(|| {
+        if !may_be_slot(root, number) {
+            return None;
+        }
+        Self::find_directly(root, number).or_else(|| {
             let inventory = scan(root);
             let (card, slot) = slot_by_number(&inventory, number)?;
             Some(Self::new(root, card, slot))
         })
+    }
+
+    fn find_directly(root: &Root, number: DeviceNumber) -> Option<Self> {
+        let mut programmers = stack::ALL.iter().filter_map(|stack| stack.programmer());
+        let Found { card, slot, number, interface_id } =
+            programmers.find_map(|programmer| programmer.find(root, number))?;
+        Some(Self { card, slot, number, is_reconfigurable: true, interface_id: Some(interface_id) })
     }
 
     /// The slot `slot` of `card` on this root.
@@ -79,17 +60,26 @@ impl Target {
             interface_id: card.interface_id(slot),
         }
     }
+
+    /// How it is programmed.
+    pub(super) fn programmer(&self) -> Result<&'static dyn Programmer, Problem> {
+        programmer(&self.card)
+    }
 }
 
-impl Device {
-    /// Both drivers make platform devices, which the bus lists by name.
-    fn new(root: &Root, name: &str) -> Self {
-        Self { name: name.to_owned(), node: root.node(name), dir: root.platform_device(name) }
-    }
+/// How a card is programmed.
+pub(super) fn programmer(card: &Management) -> Result<&'static dyn Programmer, Problem> {
+    card.driver.stack().programmer().ok_or(Problem::NotReconfigurable)
+}
 
-    pub(super) fn attribute(&self, name: impl AsRef<Path>) -> PathBuf {
-        self.dir.join(name)
-    }
+/// False for the devices of others, which are not worth a scan of the node each: a container may list any number
+/// of them. The kernel has a link for every device, but not everywhere is its directory to be seen.
+fn may_be_slot(root: &Root, number: DeviceNumber) -> bool {
+    let path = root.char_device(number);
+    let Ok(link) = fs::read_link(&path) else {
+        return !path.parent().is_some_and(Path::is_dir);
+    };
+    link.file_name().and_then(|name| name.to_str()).is_some_and(stack::is_slot_node)
 }
 
 /// The slot with a node of this number, with its card.
@@ -103,12 +93,6 @@ pub fn slot_by_number(inventory: &Inventory, number: DeviceNumber) -> Option<(&C
 #[must_use]
 pub fn slot_by_name<'a>(inventory: &'a Inventory, name: &str) -> Option<(&'a Card, &'a Slot)> {
     inventory.slots().find(|(_, slot)| slot.name == name)
-}
-
-impl fmt::Display for Management {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "card {} ({})", self.id, self.device.name)
-    }
 }
 
 /// As messages name it: region, card, port.

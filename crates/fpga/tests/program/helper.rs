@@ -245,7 +245,7 @@ fn act(request: &Request) -> Result<String, Error> {
     let lock_timeout = Duration::from_millis(request.lock_timeout_ms);
     let ignore_users = request.ignore_users;
     if let Verb::Assign = request.verb {
-        let card = program::Management::new(&root, &inventory.cards[0]);
+        let card = fpga::stack::Management::new(&root, &inventory.cards[0]);
         let port_id = request.device.parse().unwrap();
         let warning = program::assign(&root, &card, port_id, lock_timeout, &mut step)?;
         warn(warning.as_slice());
@@ -316,7 +316,7 @@ fn payload(sample: &Sample) -> Vec<u8> {
 
 fn program_without_lock(request: &Request) -> Result<String, String> {
     let node = Root::at(&request.root).node(&request.device);
-    let fme = fpga::driver::Fme::open(node).map_err(|error| error.to_string())?;
+    let fme = fpga::stack::intel::driver::Fme::open(node).map_err(|error| error.to_string())?;
     say("programming");
     fme.port_pr(0, &payload(&request.image)).map_err(|error| error.to_string())?;
     Ok(String::new())
@@ -336,7 +336,7 @@ fn hold_lock(request: &Request) -> Result<String, String> {
 
 fn hold_open(request: &Request) -> Result<String, String> {
     let node = Root::at(&request.root).node(&request.device);
-    let _port = fpga::driver::Port::open(node).map_err(|error| error.to_string())?;
+    let _port = fpga::stack::intel::driver::Port::open(node).map_err(|error| error.to_string())?;
     say("open");
     wait_for_end_of_input();
     Ok(String::new())

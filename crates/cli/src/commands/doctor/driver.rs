@@ -1,7 +1,7 @@
 //! The kernel's drivers: is one there, and has it bound to every card that is plugged in?
 
 use fpga::card::{Card, Driver, Inventory};
-use fpga::scan::{Plugged, plugged};
+use fpga::stack::{self, Plugged, plugged};
 
 use super::finding::Finding;
 use super::survey::Survey;
@@ -74,9 +74,11 @@ fn examine(card: &Plugged, inventory: &Inventory, report: &mut dyn FnMut(Finding
 }
 
 fn no_driver(survey: &Survey, cards: &[Plugged]) -> Finding {
-    let (dfl, opae) = (survey.root.dfl_class(), survey.root.opae_class());
-    let finding = Finding::error(dfl.display(), "no FPGA driver is loaded")
-        .because(format_args!("neither it nor {} exists", opae.display()));
+    let classes = stack::classes(&survey.root);
+    let classes: Vec<_> = classes.iter().map(|class| class.display().to_string()).collect();
+    let (first, others) = classes.split_first().expect("every stack has a class");
+    let finding = Finding::error(first, "no FPGA driver is loaded")
+        .because(format_args!("neither it nor {} exists", others.join(" nor ")));
     match cards {
         [] => finding.fix("lspci -nn -d ::1200; modprobe dfl-pci"),
         _ => finding.fix("modprobe dfl-pci"),

@@ -1,10 +1,8 @@
 //! Which promise goes into which of a container's ports.
 
 use std::fs;
-use std::path::Path;
 
 use fpga::card::{DeviceNumber, Function};
-use fpga::driver::{Node, NodeKind};
 use fpga::id::{AfuId, InterfaceId};
 use fpga::program::Target;
 use fpga::root::Root;
@@ -29,18 +27,7 @@ pub(super) fn slots(root: &Root, devices: &[DeviceNumber]) -> Vec<Slot> {
         let target = Target::find(root, number)?;
         Some(Slot { function: target.function(), target, number })
     };
-    devices.iter().filter(|number| may_be_port(root, **number)).filter_map(slot).collect()
-}
-
-/// False for other devices, which are not worth a scan of the node each: a container may list any number
-/// of them. The kernel has a link for every device, but not everywhere is its directory to be seen.
-fn may_be_port(root: &Root, number: DeviceNumber) -> bool {
-    let path = root.char_device(number);
-    let Ok(link) = fs::read_link(&path) else {
-        return !path.parent().is_some_and(Path::is_dir);
-    };
-    let name = link.file_name().and_then(|name| name.to_str());
-    name.and_then(Node::parse).is_some_and(|node| node.kind == NodeKind::Port)
+    devices.iter().filter_map(slot).collect()
 }
 
 impl Slot {

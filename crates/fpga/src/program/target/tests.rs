@@ -21,7 +21,7 @@ fn what_is_found_directly_is_what_a_scan_finds() {
             let number = slot.nodes[0].number.unwrap();
             let scanned = Target::new(&root, card, slot);
             assert_eq!(Target::find(&root, number).as_ref(), Some(&scanned));
-            if let Some(found) = direct::target(&root, number) {
+            if let Some(found) = Target::find_directly(&root, number) {
                 assert_eq!(found, scanned);
                 direct += 1;
             }

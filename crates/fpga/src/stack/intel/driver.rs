@@ -5,14 +5,14 @@
 //! out-of-tree OPAE driver, `intel-fpga.h`) look the same through [`Port`] and [`Fme`].
 //!
 //! ```no_run
-//! use fpga::driver::{DmaBuffer, Pages, Port};
+//! use fpga::stack::intel::driver::{DmaBuffer, Pages, Port};
 //!
 //! let port = Port::open("/dev/dfl-port.0")?;
 //! let registers = port.map_region(0)?;
 //! let buffer = DmaBuffer::allocate(4096, Pages::Base)?;
 //! let mapping = port.dma_map(&buffer)?;
 //! registers.write64(0x120, mapping.iova() >> 6)?;
-//! # Ok::<(), fpga::driver::Error>(())
+//! # Ok::<(), fpga::stack::intel::driver::Error>(())
 //! ```
 
 mod abi;
@@ -22,7 +22,7 @@ mod dma;
 mod error;
 mod fme;
 mod mmio;
-mod node;
+pub(super) mod node;
 mod opae;
 mod port;
 

@@ -19,48 +19,47 @@ use std::io;
 use std::path::Path;
 
 use super::models::model;
+use super::names::region_name;
 use crate::card::{Card, Driver, Inventory, Problem, Region};
 use crate::root::Root;
 
 mod class;
 mod container;
-mod dfl;
+pub(super) mod dfl;
 mod fme;
-mod object;
-mod opae;
+pub(super) mod object;
+pub(super) mod opae;
 mod pair;
 mod pci;
 mod plugged;
 mod port;
-mod vitals;
 
+pub(super) use class::pci_function;
 pub use plugged::{Plugged, plugged};
 
 use container::{Container, Engine};
 use object::Object;
-pub use vitals::{PowerState, SlotVitals, Temperature, Vitals, vitals};
 
-/// Scans the node. Never fails as a whole: what cannot be read is a diagnosed entry of the result.
-#[must_use]
-pub fn scan(root: &Root) -> Inventory {
-    let mut inventory = Inventory::default();
-    scan_class(&dfl::FLAVOUR, &root.dfl_class(), &mut inventory);
-    scan_class(&opae::FLAVOUR, &root.opae_class(), &mut inventory);
-    inventory.cards.sort_by_key(|card| (card.id, card.driver));
-    inventory
+/// Adds the cards of both drivers.
+pub(super) fn scan(root: &Root, inventory: &mut Inventory) {
+    for flavour in [&dfl::FLAVOUR, &opae::FLAVOUR] {
+        scan_class(flavour, &root.class(flavour.class), inventory);
+    }
 }
 
 /// What differs between the two kernel interfaces.
-struct Flavour {
+pub(super) struct Flavour {
     driver: Driver,
+    /// Name of the class directory.
+    class: &'static str,
     /// What the names of the objects in the class directory start with; a number follows this prefix
     /// and the next two.
     container: &'static str,
     fme: &'static str,
     port: &'static str,
     /// Error registers, as paths below the FME and below a port.
-    fme_errors: &'static [&'static str],
-    port_errors: &'static [&'static str],
+    pub(super) fme_errors: &'static [&'static str],
+    pub(super) port_errors: &'static [&'static str],
     /// Reads the reconfigurable regions of an FME.
     regions: fn(&mut Object<'_>) -> Vec<Region>,
 }
@@ -140,10 +139,7 @@ fn name_regions(card: &mut Card) {
     let declared = card.slots_num.and_then(|number| usize::try_from(number).ok()).unwrap_or(0);
     let is_only = declared.max(card.regions.len()).max(card.slots.len()) <= 1;
     for port in &mut card.slots {
-        port.region_name = match is_only {
-            true => card.name.clone(),
-            false => format!("{}-port{}", card.name, port.number),
-        };
+        port.region_name = region_name(&card.name, (!is_only).then_some(port.number));
     }
 }
 

@@ -13,14 +13,7 @@ use super::abi::{Argument, Common, Request};
 use super::error::{Error, Operation};
 use super::node::{Node, NodeKind};
 use crate::card::Driver;
-
-/// Whether others may use the node at the same time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Sharing {
-    Shared,
-    /// `O_EXCL`, which both drivers read as "nobody else" (`dfl_feature_dev_use_begin`).
-    Exclusive,
-}
+use crate::stack::Sharing;
 
 #[derive(Debug)]
 pub(super) struct Device {
@@ -40,6 +33,7 @@ impl Device {
             .ok_or_else(|| Error::UnknownNode { path: path.to_owned(), expected })?;
         let mut options = OpenOptions::new();
         options.read(true).write(true);
+        // Both drivers read it as "nobody else" (`dfl_feature_dev_use_begin`).
         if sharing == Sharing::Exclusive {
             options.custom_flags(libc::O_EXCL);
         }

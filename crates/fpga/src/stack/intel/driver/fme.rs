@@ -3,11 +3,12 @@
 use std::borrow::Cow;
 use std::path::Path;
 
-use super::device::{Device, Sharing};
+use super::device::Device;
 use super::error::{Error, Operation};
 use super::node::NodeKind;
 use super::{dfl, opae};
 use crate::card::Driver;
+use crate::stack::Sharing;
 
 /// An opened management engine, `dfl-fme.N` or `intel-fpga-fme.N`.
 #[derive(Debug)]

@@ -128,7 +128,7 @@ impl Drop for Mmio {
 
 #[cfg(test)]
 mod tests {
-    use super::super::device::Sharing;
+    use crate::stack::Sharing;
     use super::super::node::NodeKind;
     use super::*;
 

@@ -25,11 +25,17 @@ pub struct Node {
     pub number: u32,
 }
 
+/// How the names start; the number follows.
+pub(in crate::stack::intel) const DFL_FME: &str = "dfl-fme.";
+pub(in crate::stack::intel) const DFL_PORT: &str = "dfl-port.";
+pub(in crate::stack::intel) const OPAE_FME: &str = "intel-fpga-fme.";
+pub(in crate::stack::intel) const OPAE_PORT: &str = "intel-fpga-port.";
+
 const PREFIXES: [(&str, Driver, NodeKind); 4] = [
-    ("dfl-port.", Driver::Dfl, NodeKind::Port),
-    ("dfl-fme.", Driver::Dfl, NodeKind::Fme),
-    ("intel-fpga-port.", Driver::Opae, NodeKind::Port),
-    ("intel-fpga-fme.", Driver::Opae, NodeKind::Fme),
+    (DFL_PORT, Driver::Dfl, NodeKind::Port),
+    (DFL_FME, Driver::Dfl, NodeKind::Fme),
+    (OPAE_PORT, Driver::Opae, NodeKind::Port),
+    (OPAE_FME, Driver::Opae, NodeKind::Fme),
 ];
 
 impl Node {

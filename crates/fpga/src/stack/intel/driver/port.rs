@@ -8,13 +8,14 @@ use nix::sys::resource::{Resource, getrlimit};
 use super::abi::{
     DmaMap, DmaUnmap, REGION_MMAP, REGION_READ, REGION_WRITE, RegionInfo as RegionInfoArgument,
 };
-use super::device::{Device, Sharing};
+use super::device::Device;
 use super::dma::DmaBuffer;
 use super::error::{Error, Operation};
 use super::mmio::Mmio;
 use super::node::NodeKind;
 use super::{dfl, opae};
 use crate::card::Driver;
+use crate::stack::Sharing;
 
 /// Region 0: the registers of the accelerator function (`DFL_PORT_REGION_INDEX_AFU`).
 pub const REGION_AFU: u32 = 0;

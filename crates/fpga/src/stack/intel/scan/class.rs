@@ -60,7 +60,7 @@ fn is_below_fme(path: &Path, flavour: &Flavour) -> bool {
 }
 
 /// The PCI function nearest above `path`, and its directory.
-pub(super) fn pci_function(path: &Path) -> Option<(PciAddress, &Path)> {
+pub(in crate::stack::intel) fn pci_function(path: &Path) -> Option<(PciAddress, &Path)> {
     path.ancestors().find_map(|dir| Some((dir.file_name()?.to_str()?.parse().ok()?, dir)))
 }
 

@@ -10,12 +10,17 @@ use nix::errno::Errno;
 use super::Flavour;
 use super::object::Object;
 use crate::card::{Driver, Region};
+use crate::stack::intel::driver::node::{DFL_FME, DFL_PORT};
 
-pub(super) const FLAVOUR: Flavour = Flavour {
+/// Its class directory (`drivers/fpga/fpga-region.c`).
+pub(in crate::stack::intel) const CLASS: &str = "fpga_region";
+
+pub(in crate::stack::intel) const FLAVOUR: Flavour = Flavour {
     driver: Driver::Dfl,
     container: "region",
-    fme: "dfl-fme.",
-    port: "dfl-port.",
+    class: CLASS,
+    fme: DFL_FME,
+    port: DFL_PORT,
     // Documentation/ABI/testing/sysfs-platform-dfl-fme and -port, without `inject_errors`, which is a
     // control, and `first_malformed_req`, which is a request and not a set of error bits.
     fme_errors: &[

@@ -12,7 +12,7 @@ use crate::errors::ErrorRegister;
 use crate::sysfs::{AttrError, Dir, number};
 
 /// A device directory, its name, and where its problems go.
-pub(super) struct Object<'p> {
+pub(in crate::stack::intel) struct Object<'p> {
     name: String,
     dir: Dir,
     problems: &'p mut Vec<Problem>,
@@ -20,7 +20,11 @@ pub(super) struct Object<'p> {
 
 impl<'p> Object<'p> {
     /// Opens the directory `path` of the device `name`; that it cannot be is a problem.
-    pub(super) fn open(name: &str, path: &Path, problems: &'p mut Vec<Problem>) -> Option<Self> {
+    pub(in crate::stack::intel) fn open(
+        name: &str,
+        path: &Path,
+        problems: &'p mut Vec<Problem>,
+    ) -> Option<Self> {
         match Dir::open(path) {
             Ok(dir) => Some(Self { name: name.to_owned(), dir, problems }),
             Err(error) => {
@@ -31,26 +35,26 @@ impl<'p> Object<'p> {
         }
     }
 
-    pub(super) fn name(&self) -> &str {
+    pub(in crate::stack::intel) fn name(&self) -> &str {
         &self.name
     }
 
-    pub(super) fn dir(&self) -> &Dir {
+    pub(in crate::stack::intel) fn dir(&self) -> &Dir {
         &self.dir
     }
 
     /// Whether there is an attribute of this name, readable or not.
-    pub(super) fn has(&self, attr: &str) -> bool {
+    pub(in crate::stack::intel) fn has(&self, attr: &str) -> bool {
         self.dir.has(attr)
     }
 
     /// Notes a problem of the attribute or child `what`.
-    pub(super) fn problem(&mut self, what: &str, message: impl Display) {
+    pub(in crate::stack::intel) fn problem(&mut self, what: &str, message: impl Display) {
         self.problems.push(Problem::new(&self.name, format_args!("{what}: {message}")));
     }
 
     /// A text; `None` when the attribute is missing or unreadable.
-    pub(super) fn text(&mut self, attr: &str) -> Option<String> {
+    pub(in crate::stack::intel) fn text(&mut self, attr: &str) -> Option<String> {
         match self.dir.read(attr) {
             Ok(text) => text,
             Err(error) => {
@@ -61,17 +65,17 @@ impl<'p> Object<'p> {
     }
 
     /// The outcome of a read that the caller interprets.
-    pub(super) fn raw(&self, attr: &str) -> Result<Option<String>, AttrError> {
+    pub(in crate::stack::intel) fn raw(&self, attr: &str) -> Result<Option<String>, AttrError> {
         self.dir.read(attr)
     }
 
     /// A number in decimal, or in hexadecimal after `0x`.
-    pub(super) fn number<T: TryFrom<u64>>(&mut self, attr: &str) -> Option<T> {
+    pub(in crate::stack::intel) fn number<T: TryFrom<u64>>(&mut self, attr: &str) -> Option<T> {
         self.parse(attr, "a number", |text| number(text).and_then(|n| T::try_from(n).ok()))
     }
 
     /// A number without which the object makes no sense.
-    pub(super) fn required<T: TryFrom<u64>>(&mut self, attr: &str) -> Option<T> {
+    pub(in crate::stack::intel) fn required<T: TryFrom<u64>>(&mut self, attr: &str) -> Option<T> {
         let before = self.problems.len();
         let number = self.number(attr);
         if number.is_none() && self.problems.len() == before {
@@ -81,7 +85,11 @@ impl<'p> Object<'p> {
     }
 
     /// What the type parses from text.
-    pub(super) fn id<T: FromStr>(&mut self, attr: &str, expected: &str) -> Option<T> {
+    pub(in crate::stack::intel) fn id<T: FromStr>(
+        &mut self,
+        attr: &str,
+        expected: &str,
+    ) -> Option<T> {
         self.parse(attr, expected, |text| text.parse().ok())
     }
 
@@ -100,7 +108,7 @@ impl<'p> Object<'p> {
     }
 
     /// The device's node, by its attribute `dev` (`MAJOR:MINOR`).
-    pub(super) fn node(&mut self) -> DeviceNode {
+    pub(in crate::stack::intel) fn node(&mut self) -> DeviceNode {
         let number = self.parse("dev", "a device number MAJOR:MINOR", |text| {
             let (major, minor) = text.split_once(':')?;
             Some(DeviceNumber { major: major.parse().ok()?, minor: minor.parse().ok()? })
@@ -109,7 +117,7 @@ impl<'p> Object<'p> {
     }
 
     /// The registers that are not zero, of those that the device has below `errors/`, as `read` takes them.
-    pub(super) fn errors(
+    pub(in crate::stack::intel) fn errors(
         &mut self,
         registers: &[&str],
         read: fn(&str, u64) -> ErrorRegister,

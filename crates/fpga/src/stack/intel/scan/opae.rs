@@ -6,12 +6,17 @@
 use super::Flavour;
 use super::object::Object;
 use crate::card::{Driver, Region};
+use crate::stack::intel::driver::node::{OPAE_FME, OPAE_PORT};
 
-pub(super) const FLAVOUR: Flavour = Flavour {
+/// Its class directory.
+pub(in crate::stack::intel) const CLASS: &str = "fpga";
+
+pub(in crate::stack::intel) const FLAVOUR: Flavour = Flavour {
     driver: Driver::Opae,
     container: "intel-fpga-dev.",
-    fme: "intel-fpga-fme.",
-    port: "intel-fpga-port.",
+    class: CLASS,
+    fme: OPAE_FME,
+    port: OPAE_PORT,
     // Early versions call the nonfatal ones `bbs_errors` and the fatal ones `gbs_errors`.
     fme_errors: &[
         "pcie0_errors",

@@ -5,6 +5,7 @@ use std::path::Path;
 use nix::errno::Errno;
 
 use super::super::errors::Register;
+use super::super::function::of_attribute;
 use super::Flavour;
 use super::object::Object;
 use crate::card::{Function, Problem, Slot};
@@ -60,7 +61,7 @@ fn why_unnumbered(object: &Object<'_>, place: Place) -> String {
 }
 
 fn function(object: &mut Object<'_>) -> Function {
-    Function::of_attribute(object.raw("afu_id")).unwrap_or_else(|error| {
+    of_attribute(object.raw("afu_id")).unwrap_or_else(|error| {
         object.problem("afu_id", error);
         Function::Unreadable
     })

@@ -5,8 +5,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::error::Problem;
-use super::target::Management;
+use crate::stack::{Device, Error};
 use crate::sysfs;
 
 /// What the manager says.
@@ -19,15 +18,14 @@ pub(super) struct Manager {
 }
 
 impl Manager {
-    pub(super) fn of(card: &Management) -> Result<Self, Problem> {
-        let Some(dir) = directory(&card.device.dir) else { return Ok(Self::default()) };
-        let text =
-            |name| {
-                let path = dir.join(name);
-                sysfs::read(&path)
-                    .map(Option::unwrap_or_default)
-                    .map_err(|error| Problem::Attribute { path, action: "read", error })
-            };
+    pub(super) fn of(fme: &Device) -> Result<Self, Error> {
+        let Some(dir) = directory(&fme.dir) else { return Ok(Self::default()) };
+        let text = |name| {
+            let path = dir.join(name);
+            sysfs::read(&path)
+                .map(Option::unwrap_or_default)
+                .map_err(|error| Error::attribute(&path, "read", error))
+        };
         let errors = text("status")?.lines().map(str::to_owned).collect();
         Ok(Self { state: text("state")?, errors })
     }

@@ -1,6 +1,4 @@
-//! How a card is: what the kernel tells of no change in, so that it has to be looked at now and then.
-//!
-//! These are the error registers, the power states of the ports, and the sensors. In the in-tree driver
+//! Error registers, the power states of the ports, and the sensors. In the in-tree driver
 //! the sensors are hwmon devices below the management engine (`drivers/fpga/dfl-fme-main.c`), in the
 //! out-of-tree one attributes of it. A card whose sensors are elsewhere, as on a board with a management
 //! controller, has none here.
@@ -12,73 +10,19 @@
 //! to a virtual function; nobody can have a node that is open to himself (`O_EXCL`); and there is one
 //! eventfd, which would be taken from a tool that set its own.
 
-use super::super::errors::Register;
+use super::errors::Register;
+use super::scan::object::Object;
+use super::scan::{Flavour, dfl, opae};
 use crate::card::{Card, Driver, Problem};
-use crate::errors::ErrorRegister;
 use crate::root::Root;
-
-use super::object::Object;
-use super::{Flavour, dfl, opae};
+use crate::scan::{PowerState, SlotVitals, Temperature, Vitals};
 
 /// Names of the hwmon devices of a management engine (`drivers/fpga/dfl-fme-main.c`).
 const THERMAL: &str = "dfl_fme_thermal";
 const POWER: &str = "dfl_fme_power";
 
-/// What a card says about itself.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Vitals {
-    /// The temperature of the FPGA, if there is a sensor that can be read.
-    pub temperature: Option<Temperature>,
-    /// Power that the FPGA takes, in microwatts.
-    pub power: Option<u64>,
-    /// Error registers of the card as a whole that are not zero, without those that
-    /// repeat the first or the next error of another.
-    pub errors: Vec<ErrorRegister>,
-    /// Its slots, as far as they can be read, in the card's order.
-    pub slots: Vec<SlotVitals>,
-}
-
-/// A temperature and its thresholds, all in thousandths of a degree Celsius.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Temperature {
-    /// Now (`temp1_input`).
-    pub now: u32,
-    /// From here on the card throttles its functions to half (AP1, `temp1_max`).
-    pub max: Option<u32>,
-    /// From here on it throttles them to a tenth (AP2, `temp1_crit`).
-    pub critical: Option<u32>,
-}
-
-/// What a slot says about itself.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SlotVitals {
-    /// Its name.
-    pub name: String,
-    /// Its power state.
-    pub power_state: Option<PowerState>,
-    /// Error registers that are not zero, as those of the card.
-    pub errors: Vec<ErrorRegister>,
-}
-
-/// How far a slot's function is held back (`power_state`,
-/// `Documentation/ABI/testing/sysfs-platform-dfl-port`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PowerState {
-    /// Not at all.
-    Normal,
-    /// AP1: by half.
-    Half,
-    /// AP2: by nine tenths.
-    Tenth,
-    /// AP6: it is off.
-    Off,
-    /// A value that has no meaning.
-    Unknown(u8),
-}
-
 /// Reads how `card` is. What cannot be read is left out, and a problem.
-#[must_use]
-pub fn vitals(root: &Root, card: &Card) -> (Vitals, Vec<Problem>) {
+pub(super) fn vitals(root: &Root, card: &Card) -> (Vitals, Vec<Problem>) {
     let flavour = match card.driver {
         Driver::Dfl => &dfl::FLAVOUR,
         Driver::Opae => &opae::FLAVOUR,
@@ -153,16 +97,4 @@ fn management(fme: &mut Object<'_>, vitals: &mut Vitals) {
 /// A threshold of 0 is one that is not set.
 fn threshold(value: Option<u32>) -> Option<u32> {
     value.filter(|value| *value > 0)
-}
-
-impl From<u8> for PowerState {
-    fn from(value: u8) -> Self {
-        match value {
-            0 => Self::Normal,
-            1 => Self::Half,
-            2 => Self::Tenth,
-            6 => Self::Off,
-            other => Self::Unknown(other),
-        }
-    }
 }

@@ -6,14 +6,15 @@
 use std::fs;
 use std::path::Path;
 
-use super::{Device, Management, Target};
+use super::driver::{Node, NodeKind};
+use super::scan::pci_function;
 use crate::card::{DeviceNumber, Driver};
-use crate::driver::{Node, NodeKind};
-use crate::id::{InterfaceId, PciAddress};
+use crate::id::InterfaceId;
 use crate::root::Root;
+use crate::stack::{Device, Found, Management};
 use crate::sysfs;
 
-pub(super) fn target(root: &Root, number: DeviceNumber) -> Option<Target> {
+pub(super) fn find(root: &Root, number: DeviceNumber) -> Option<Found> {
     let dir = fs::canonicalize(root.char_device(number)).ok()?;
     let name = dir.file_name()?.to_str()?;
     let node = Node::parse(name).filter(|node| node.kind == NodeKind::Port)?;
@@ -25,16 +26,15 @@ pub(super) fn target(root: &Root, number: DeviceNumber) -> Option<Target> {
         Driver::Dfl => dfl_region(&container.join(&fme))?,
         Driver::Opae => sysfs::read(&container.join(&fme).join("pr/interface_id")).ok()??,
     };
-    Some(Target {
+    Some(Found {
         card: Management {
             driver: node.driver,
-            id: pci_function(container)?.into(),
+            id: pci_function(container)?.0.into(),
             device: Device::new(root, &fme),
         },
         slot: Device::new(root, name),
         number: sysfs::read(&dir.join("id")).ok()??.parse().ok()?,
-        is_reconfigurable: true,
-        interface_id: Some(interface_id.parse::<InterfaceId>().ok()?),
+        interface_id: interface_id.parse::<InterfaceId>().ok()?,
     })
 }
 
@@ -51,8 +51,4 @@ fn dfl_region(fme: &Path) -> Option<String> {
 fn names(dir: &Path) -> Option<Vec<String>> {
     let entries = fs::read_dir(dir).ok()?;
     Some(entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect())
-}
-
-fn pci_function(dir: &Path) -> Option<PciAddress> {
-    dir.ancestors().find_map(|dir| dir.file_name()?.to_str()?.parse().ok())
 }
