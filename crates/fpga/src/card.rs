@@ -7,6 +7,10 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt};
 
 use nix::sys::stat;
 
+mod vitals;
+
+pub use vitals::{PowerState, SlotVitals, Temperature, Vitals};
+
 use crate::errors::ErrorRegister;
 use crate::id::{AfuId, CardId, DeviceId, InterfaceId, PciAddress};
 

@@ -39,10 +39,10 @@ mod holder;
 mod image;
 mod lock;
 mod outcome;
-mod ports;
 mod procedure;
 mod recover;
 mod registers;
+mod slots;
 mod target;
 
 use std::time::Duration;
@@ -53,10 +53,10 @@ pub use holder::{Holder, users};
 pub use image::{Image, UserClock};
 pub use lock::{CardLock, LockError};
 pub use outcome::{Action, Outcome, Progress, Step, Warning};
-pub use ports::{PortOptions, assign, release, reset};
 pub use procedure::program;
 pub use recover::{Method, RecoverOptions, Recovered, recover};
 pub use registers::{Cleared, clear_errors};
+pub use slots::{SlotOptions, assign, release, reset};
 pub use target::{Target, slot_by_name, slot_by_number};
 
 use crate::id::AfuId;

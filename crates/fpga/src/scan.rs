@@ -1,12 +1,8 @@
 //! From sysfs to an [`Inventory`], whatever the drivers.
 
-use crate::card::{Card, Inventory, Problem};
+use crate::card::{Card, Inventory, Problem, Vitals};
 use crate::root::Root;
 use crate::stack;
-
-mod vitals;
-
-pub use vitals::{PowerState, SlotVitals, Temperature, Vitals};
 
 /// Scans the node. Never fails as a whole: what cannot be read is a diagnosed entry of the result.
 #[must_use]

@@ -7,9 +7,8 @@
 
 use std::path::PathBuf;
 
-use crate::card::{Card, DeviceNode, Driver, Inventory, Problem, Slot};
+use crate::card::{Card, DeviceNode, Driver, Inventory, Problem, Slot, Vitals};
 use crate::root::Root;
-use crate::scan::Vitals;
 
 mod error;
 pub mod intel;

@@ -3,8 +3,8 @@
 use std::fmt::Display;
 use std::sync::atomic::AtomicU64;
 
+use fpga::card::PowerState;
 use fpga::errors::ErrorRegister;
-use fpga::scan::PowerState;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Registry, Unit};

@@ -1,9 +1,8 @@
 use std::time::Duration;
 
-use fpga::card::Driver;
+use fpga::card::{Driver, PowerState, SlotVitals, Temperature, Vitals};
 use fpga::names::{Mode, Naming};
 use fpga::records::{RunResult, Stage};
-use fpga::scan::{PowerState, SlotVitals, Temperature, Vitals};
 use fpga::stack::intel::errors::Register;
 use fpga_demo::exposition::{self, Metric};
 
@@ -37,7 +36,7 @@ fn eventful() -> (Metrics, Status) {
     let condition = Condition {
         card: card.id,
         slot: Some("dfl-port.0".to_owned()),
-        reason: Reason::PortError,
+        reason: Reason::SlotError,
         unhealthy: true,
         message: "page fault".to_owned(),
     };

@@ -1,6 +1,6 @@
 //! What makes a device unusable, and what is only worth telling.
 //!
-//! A pure judgement over what a card says about itself ([`fpga::scan::Vitals`]): errors, power states and
+//! A pure judgement over what a card says about itself ([`fpga::card::Vitals`]): errors, power states and
 //! the temperature become [`Condition`]s, each with the part of the card that it is about. What else makes
 //! a device unusable, such as a function that cannot be read, is seen where units are made of cards
 //! ([`super::units`]); the words for all of it are [`Reason`].
@@ -9,10 +9,9 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use clap::ValueEnum;
-use fpga::card::Card;
+use fpga::card::{Card, PowerState, SlotVitals, Vitals};
 use fpga::errors::{ErrorRegister, Severity};
 use fpga::id::CardId;
-use fpga::scan::{PowerState, SlotVitals, Vitals};
 
 /// Why a device is unhealthy, or what is wrong with a card without making anything unhealthy. The worst
 /// comes first: a device that has several shows the first.
@@ -35,7 +34,7 @@ pub(crate) enum Reason {
     /// The card is too hot.
     Temperature,
     /// The port reports an error after which it lets nothing through.
-    PortError,
+    SlotError,
     /// The port holds its function back (AP1, AP2).
     Throttled,
     /// An error after which the card or the port goes on.
@@ -76,7 +75,8 @@ pub(crate) enum Cause {
     /// Errors of a card or port after which it goes on.
     NonfatalErrors,
     /// Errors of a port after which it lets nothing of its function through.
-    PortErrors,
+    #[value(name = "port-errors")]
+    SlotErrors,
     /// A port that switched its function off (AP6).
     PowerOff,
     /// A card above the limit.
@@ -172,7 +172,7 @@ impl Judge {
     }
 
     fn slot(&self, card: CardId, slot: &SlotVitals, found: &mut Vec<Condition>) {
-        let fatal = (Reason::PortError, Cause::PortErrors);
+        let fatal = (Reason::SlotError, Cause::SlotErrors);
         let name = Some(slot.name.as_str());
         found.extend(self.errors(card, name, &slot.errors, fatal));
         let (reason, cause, message) = match slot.power_state {
@@ -256,7 +256,7 @@ impl Reason {
         Self::FatalError,
         Self::PowerOff,
         Self::Temperature,
-        Self::PortError,
+        Self::SlotError,
         Self::Throttled,
         Self::NonfatalError,
     ];
@@ -273,7 +273,7 @@ impl Reason {
             Self::FatalError => "FpgaFatalError",
             Self::PowerOff => "FpgaPowerOff",
             Self::Temperature => "FpgaTemperature",
-            Self::PortError => "FpgaPortError",
+            Self::SlotError => "FpgaPortError",
             Self::Throttled => "FpgaThrottled",
             Self::NonfatalError => "FpgaNonfatalError",
         }
@@ -291,7 +291,7 @@ impl Reason {
             Self::FatalError => "fatal_error",
             Self::PowerOff => "power_off",
             Self::Temperature => "temperature",
-            Self::PortError => "port_error",
+            Self::SlotError => "port_error",
             Self::Throttled => "throttled",
             Self::NonfatalError => "nonfatal_error",
         }

@@ -7,10 +7,10 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use fpga::card::{Card, Driver, Inventory, Problem};
+use fpga::card::{Card, Driver, Inventory, Problem, Vitals};
 use fpga::id::CardId;
 use fpga::root::Root;
-use fpga::scan::{Vitals, scan, vitals};
+use fpga::scan::{scan, vitals};
 use fpga::watch::Watcher;
 use fpga_cluster::told::Told;
 use tokio::sync::watch;

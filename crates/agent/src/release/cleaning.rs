@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use fpga::card::{Function, Inventory};
-use fpga::program::{self, Cause, PortOptions, Target, slot_by_name};
+use fpga::program::{self, Cause, SlotOptions, Target, slot_by_name};
 use fpga::root::Root;
 
 /// How long a card's lock is waited for. Who has it programs the card, so that asking later will do.
@@ -23,7 +23,7 @@ pub(super) enum Outcome {
 /// Clears the errors of `slots` and resets them, if nobody uses them. One that is out of use is left
 /// alone.
 pub(super) fn clean(root: &Root, inventory: &Inventory, slots: &[String]) -> Outcome {
-    let options = PortOptions { lock_timeout: LOCK_LIMIT, ignore_users: false };
+    let options = SlotOptions { lock_timeout: LOCK_LIMIT, ignore_users: false };
     let mut said = Vec::new();
     for name in slots {
         let Some((card, slot)) = slot_by_name(inventory, name) else {

@@ -74,8 +74,10 @@ struct Row<'a> {
     model: Option<&'static str>,
     driver: &'static str,
     numa_node: Option<u32>,
-    port: Option<&'a str>,
-    port_id: Option<u32>,
+    #[serde(rename = "port")]
+    slot: Option<&'a str>,
+    #[serde(rename = "portId")]
+    number: Option<u32>,
     pci_function: Option<PciAddress>,
     virtual_function: bool,
     region: Option<&'a str>,
@@ -104,8 +106,8 @@ impl<'a> Row<'a> {
             model: card.model,
             driver: card.driver.as_str(),
             numa_node: card.numa_node(),
-            port: slot.map(|slot| slot.name.as_str()),
-            port_id: slot.map(|slot| slot.number),
+            slot: slot.map(|slot| slot.name.as_str()),
+            number: slot.map(|slot| slot.number),
             pci_function: slot.and_then(|slot| slot.pci),
             virtual_function: slot.is_some_and(|slot| slot.is_virtual),
             region: region.map(|region| region.name.as_str()),
@@ -125,7 +127,7 @@ impl<'a> Row<'a> {
             self.card.to_string(),
             dash(self.model),
             dash(self.interface_id),
-            dash(self.port),
+            dash(self.slot),
             dash(self.afu_id),
             dash(Some(self.afu_names.join(",")).filter(|names| !names.is_empty())),
             self.state.to_owned(),
@@ -134,7 +136,7 @@ impl<'a> Row<'a> {
 
     fn wide(&self) -> Vec<String> {
         let more = [
-            dash(self.port_id),
+            dash(self.number),
             dash(self.region),
             dash(self.pci_function),
             dash(self.numa_node),

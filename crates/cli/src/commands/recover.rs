@@ -84,37 +84,39 @@ fn address(root: &Root, inventory: &Inventory, name: &str) -> Result<PciAddress,
 #[derive(Serialize)]
 struct Report<'a> {
     card: PciAddress,
-    ports: Vec<Port<'a>>,
+    #[serde(rename = "ports")]
+    slots: Vec<Slot<'a>>,
     warnings: Vec<String>,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Port<'a> {
-    port: &'a str,
+struct Slot<'a> {
+    #[serde(rename = "port")]
+    name: &'a str,
     state: &'static str,
     afu_id: Option<AfuId>,
 }
 
 impl<'a> Report<'a> {
     fn new(card: PciAddress, recovered: &'a Recovered) -> Self {
-        let port = |(name, function): &'a (String, Function)| Port {
-            port: name,
+        let slot = |(name, function): &'a (String, Function)| Slot {
+            name,
             state: function.word(),
             afu_id: function.afu_id(),
         };
         Self {
             card,
-            ports: recovered.slots.iter().map(port).collect(),
+            slots: recovered.slots.iter().map(slot).collect(),
             warnings: recovered.warnings.iter().map(ToString::to_string).collect(),
         }
     }
 
     fn text(&self) -> String {
-        let ports = self.ports.iter().map(|port| {
-            let function = port.afu_id.map_or_else(|| port.state.to_owned(), output::function);
-            format!("{}: {function}\n", port.port)
+        let slots = self.slots.iter().map(|slot| {
+            let function = slot.afu_id.map_or_else(|| slot.state.to_owned(), output::function);
+            format!("{}: {function}\n", slot.name)
         });
-        std::iter::once(format!("card {}: recovered\n", self.card)).chain(ports).collect()
+        std::iter::once(format!("card {}: recovered\n", self.card)).chain(slots).collect()
     }
 }

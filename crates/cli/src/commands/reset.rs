@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use clap::Args as ClapArgs;
-use fpga::program::{self, PortOptions, Target};
+use fpga::program::{self, SlotOptions, Target};
 use fpga::root::Root;
 use fpga::scan::scan;
 
@@ -39,7 +39,7 @@ pub(crate) fn run(args: &Args, root: &Root) -> anyhow::Result<Status> {
     let inventory = scan(root);
     let (card, slot) = target::slot(root, &inventory, &args.slot, None)?;
     let target = Target::new(root, card, slot);
-    let options = PortOptions { lock_timeout: args.timeout, ignore_users: args.force };
+    let options = SlotOptions { lock_timeout: args.timeout, ignore_users: args.force };
     let mut steps = Steps::new(args.quiet);
     let warnings = program::reset(&target, &options, &mut steps);
     steps.finish();

@@ -4,9 +4,8 @@
 //! The kernel's words are used in here: FME (FPGA management engine), port, AFU (accelerator function unit), PR
 //! (partial reconfiguration). A card is an FME, a slot a port.
 
-use crate::card::{Card, Inventory, Problem, Slot};
+use crate::card::{Card, Inventory, Problem, Slot, Vitals};
 use crate::root::Root;
-use crate::scan::Vitals;
 use crate::stack::{Edits, Programmer, Stack, Triggers};
 
 mod direct;

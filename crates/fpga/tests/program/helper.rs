@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use fpga::bitstream;
 use fpga::id::{AfuId, InterfaceId};
 use fpga::program::{
-    self, CardLock, Error, Image, Options, PortOptions, RecoverOptions, Step, Target, UserClock,
+    self, CardLock, Error, Image, Options, RecoverOptions, SlotOptions, Step, Target, UserClock,
     Warning,
 };
 use fpga::root::Root;
@@ -256,7 +256,7 @@ fn act(request: &Request) -> Result<String, Error> {
     match request.verb {
         Verb::Program => load(request, &target),
         Verb::Reset => {
-            let options = PortOptions { lock_timeout, ignore_users };
+            let options = SlotOptions { lock_timeout, ignore_users };
             program::reset(&target, &options, &mut step).map(|warnings| {
                 warn(&warnings);
                 String::new()

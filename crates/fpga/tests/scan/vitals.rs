@@ -1,7 +1,6 @@
 //! How a card is, on emulated cards of both drivers.
 
-use fpga::card::Inventory;
-use fpga::scan::{PowerState, Vitals};
+use fpga::card::{Inventory, PowerState, Vitals};
 
 use super::node::Node;
 

@@ -1,13 +1,12 @@
 use clap::ValueEnum as _;
-use fpga::card::Driver;
-use fpga::scan::Temperature;
+use fpga::card::{Driver, Temperature};
 use fpga::stack::intel::errors::Register;
 
 use super::*;
 use crate::testing::{NLB3, card, loaded};
 
 const DEFAULT: [Cause; 4] =
-    [Cause::FatalErrors, Cause::PortErrors, Cause::PowerOff, Cause::Temperature];
+    [Cause::FatalErrors, Cause::SlotErrors, Cause::PowerOff, Cause::Temperature];
 
 fn judge(unhealthy_on: &[Cause]) -> Judge {
     Judge::new(Policy {
@@ -141,7 +140,7 @@ fn each_cause_can_be_switched() {
     let cases = [
         (Cause::FatalErrors, Vitals { errors: register("catfatal_errors", 1), ..at(20) }),
         (Cause::NonfatalErrors, Vitals { errors: register("nonfatal_errors", 4), ..at(20) }),
-        (Cause::PortErrors, slot(None, port_register(1))),
+        (Cause::SlotErrors, slot(None, port_register(1))),
         (Cause::PowerOff, slot(Some(PowerState::Off), Vec::new())),
         (Cause::Temperature, at(99)),
         (Cause::Throttling, slot(Some(PowerState::Half), Vec::new())),

@@ -70,14 +70,14 @@ impl Told {
         let (new, gone) = self.conditions.update(conditions);
         for condition in new {
             let Condition { card, slot, reason, message, .. } = &condition;
-            tracing::warn!(board = %card, port = slot, %reason, "{message}");
+            tracing::warn!(board = %card, "port" = slot, %reason, "{message}");
             let slot = slot.as_ref().map(|slot| format!(", {slot}")).unwrap_or_default();
             let note = format!("card {card}{slot}: {message}");
             reporter.warn(reason.event(), note);
         }
         for condition in gone {
             let Condition { card, slot, reason, message, .. } = &condition;
-            tracing::info!(board = %card, port = slot, %reason, "no longer: {message}");
+            tracing::info!(board = %card, "port" = slot, %reason, "no longer: {message}");
         }
     }
 }

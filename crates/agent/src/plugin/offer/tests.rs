@@ -324,7 +324,7 @@ fn a_condition_hits_the_devices_that_it_is_about() {
         devices.map(|device| device.id).collect::<Vec<_>>()
     };
     let card = ill(0x10, None, Reason::Temperature, "hot");
-    let port = ill(0x10, Some("dfl-port.1"), Reason::PortError, "fault");
+    let port = ill(0x10, Some("dfl-port.1"), Reason::SlotError, "fault");
     let told = Condition { unhealthy: false, ..card.clone() };
     for (conditions, af, region, devel) in [
         (
@@ -345,7 +345,7 @@ fn a_condition_hits_the_devices_that_it_is_about() {
 #[test]
 fn the_worst_reason_is_told_with_the_words_for_all() {
     let conditions = vec![
-        ill(0, Some("dfl-port.0"), Reason::PortError, "a page fault"),
+        ill(0, Some("dfl-port.0"), Reason::SlotError, "a page fault"),
         ill(0, None, Reason::FatalError, "memory"),
     ];
     let cards = vec![card(Driver::Dfl, 0, 0, &[loaded(NLB0)])];

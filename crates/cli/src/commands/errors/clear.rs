@@ -4,7 +4,7 @@
 //! its check for users.
 
 use fpga::card::Card;
-use fpga::program::{self, PortOptions, Target, Warning};
+use fpga::program::{self, SlotOptions, Target, Warning};
 use fpga::root::Root;
 use fpga::stack::Management;
 
@@ -46,7 +46,7 @@ fn slot(
     rows: Vec<&mut Row<'_>>,
     steps: &mut Steps,
 ) -> anyhow::Result<Status> {
-    let options = PortOptions { lock_timeout: args.timeout, ignore_users: args.force };
+    let options = SlotOptions { lock_timeout: args.timeout, ignore_users: args.force };
     let result = program::reset(target, &options, steps);
     let kept = match &result {
         Ok(warnings) => warnings

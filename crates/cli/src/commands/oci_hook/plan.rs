@@ -92,9 +92,9 @@ pub(super) fn without_promise<'a>(
 }
 
 /// That there is no port for a promise.
-pub(super) fn no_port(root: &Root, promise: &Promise, slots: &[Slot]) -> Failure {
+pub(super) fn no_slot(root: &Root, promise: &Promise, slots: &[Slot]) -> Failure {
     let Promise { variable, interface, image } = promise;
-    let port = |slot: &Slot| {
+    let one = |slot: &Slot| {
         let name = &slot.target.slot.name;
         match slot.target.interface_id {
             Some(interface) => format!("{name} of region {interface}"),
@@ -103,7 +103,7 @@ pub(super) fn no_port(root: &Root, promise: &Promise, slots: &[Slot]) -> Failure
     };
     let has = match slots {
         [] => "no FPGA port".to_owned(),
-        _ => slots.iter().map(port).collect::<Vec<_>>().join(", "),
+        _ => slots.iter().map(one).collect::<Vec<_>>().join(", "),
     };
     let mut message = format!(
         "{variable} asks for function {image} in a region {interface}, and the container has no port of \
@@ -248,7 +248,7 @@ afu = "nlb0"
     }
 
     #[test]
-    fn a_number_that_no_device_of_the_node_has_is_no_port() {
+    fn a_number_that_no_device_of_the_node_has_is_no_slot() {
         let node = Machine::new();
         let numbers = node.numbers();
         fs::remove_file(node.root.char_device(numbers[1])).unwrap();

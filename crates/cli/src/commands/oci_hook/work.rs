@@ -4,7 +4,7 @@ use std::fmt::{self, Display};
 use std::time::Duration;
 
 use fpga::bitstream::{Bitstream, ImageId};
-use fpga::program::{self, Action, Image, Options, PortOptions, Target, Warning};
+use fpga::program::{self, Action, Image, Options, SlotOptions, Target, Warning};
 
 use super::failure::{Code, Failure};
 
@@ -41,7 +41,7 @@ impl Display for Work {
 
 /// Cleans a port: clears its errors and resets what is in it.
 pub(super) fn reset(target: &Target, timeout: Duration) -> Result<Work, Failure> {
-    let options = PortOptions { lock_timeout: timeout, ignore_users: false };
+    let options = SlotOptions { lock_timeout: timeout, ignore_users: false };
     let warnings = program::reset(target, &options, &mut ())?;
     Ok(Work { words: describe("reset".to_owned(), &warnings), programmed: None })
 }

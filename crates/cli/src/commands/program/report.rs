@@ -12,7 +12,8 @@ use crate::progress::{rate, size};
 #[serde(rename_all = "camelCase")]
 pub(super) struct Report<'a> {
     card: CardId,
-    port: &'a str,
+    #[serde(rename = "port")]
+    slot: &'a str,
     interface_id: Option<InterfaceId>,
     file: &'a str,
     bytes: usize,
@@ -36,7 +37,7 @@ impl<'a> Report<'a> {
         };
         Self {
             card: target.card.id,
-            port: &target.slot.name,
+            slot: &target.slot.name,
             interface_id: target.interface_id,
             file: &image.name,
             bytes: image.payload.len(),
@@ -57,7 +58,7 @@ impl<'a> Report<'a> {
         };
         format!(
             "port       {} of card {}\nfile       {}\nbefore     {before}\nafter      {}\nresult     {}\n",
-            self.port,
+            self.slot,
             self.card,
             self.file,
             output::function(self.afu_id),

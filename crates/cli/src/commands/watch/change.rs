@@ -26,19 +26,24 @@ pub(super) enum Change<'a> {
     CardRemoved {
         card: CardId,
     },
-    PortAdded {
+    #[serde(rename = "portAdded")]
+    SlotAdded {
         card: CardId,
-        port: &'a str,
+        #[serde(rename = "port")]
+        slot: &'a str,
         state: &'static str,
         afu_id: Option<AfuId>,
     },
-    PortRemoved {
+    #[serde(rename = "portRemoved")]
+    SlotRemoved {
         card: CardId,
-        port: &'a str,
+        #[serde(rename = "port")]
+        slot: &'a str,
     },
     Function {
         card: CardId,
-        port: &'a str,
+        #[serde(rename = "port")]
+        slot: &'a str,
         before: Loaded,
         after: Loaded,
     },
@@ -105,7 +110,7 @@ fn card<'a>(old: Option<&'a Card>, new: &'a Card, changes: &mut Vec<Change<'a>>)
     let old_slots = old.map_or(&[][..], |old| &old.slots);
     for slot in old_slots {
         if find(&new.slots, &slot.name).is_none() {
-            changes.push(Change::PortRemoved { card, port: &slot.name });
+            changes.push(Change::SlotRemoved { card, slot: &slot.name });
         }
     }
     regions(old, new, changes);
@@ -133,19 +138,19 @@ fn regions<'a>(old: Option<&'a Card>, new: &'a Card, changes: &mut Vec<Change<'a
 }
 
 fn slot<'a>(card: CardId, old: Option<&'a Slot>, new: &'a Slot, changes: &mut Vec<Change<'a>>) {
-    let port = new.name.as_str();
+    let slot = new.name.as_str();
     let after = Loaded::new(&new.function);
     match old.map(|old| Loaded::new(&old.function)) {
         None => {
             let Loaded { state, afu_id } = after;
-            changes.push(Change::PortAdded { card, port, state, afu_id });
+            changes.push(Change::SlotAdded { card, slot, state, afu_id });
         }
         Some(before) if before != after => {
-            changes.push(Change::Function { card, port, before, after });
+            changes.push(Change::Function { card, slot, before, after });
         }
         Some(_) => {}
     }
-    registers(card, port, old.map(|old| &old.errors), &new.errors, changes);
+    registers(card, slot, old.map(|old| &old.errors), &new.errors, changes);
 }
 
 /// Registers that have another value than before; one that is in no list is zero.
@@ -214,13 +219,13 @@ impl fmt::Display for Change<'_> {
                 write!(f, "{card}: added, {}", model.unwrap_or("of an unknown model"))
             }
             Self::CardRemoved { card } => write!(f, "{card}: removed"),
-            Self::PortAdded { card, port, state, afu_id } => {
+            Self::SlotAdded { card, slot, state, afu_id } => {
                 let loaded = Loaded { state, afu_id: *afu_id };
-                write!(f, "{card} {port}: added, {loaded}")
+                write!(f, "{card} {slot}: added, {loaded}")
             }
-            Self::PortRemoved { card, port } => write!(f, "{card} {port}: removed"),
-            Self::Function { card, port, before, after } => {
-                write!(f, "{card} {port}: function {before} -> {after}")
+            Self::SlotRemoved { card, slot } => write!(f, "{card} {slot}: removed"),
+            Self::Function { card, slot, before, after } => {
+                write!(f, "{card} {slot}: function {before} -> {after}")
             }
             Self::Interface { card, region, before, after } => {
                 let id = |id: &Option<InterfaceId>| crate::table::dash(*id);

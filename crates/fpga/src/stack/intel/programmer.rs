@@ -27,7 +27,9 @@ impl Programmer for Intel {
     }
 
     fn open(&self, card: &Management) -> Result<Box<dyn Engine>, Error> {
-        Ok(Box::new(Opened { fme: Fme::open(&card.device.node)?, card: card.device.clone() }))
+        let fme = Fme::open(&card.device.node)?;
+        let before = FmeErrors::read(&card.device);
+        Ok(Box::new(Opened { fme, card: card.device.clone(), before }))
     }
 
     fn hold(&self, slot: &Device, sharing: Sharing) -> Result<Box<dyn Held>, Error> {
@@ -85,16 +87,16 @@ impl Programmer for Intel {
 struct Opened {
     fme: Fme,
     card: Device,
+    /// What it had latched when it was opened: what comes later is new.
+    before: FmeErrors,
 }
 
 impl Engine for Opened {
     fn load(&self, slot: &Device, number: u32, payload: &[u8]) -> Result<Duration, Rejected> {
-        let before = FmeErrors::read(&self.card);
         let start = Instant::now();
         let result = self.fme.port_pr(number, payload);
         let time = start.elapsed();
-        let explain =
-            |error| Rejected { details: self.explain(&error, slot, &before), error: error.into() };
+        let explain = |error| Rejected { details: self.explain(&error, slot), error: error.into() };
         result.map(|()| time).map_err(explain)
     }
 
@@ -110,7 +112,7 @@ impl Engine for Opened {
 impl Opened {
     /// Everything that the card and the driver say about an image that was not taken. What cannot be read does
     /// not hide the driver's own answer.
-    fn explain(&self, error: &driver::Error, port: &Device, before: &FmeErrors) -> Vec<String> {
+    fn explain(&self, error: &driver::Error, port: &Device) -> Vec<String> {
         let mut details = Vec::new();
         if let driver::Error::Reconfiguration { status, .. } = error {
             details.push(Register::Reconfiguration.words(*status));
@@ -120,7 +122,7 @@ impl Opened {
         if manager.state.ends_with("error") {
             details.push(format!("the manager's state is {:?}", manager.state));
         }
-        details.extend(registers::describe(port, &self.card, before));
+        details.extend(registers::describe(port, &self.card, &self.before));
         details
     }
 }

@@ -13,9 +13,8 @@
 use super::errors::Register;
 use super::scan::object::Object;
 use super::scan::{Flavour, dfl, opae};
-use crate::card::{Card, Driver, Problem};
+use crate::card::{Card, Driver, PowerState, Problem, SlotVitals, Temperature, Vitals};
 use crate::root::Root;
-use crate::scan::{PowerState, SlotVitals, Temperature, Vitals};
 
 /// Names of the hwmon devices of a management engine (`drivers/fpga/dfl-fme-main.c`).
 const THERMAL: &str = "dfl_fme_thermal";

@@ -128,9 +128,9 @@ impl Drop for Mmio {
 
 #[cfg(test)]
 mod tests {
-    use crate::stack::Sharing;
     use super::super::node::NodeKind;
     use super::*;
+    use crate::stack::Sharing;
 
     /// Registers backed by a file, as the emulator serves them.
     fn registers(size: usize) -> (tempfile::TempDir, Mmio) {

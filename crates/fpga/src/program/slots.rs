@@ -15,7 +15,7 @@ use crate::stack::Management;
 
 /// What all verbs take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PortOptions {
+pub struct SlotOptions {
     /// How long to wait for the card's lock.
     pub lock_timeout: Duration,
     /// Go on though the slot is in use.
@@ -28,7 +28,7 @@ pub struct PortOptions {
 /// The slot is in use, the card stays locked, or the driver refuses.
 pub fn reset(
     target: &Target,
-    options: &PortOptions,
+    options: &SlotOptions,
     progress: &mut dyn Progress,
 ) -> Result<Vec<Warning>, Error> {
     let run = |progress: &mut dyn Progress| -> Result<_, Problem> {
