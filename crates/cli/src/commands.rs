@@ -1,8 +1,9 @@
 //! The subcommands, one file each.
 
-use fpga::board::{Inventory, Problem};
+use fpga::card::{Inventory, Problem};
 use fpga::root::Root;
 use fpga::scan::scan;
+use fpga::stack;
 
 use crate::args::{Args, Command};
 use crate::status::Status;
@@ -45,7 +46,7 @@ fn conclude(root: &Root, inventory: &Inventory) -> Status {
     for problem in &problems {
         eprintln!("fpgactl: {problem}");
     }
-    match (problems.is_empty(), inventory.boards.is_empty()) {
+    match (problems.is_empty(), inventory.cards.is_empty()) {
         (false, _) => Status::Diagnosed,
         (true, false) => Status::Sound,
         (true, true) => {
@@ -58,10 +59,11 @@ fn conclude(root: &Root, inventory: &Inventory) -> Status {
 fn why_nothing(root: &Root, inventory: &Inventory) -> String {
     let names: Vec<_> = inventory.drivers.iter().map(|driver| driver.as_str()).collect();
     if names.is_empty() {
+        let classes = stack::classes(root);
+        let classes: Vec<_> = classes.iter().map(|class| class.display().to_string()).collect();
         return format!(
-            "no FPGA driver is loaded: neither {} nor {} exists; `modprobe dfl-pci` loads the in-tree one",
-            root.dfl_class().display(),
-            root.opae_class().display()
+            "no FPGA driver is loaded: neither {} exists; `modprobe dfl-pci` loads the in-tree one",
+            classes.join(" nor ")
         );
     }
     format!(

@@ -15,6 +15,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::files;
+use crate::id::DeviceId;
 use crate::program::CardLock;
 
 mod binding;
@@ -34,7 +35,7 @@ pub const DEFAULT_DIRECTORY: &str = "/run/kube-fpga/ledger";
 const LIMIT: u64 = 64 << 10;
 
 /// How the names of entries end.
-const EXTENSION: &str = "json";
+const EXTENSION: &str = ".json";
 
 /// A node's ledger.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,11 +69,11 @@ impl Ledger {
         &self.directory
     }
 
-    /// What is known of the region `slot`, named as its slice's device is; `None` when nothing was ever written.
+    /// What is known of the region; `None` when nothing was ever written.
     ///
     /// # Errors
     /// The file cannot be read, or is not an entry.
-    pub fn read(&self, slot: &str) -> Result<Option<Entry>, Error> {
+    pub fn read(&self, slot: DeviceId) -> Result<Option<Entry>, Error> {
         let path = self.path(slot);
         let fail = |cause| Error { path: path.clone(), action: "read", cause };
         let text = match files::read(&path, LIMIT) {
@@ -83,12 +84,12 @@ impl Ledger {
         Entry::parse(&text).map(Some).map_err(|error| fail(error.into()))
     }
 
-    /// Replaces what is known of the region `slot` on the card that is locked: readable by everybody, on disk
-    /// when this returns.
+    /// Replaces what is known of a region on the card that is locked: readable by everybody, on disk when this
+    /// returns.
     ///
     /// # Errors
     /// The file cannot be written.
-    pub fn write(&self, _lock: &CardLock, slot: &str, entry: &Entry) -> Result<(), Error> {
+    pub fn write(&self, _lock: &CardLock, slot: DeviceId, entry: &Entry) -> Result<(), Error> {
         let path = self.path(slot);
         let fail = |cause| Error { path: path.clone(), action: "write", cause };
         let text = serde_json::to_vec(entry).map_err(|error| fail(error.into()))?;
@@ -96,11 +97,11 @@ impl Ledger {
         files::replace(&path, &text, 0o644).map_err(fail)
     }
 
-    /// All entries by the names of their regions; one that cannot be read is an error of its own.
+    /// All entries by their regions; one that cannot be read is an error of its own.
     ///
     /// # Errors
     /// The directory cannot be listed. A missing one has no entries.
-    pub fn entries(&self) -> io::Result<Vec<(String, Result<Entry, Error>)>> {
+    pub fn entries(&self) -> io::Result<Vec<(DeviceId, Result<Entry, Error>)>> {
         let listing = match fs::read_dir(&self.directory) {
             Ok(listing) => listing,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -111,32 +112,17 @@ impl Ledger {
             slots.extend(slot_of(&entry?.file_name()));
         }
         slots.sort();
-        let read = |slot: String| {
-            let entry = self.read(&slot).transpose()?;
-            Some((slot, entry))
-        };
+        let read = |slot| Some((slot, self.read(slot).transpose()?));
         Ok(slots.into_iter().filter_map(read).collect())
     }
 
-    fn path(&self, slot: &str) -> PathBuf {
-        // Names come from PCI addresses and numbers of slots, so this can hold no separator.
-        debug_assert!(is_label(slot), "{slot:?} is not a DNS label");
-        self.directory.join(slot).with_extension(EXTENSION)
+    fn path(&self, slot: DeviceId) -> PathBuf {
+        self.directory.join(format!("{slot}{EXTENSION}"))
     }
 }
 
-fn slot_of(name: &OsStr) -> Option<String> {
-    let slot = name.to_str()?.strip_suffix(EXTENSION)?.strip_suffix('.')?;
-    is_label(slot).then(|| slot.to_owned())
-}
-
-/// A DNS label (RFC 1123, section 2.1).
-fn is_label(text: &str) -> bool {
-    let is_inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-    (1..=63).contains(&text.len())
-        && text.bytes().all(is_inner)
-        && !text.starts_with('-')
-        && !text.ends_with('-')
+fn slot_of(name: &OsStr) -> Option<DeviceId> {
+    name.to_str()?.strip_suffix(EXTENSION)?.parse().ok()
 }
 
 #[cfg(test)]

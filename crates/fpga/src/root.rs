@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::board::DeviceNumber;
+use crate::card::DeviceNumber;
 use crate::id::PciAddress;
 use crate::ledger::{self, Ledger};
 
@@ -69,16 +69,10 @@ impl Root {
         self.sys == Path::new("/sys")
     }
 
-    /// Class directory of the in-tree DFL driver (`drivers/fpga/fpga-region.c`).
+    /// Directory of the devices of the class `name`.
     #[must_use]
-    pub fn dfl_class(&self) -> PathBuf {
-        self.sys.join("class/fpga_region")
-    }
-
-    /// Class directory of Intel's out-of-tree OPAE driver.
-    #[must_use]
-    pub fn opae_class(&self) -> PathBuf {
-        self.sys.join("class/fpga")
+    pub fn class(&self, name: &str) -> PathBuf {
+        self.sys.join("class").join(name)
     }
 
     /// Directory of the character device of this number (`Documentation/ABI/testing/sysfs-dev`).
@@ -87,7 +81,7 @@ impl Root {
         self.sys.join("dev/char").join(number.to_string())
     }
 
-    /// Directory of the platform device `name`, which both drivers' ports and management engines are.
+    /// Directory of the platform device `name`, which most drivers' devices are.
     #[must_use]
     pub fn platform_device(&self, name: &str) -> PathBuf {
         self.sys.join("bus/platform/devices").join(name)
@@ -149,8 +143,7 @@ mod tests {
         assert_eq!((host.sys(), host.dev()), (Path::new("/sys"), Path::new("/dev")));
         assert_eq!(host.ledger(), Root::new("/sys", "/host/dev").ledger());
         assert!(host.is_kernel());
-        assert_eq!(host.dfl_class(), Path::new("/sys/class/fpga_region"));
-        assert_eq!(host.opae_class(), Path::new("/sys/class/fpga"));
+        assert_eq!(host.class("fpga"), Path::new("/sys/class/fpga"));
     }
 
     #[test]

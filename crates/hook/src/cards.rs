@@ -4,7 +4,7 @@ use std::fmt::{self, Display};
 use std::time::Duration;
 
 use fpga::bitstream::Bitstream;
-use fpga::program::{self, Action, Cleaned, For, Image, Options, PortOptions, Target, Warning};
+use fpga::program::{self, Action, Cleaned, For, Image, Options, SlotOptions, Target, Warning};
 
 use crate::failure::{Code, Failure};
 
@@ -21,8 +21,7 @@ pub(crate) struct Work {
 impl Work {
     /// The port was touched.
     pub(crate) fn new(what: impl Into<String>, warnings: &[Warning]) -> Self {
-        let words =
-            warnings.iter().fold(what.into(), |text, warning| format!("{text}; {warning}"));
+        let words = warnings.iter().fold(what.into(), |text, warning| format!("{text}; {warning}"));
         Self { words, is_news: true, programmed: None }
     }
 
@@ -63,7 +62,7 @@ pub(crate) struct Driver;
 
 impl Cards for Driver {
     fn reset(&self, target: &Target, purpose: For, timeout: Duration) -> Result<Work, Failure> {
-        let options = PortOptions { purpose, timeout, ignore_users: false };
+        let options = SlotOptions { purpose, timeout, ignore_users: false };
         Ok(match program::reset(target, &options, &mut ())? {
             Cleaned::Done(warnings) => Work::new("reset", &warnings),
             Cleaned::NotOwned => Work::not_owned(),

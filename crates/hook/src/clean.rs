@@ -4,6 +4,7 @@
 //! removed, which may be hours after others got its regions; the bundle may be gone; and a container that was not
 //! let start has nothing to clean.
 
+use fpga::id::DeviceId;
 use fpga::ledger::Owner;
 use fpga::program::{For, Target};
 
@@ -19,7 +20,7 @@ pub(crate) fn run(hook: &Hook<'_>, state: &State, report: &mut Report) -> Result
     let slots = slots(hook, &owner, report)?;
     for (index, slot) in slots.iter().enumerate() {
         // A card that is gone must not keep the others' regions from being cleaned.
-        let cleaned = Target::by_slot(hook.root, slot)
+        let cleaned = Target::by_id(hook.root, *slot)
             .ok_or_else(|| Failure::new(Code::Gone, format!("region {slot}: its card is gone")))
             .and_then(|target| {
                 let work = clean(hook, &owner, &target, slots.len() - index)?;
@@ -34,7 +35,7 @@ pub(crate) fn run(hook: &Hook<'_>, state: &State, report: &mut Report) -> Result
 }
 
 /// The container's regions.
-fn slots(hook: &Hook<'_>, owner: &Owner, report: &Report) -> Result<Vec<String>, Failure> {
+fn slots(hook: &Hook<'_>, owner: &Owner, report: &Report) -> Result<Vec<DeviceId>, Failure> {
     let ledger = hook.root.ledger();
     let entries = ledger.entries().map_err(|error| {
         Failure::new(Code::Failed, format!("{}: {error}", ledger.directory().display()))

@@ -1,7 +1,7 @@
 //! Before a container starts: each of its ports is cleaned and gets the function it was promised.
 
 use fpga::bitstream::Bitstream;
-use fpga::board::Function;
+use fpga::card::Function;
 use fpga::id::AfuId;
 use fpga::ledger::Owner;
 use fpga::program::{For, Target};
@@ -34,7 +34,7 @@ pub(crate) fn run(
     let annotations: Vec<_> = state.annotations.iter().chain([&config.annotations]).collect();
     permission::check(hook, &promises, &annotations)?;
     if let Some(promise) = promises.iter().find(|promise| !plan::has_region(promise, &slots)) {
-        return Err(plan::no_port(hook.root, promise, &slots));
+        return Err(plan::no_slot(hook.root, promise, &slots));
     }
     let owner = Owner { pod: input::pod(&annotations), ..state.owner() };
     let images = images(hook, &promises)?;
@@ -87,7 +87,7 @@ fn jobs<'a>(
     let mut jobs = Vec::with_capacity(promises.len());
     for ((promise, image), index) in promises.iter().zip(images).zip(&assigned) {
         let slot = index.map(|index| &slots[index]);
-        let slot = slot.ok_or_else(|| plan::no_port(hook.root, promise, slots))?;
+        let slot = slot.ok_or_else(|| plan::no_slot(hook.root, promise, slots))?;
         let Promised { bitstream, function } = image;
         jobs.push(Job { promise, bitstream, function: *function, target: slot.checked()? });
     }

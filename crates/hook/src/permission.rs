@@ -40,9 +40,8 @@ pub(crate) fn check(
 fn granted(hook: &Hook<'_>, promises: &[Promise], namespace: &str) -> Result<(), Failure> {
     let grants =
         Grants::load(&hook.args.grants).map_err(|error| Failure::new(Code::NotGranted, error))?;
-    let refused = promises
-        .iter()
-        .find(|promise| !grants.allows(namespace, promise.interface, promise.image));
+    let refused =
+        promises.iter().find(|promise| !grants.allows(namespace, promise.interface, promise.image));
     match refused {
         None => Ok(()),
         Some(Promise { variable, interface, image }) => Err(Failure::new(

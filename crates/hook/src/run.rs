@@ -46,7 +46,8 @@ pub(crate) struct Hook<'a> {
 impl<'a> Hook<'a> {
     /// The time that a run may take begins now.
     pub(crate) fn new(args: &'a Args, root: &'a Root, cards: &'a dyn Cards) -> Self {
-        let (store, deadline) = (Store::new(&args.store), Deadline::after(args.stage.limit(args.timeout)));
+        let (store, deadline) =
+            (Store::new(&args.store), Deadline::after(args.stage.limit(args.timeout)));
         Self { root, store, deadline, args, cards }
     }
 

@@ -84,5 +84,8 @@ fn sys_and_dev_can_be_apart() {
     assert!(trees("").is_kernel());
     assert_eq!(trees("--root /n"), Root::at("/n"));
     assert_eq!(trees("--devfs /host/dev"), Root::new("/sys", "/host/dev"));
-    assert_eq!(trees("--root /n --sysfs /s"), Root::new("/s", "/n/dev").with_ledger("/n/run/kube-fpga/ledger"));
+    assert_eq!(
+        trees("--root /n --sysfs /s"),
+        Root::new("/s", "/n/dev").with_ledger("/n/run/kube-fpga/ledger")
+    );
 }

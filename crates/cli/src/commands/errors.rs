@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use clap::Args as ClapArgs;
-use fpga::board::{Board, ErrorRegister, Port};
-use fpga::errors::Register;
-use fpga::id::PciAddress;
+use fpga::card::{Card, Slot};
+use fpga::errors::{ErrorBit, ErrorRegister};
+use fpga::id::CardId;
 use fpga::root::Root;
 use fpga::scan::scan;
 use serde::Serialize;
@@ -53,7 +53,7 @@ pub(crate) fn run(args: &Args, root: &Root) -> anyhow::Result<Status> {
     let inventory = scan(root);
     let places = match &args.object {
         Some(name) => of_object(target::find(root, &inventory, name)?),
-        None => inventory.boards.iter().flat_map(of_card).collect(),
+        None => inventory.cards.iter().flat_map(of_card).collect(),
     };
     let mut rows: Vec<Row<'_>> = places.iter().flat_map(Place::rows).collect();
     let cleared = args.clear.then(|| clear::run(args, root, &places, &mut rows));
@@ -71,51 +71,44 @@ pub(crate) fn run(args: &Args, root: &Root) -> anyhow::Result<Status> {
 /// Where registers are.
 #[derive(Debug, Clone, Copy)]
 enum Place<'a> {
-    Engine(&'a Board),
-    Port(&'a Board, &'a Port),
+    Card(&'a Card),
+    Slot(&'a Card, &'a Slot),
 }
 
-fn of_card(board: &Board) -> Vec<Place<'_>> {
-    let ports = board.ports.iter().map(|port| Place::Port(board, port));
-    std::iter::once(Place::Engine(board)).chain(ports).collect()
+fn of_card(card: &Card) -> Vec<Place<'_>> {
+    let slots = card.slots.iter().map(|slot| Place::Slot(card, slot));
+    std::iter::once(Place::Card(card)).chain(slots).collect()
 }
 
 fn of_object(object: Object<'_>) -> Vec<Place<'_>> {
     match object {
-        Object::Card(board) => of_card(board),
-        Object::Port(board, port) => vec![Place::Port(board, port)],
-        Object::Region(board, index) => {
-            let ports = board.ports.iter().filter(|port| port.region == Some(index));
-            ports.map(|port| Place::Port(board, port)).collect()
+        Object::Card(card) => of_card(card),
+        Object::Slot(card, slot) => vec![Place::Slot(card, slot)],
+        Object::Region(card, index) => {
+            let slots = card.slots.iter().filter(|slot| slot.region == Some(index));
+            slots.map(|slot| Place::Slot(card, slot)).collect()
         }
     }
 }
 
 impl<'a> Place<'a> {
-    fn board(&self) -> &'a Board {
+    fn card(&self) -> &'a Card {
         match self {
-            Self::Engine(board) | Self::Port(board, _) => board,
+            Self::Card(card) | Self::Slot(card, _) => card,
         }
     }
 
     fn device(&self) -> &'a str {
         match self {
-            Self::Engine(board) => &board.fme.node.name,
-            Self::Port(_, port) => &port.node.name,
+            Self::Card(card) => &card.name,
+            Self::Slot(_, slot) => &slot.name,
         }
     }
 
     fn errors(&self) -> &'a [ErrorRegister] {
         match self {
-            Self::Engine(board) => &board.fme.errors,
-            Self::Port(_, port) => &port.errors,
-        }
-    }
-
-    fn register(&self, name: &str) -> Option<Register> {
-        match self {
-            Self::Engine(_) => Register::of_fme(name),
-            Self::Port(..) => Register::of_port(name),
+            Self::Card(card) => &card.errors,
+            Self::Slot(_, slot) => &slot.errors,
         }
     }
 
@@ -127,7 +120,7 @@ impl<'a> Place<'a> {
 /// A register that is not zero. The names are those of `-o json`.
 #[derive(Serialize)]
 struct Row<'a> {
-    card: PciAddress,
+    card: CardId,
     device: &'a str,
     register: &'a str,
     value: String,
@@ -156,18 +149,13 @@ enum Cleared {
 
 impl<'a> Row<'a> {
     fn new(place: &Place<'a>, error: &'a ErrorRegister) -> Self {
-        let bits = place.register(&error.name).map(|register| register.decode(error.value));
-        let bit = |bit: fpga::errors::ErrorBit| Bit {
-            bit: bit.bit,
-            name: bit.name,
-            words: bit.to_string(),
-        };
+        let bit = |bit: &ErrorBit| Bit { bit: bit.bit, name: bit.name, words: bit.to_string() };
         Self {
-            card: place.board().pci.address,
+            card: place.card().id,
             device: place.device(),
             register: &error.name,
             value: format!("{:#x}", error.value),
-            errors: bits.unwrap_or_default().into_iter().map(bit).collect(),
+            errors: error.errors.iter().map(bit).collect(),
             cleared: None,
         }
     }

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use clap::Args as ClapArgs;
-use fpga::program::{self, For, PortOptions, Target};
+use fpga::program::{self, For, SlotOptions, Target};
 use fpga::root::Root;
 use fpga::scan::scan;
 
-use super::target::{self, PortArgs};
+use super::target::{self, SlotArgs};
 use crate::output;
 use crate::progress::Steps;
 use crate::status::Status;
@@ -24,7 +24,7 @@ Examples:
   fpgactl reset 5e:00.0 --region 1 --force")]
 pub(crate) struct Args {
     #[command(flatten)]
-    port: PortArgs,
+    slot: SlotArgs,
     /// Reset even if the port is in use or a container holds the region; its users lose what they run
     #[arg(long)]
     force: bool,
@@ -38,16 +38,16 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args, root: &Root) -> anyhow::Result<Status> {
     let inventory = scan(root);
-    let (board, port) = target::port(root, &inventory, &args.port, None)?;
-    let target = Target::new(root, board, port);
+    let (card, slot) = target::slot(root, &inventory, &args.slot, None)?;
+    let target = Target::new(root, card, slot);
     let purpose = if args.force { For::Anybody } else { For::Nobody };
-    let options = PortOptions { purpose, timeout: args.timeout, ignore_users: args.force };
+    let options = SlotOptions { purpose, timeout: args.timeout, ignore_users: args.force };
     let mut steps = Steps::new(args.quiet);
     let cleaned = program::reset(&target, &options, &mut steps);
     steps.finish();
     output::warn(&target, cleaned?.warnings());
     if !args.quiet {
-        output::text(&format!("{} of card {}: reset\n", target.port.name, target.card.address))?;
+        output::text(&format!("{} of card {}: reset\n", target.slot.name, target.card.id))?;
     }
     Ok(Status::Sound)
 }

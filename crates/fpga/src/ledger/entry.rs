@@ -8,7 +8,7 @@ use super::binding::Binding;
 use super::digest::{Digest, FileIdentity};
 use super::owner::{Life, Owner};
 use crate::bitstream::{self, Bitstream};
-use crate::board::Function;
+use crate::card::Function;
 use crate::id::{AfuId, InterfaceId};
 
 /// Changes when a program that knows only the former one would misread an entry.

@@ -2,10 +2,12 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::time::Duration;
 
 use super::*;
-use crate::board::Function;
+use crate::card::Function;
 use crate::id::{AfuId, InterfaceId};
 
-const SLOT: &str = "0000-3b-00-0-slot0";
+fn slot() -> DeviceId {
+    "0000-3b-00-0-slot0".parse().unwrap()
+}
 
 struct Card {
     dir: tempfile::TempDir,
@@ -46,13 +48,13 @@ fn image(dir: &Path) -> Image {
 fn what_is_written_is_what_is_read() {
     let card = Card::new();
     let ledger = card.ledger();
-    assert_eq!(ledger.read(SLOT).unwrap(), None);
+    assert_eq!(ledger.read(slot()).unwrap(), None);
     assert!(ledger.entries().unwrap().is_empty());
     let owner = Owner::container("c1", Some(std::process::id()));
     let entry = Entry::new(State::Owned, Some(image(card.dir.path())), Some(owner), card.binding());
-    ledger.write(&card.lock, SLOT, &entry).unwrap();
-    assert_eq!(ledger.read(SLOT).unwrap(), Some(entry.clone()));
-    let mode = fs::metadata(ledger.path(SLOT)).unwrap().permissions().mode();
+    ledger.write(&card.lock, slot(), &entry).unwrap();
+    assert_eq!(ledger.read(slot()).unwrap(), Some(entry.clone()));
+    let mode = fs::metadata(ledger.path(slot())).unwrap().permissions().mode();
     assert_eq!(mode & 0o7777, 0o644);
 
     // What is not an entry has its own error, and other files are nobody's.
@@ -61,8 +63,8 @@ fn what_is_written_is_what_is_read() {
         fs::write(ledger.directory().join(name), "").unwrap();
     }
     let all = ledger.entries().unwrap();
-    let slots: Vec<_> = all.iter().map(|(slot, read)| (slot.as_str(), read.is_ok())).collect();
-    assert_eq!(slots, [(SLOT, true), ("0000-3b-00-0-slot1", false)]);
+    let slots: Vec<_> = all.iter().map(|(slot, read)| format!("{slot} {}", read.is_ok())).collect();
+    assert_eq!(slots, ["0000-3b-00-0-slot0 true", "0000-3b-00-0-slot1 false"]);
     assert_eq!(all[0].1.as_ref().unwrap(), &entry);
 }
 
@@ -71,12 +73,12 @@ fn what_is_not_an_entry_is_an_error_of_one_line() {
     let card = Card::new();
     let ledger = card.ledger();
     let entry = Entry::new(State::Clean, None, None, card.binding());
-    ledger.write(&card.lock, SLOT, &entry).unwrap();
-    let good = fs::read_to_string(ledger.path(SLOT)).unwrap();
+    ledger.write(&card.lock, slot(), &entry).unwrap();
+    let good = fs::read_to_string(ledger.path(slot())).unwrap();
     let rejects = |text: &str, reason: &str| {
-        fs::write(ledger.path(SLOT), text).unwrap();
-        let error = ledger.read(SLOT).unwrap_err().to_string();
-        assert!(error.contains(SLOT) && error.contains(reason), "{error}");
+        fs::write(ledger.path(slot()), text).unwrap();
+        let error = ledger.read(slot()).unwrap_err().to_string();
+        assert!(error.contains("0000-3b-00-0-slot0.json") && error.contains(reason), "{error}");
         assert!(!error.contains('\n'), "{error}");
     };
     rejects("", "EOF");
@@ -84,10 +86,10 @@ fn what_is_not_an_entry_is_an_error_of_one_line() {
     rejects(&good.replace("\"version\":1", "\"version\":2"), "version 2 is not known");
     rejects(&good.replace("clean", "dirty"), "unknown variant");
     rejects(&" ".repeat(1 << 20), "longer than");
-    fs::remove_file(ledger.path(SLOT)).unwrap();
-    fs::create_dir(ledger.path(SLOT)).unwrap();
-    assert!(ledger.read(SLOT).is_err());
-    assert!(ledger.write(&card.lock, SLOT, &entry).is_err());
+    fs::remove_file(ledger.path(slot())).unwrap();
+    fs::create_dir(ledger.path(slot())).unwrap();
+    assert!(ledger.read(slot()).is_err());
+    assert!(ledger.write(&card.lock, slot(), &entry).is_err());
 }
 
 #[test]

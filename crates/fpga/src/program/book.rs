@@ -7,7 +7,7 @@ use super::image::Image;
 use super::lock::CardLock;
 use super::outcome::{Progress, Step};
 use super::target::Target;
-use crate::board::Function;
+use crate::card::Function;
 use crate::deadline::Deadline;
 use crate::ledger::{self, Binding, Entry, Owner, State};
 
@@ -53,7 +53,7 @@ impl<'a> Book<'a> {
         let patience = Deadline::after(GRACE.min(deadline.left()));
         loop {
             let waiting = &mut |holder: Option<&_>| progress.step(Step::Waiting(holder));
-            let lock = CardLock::acquire(&target.card.fme.node, deadline.left(), waiting)?;
+            let lock = CardLock::acquire(&target.card.device.node, deadline.left(), waiting)?;
             let book = Self::read(target, lock);
             let owner = book.entry.as_ref().and_then(|entry| entry.owner.as_ref());
             if let For::After(ended) = purpose {
@@ -70,7 +70,7 @@ impl<'a> Book<'a> {
     }
 
     fn read(target: &'a Target, lock: CardLock) -> Self {
-        let (entry, trouble) = match target.ledger.read(&target.slot()) {
+        let (entry, trouble) = match target.ledger().read(target.id()) {
             Ok(entry) => (entry, None),
             Err(error) => (None, Some(error)),
         };
@@ -153,7 +153,7 @@ impl<'a> Book<'a> {
     }
 
     fn write(&mut self, entry: Entry) -> Result<(), Problem> {
-        self.target.ledger.write(&self.lock, &self.target.slot(), &entry)?;
+        self.target.ledger().write(&self.lock, self.target.id(), &entry)?;
         self.entry = Some(entry);
         Ok(())
     }
@@ -161,7 +161,7 @@ impl<'a> Book<'a> {
 
 /// Refuses a region that somebody holds.
 pub(super) fn refuse_held(target: &Target) -> Result<(), Problem> {
-    let entry = target.ledger.read(&target.slot()).ok().flatten();
+    let entry = target.entry();
     match entry.as_ref().and_then(Entry::holder) {
         Some(holder) => Err(Problem::Held(holder.clone())),
         None => Ok(()),

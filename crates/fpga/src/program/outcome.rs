@@ -7,7 +7,7 @@ use nix::errno::Errno;
 
 use super::holder::Holder;
 use super::image::UserClock;
-use crate::board::Function;
+use crate::card::Function;
 use crate::ledger;
 
 /// A programming that ended as asked.
@@ -44,7 +44,7 @@ pub enum Action {
 /// How a cleaning ended.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Cleaned {
-    /// The port was reset.
+    /// The slot was reset.
     Done(Vec<Warning>),
     /// Nothing was touched: it is not the region of the owner who has ended.
     NotOwned,
@@ -67,19 +67,19 @@ impl Cleaned {
 pub enum Warning {
     /// The port had errors of an earlier user. They are cleared.
     ErrorsCleared {
-        /// The errors in words, as for a terminal.
+        /// In words.
         errors: String,
     },
     /// The port has errors of an earlier user that cannot be cleared.
     ErrorsNotCleared {
-        /// The errors in words, as for a terminal.
+        /// In words.
         errors: String,
         /// The kernel's answer.
         errno: Errno,
     },
     /// The image asks for a clock that is not set.
     UserClock {
-        /// The clock that the image asks for.
+        /// The clock.
         clock: UserClock,
         /// Whether the port has clock registers at all.
         has_registers: bool,
@@ -128,7 +128,7 @@ pub trait Progress {
     fn step(&mut self, step: Step<'_>);
 }
 
-/// For callers that show nothing.
+/// Nobody.
 impl Progress for () {
     fn step(&mut self, _: Step<'_>) {}
 }

@@ -1,20 +1,15 @@
 //! The steps of a programming, in their order.
 
-use std::time::Instant;
-
 use super::book::Book;
 use super::claim::{self, Claim, Users};
 use super::error::{Context, Error, Problem};
 use super::image::Image;
-use super::manager::Manager;
 use super::outcome::{Action, Outcome, Progress, Step, Warning};
-use super::registers::{self, FmeErrors};
 use super::target::Target;
-use super::{Options, clock, function};
-use crate::board::Function;
+use super::{Options, clock, function, registers};
+use crate::card::Function;
 use crate::deadline::Deadline;
-use crate::driver::{self, Fme};
-use crate::errors::Register;
+use crate::stack::{Engine, Rejected};
 
 /// Programs `image` into the region behind `target`, and returns when the region shows its function.
 ///
@@ -43,7 +38,8 @@ pub fn program(
             let (before, after) = (function.clone(), function);
             return Ok(Outcome { action: Action::NotOwned, before, after, warnings: Vec::new() });
         };
-        let mut procedure = Procedure { target, image, options, progress, book, warnings: Vec::new() };
+        let mut procedure =
+            Procedure { target, image, options, progress, book, warnings: Vec::new() };
         procedure.run(deadline, &mut context)
     };
     let result = run();
@@ -119,11 +115,11 @@ impl Procedure<'_> {
     }
 
     fn load(&mut self, context: &mut Context) -> Result<Action, Problem> {
-        let fme = Fme::open(&self.target.card.fme.node)?;
+        let engine = self.target.programmer()?.open(&self.target.card)?;
         let claim = self.claim()?;
         let entry = self.image.entry()?;
         self.book.begin(&self.options.purpose)?;
-        let loaded = self.load_claimed(&fme, &claim, context);
+        let loaded = self.load_claimed(&*engine, &claim, context);
         let action =
             loaded.inspect_err(|problem| self.book.failed(&self.options.purpose, problem))?;
         self.book.done(&self.options.purpose, entry)?;
@@ -132,27 +128,23 @@ impl Procedure<'_> {
 
     fn load_claimed(
         &mut self,
-        fme: &Fme,
+        engine: &dyn Engine,
         claim: &Claim,
         context: &mut Context,
     ) -> Result<Action, Problem> {
         self.clear()?;
         self.warnings.extend(clock::warning(self.target, self.image));
-        let errors = FmeErrors::read(&self.target.card.fme);
 
         self.progress.step(Step::Programming(self.image.payload.len()));
-        let start = Instant::now();
-        let result = fme.port_pr(self.target.port_id, self.image.payload);
-        let time = start.elapsed();
+        let target = self.target;
+        let result = engine.load(&target.slot, target.number, self.image.payload);
 
         self.progress.step(Step::ReadingBack);
         let after = function::read(self.target);
         if let Ok(after) = &after {
             context.found(after.clone());
         }
-        if let Err(error) = result {
-            return Err(self.explain(error, after.ok(), &errors));
-        }
+        let time = result.map_err(|rejected| explain(rejected, after.as_ref().ok()))?;
         match after? {
             Function::Loaded { afu_id } if afu_id == self.image.afu_id => {}
             Function::Busy => return Err(Problem::Disabled),
@@ -183,29 +175,12 @@ impl Procedure<'_> {
         self.warnings.extend(claim.reset()?);
         Ok(())
     }
+}
 
-    /// Everything that the card and the driver say about a programming that failed.
-    fn explain(
-        &self,
-        error: driver::Error,
-        after: Option<Function>,
-        before: &FmeErrors,
-    ) -> Problem {
-        let mut details = Vec::new();
-        if let driver::Error::Reconfiguration { status, .. } = &error {
-            details.push(Register::Reconfiguration.words(*status));
-        }
-        // What cannot be read does not hide the driver's own answer.
-        let manager = Manager::of(&self.target.card).unwrap_or_default();
-        details.extend(manager.errors);
-        if manager.state.ends_with("error") {
-            details.push(format!("the manager's state is {:?}", manager.state));
-        }
-        details.extend(registers::describe(self.target, before));
-        let is_disabled = after == Some(Function::Busy);
-        if is_disabled {
-            details.push(Problem::Disabled.to_string());
-        }
-        Problem::Failed { error, details, is_disabled }
+fn explain(Rejected { error, mut details }: Rejected, after: Option<&Function>) -> Problem {
+    let is_disabled = after == Some(&Function::Busy);
+    if is_disabled {
+        details.push(Problem::Disabled.to_string());
     }
+    Problem::Failed { error, details, is_disabled }
 }

@@ -28,21 +28,15 @@ impl Node {
     /// A bitstream file of the function `afu`, whose builds differ in one byte.
     fn build(&self, afu: &str, build: u8) -> PathBuf {
         let path = self.files.path().join(format!("{afu}-{build}.gbs"));
-        let mut payload = fpga_emulator::card::pr::payload_head(
-            INTERFACE.parse().unwrap(),
-            afu.parse().unwrap(),
-        );
+        let mut payload =
+            fpga_emulator::card::pr::payload_head(INTERFACE.parse().unwrap(), afu.parse().unwrap());
         payload.extend([build; 4096]);
         fs::write(&path, writer::gbs(&writer::metadata(INTERFACE, afu), &payload)).unwrap();
         path
     }
 
     fn request(&self, verb: Verb, purpose: Option<Purpose>) -> Request {
-        Request {
-            purpose,
-            clean: true,
-            ..Request::new(verb, self.emulator.root(), PORT, NLB0)
-        }
+        Request { purpose, clean: true, ..Request::new(verb, self.emulator.root(), PORT, NLB0) }
     }
 
     fn program_request(&self, purpose: Option<Purpose>, file: &Path) -> Request {
@@ -64,7 +58,7 @@ impl Node {
     }
 
     fn entry(&self) -> Entry {
-        self.ledger().read(SLOT).unwrap().unwrap()
+        self.ledger().read(SLOT.parse().unwrap()).unwrap().unwrap()
     }
 
     fn function(&self) -> String {

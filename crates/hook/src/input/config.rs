@@ -8,7 +8,7 @@ use std::fmt;
 use std::io;
 use std::path::Path;
 
-use fpga::board::DeviceNumber;
+use fpga::card::DeviceNumber;
 use serde::Deserialize;
 use serde::de::{Deserializer, SeqAccess, Visitor};
 
@@ -34,9 +34,8 @@ impl Config {
     /// Reads the configuration in a bundle.
     pub(crate) fn read(bundle: &Path) -> Result<Self, Failure> {
         let path = bundle.join("config.json");
-        let file = fpga::files::open(&path).map_err(|error| {
-            Failure::new(Code::Input, format!("{}: {error}", path.display()))
-        })?;
+        let file = fpga::files::open(&path)
+            .map_err(|error| Failure::new(Code::Input, format!("{}: {error}", path.display())))?;
         Self::read_from(&path, file)
     }
 

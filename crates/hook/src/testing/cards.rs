@@ -5,7 +5,7 @@ use std::fs;
 use std::time::Duration;
 
 use fpga::bitstream::{Bitstream, ImageId};
-use fpga::board::Function;
+use fpga::card::Function;
 use fpga::id::{AfuId, InterfaceId};
 use fpga::ledger::{Entry, State};
 use fpga::program::{CardLock, For, Target};
@@ -40,7 +40,7 @@ impl Recorder {
             _ => None,
         };
         let Target { interface_id: interface, .. } = *target;
-        let done = Done { port: target.port.name.clone(), interface, shows, image };
+        let done = Done { port: target.slot.name.clone(), interface, shows, image };
         self.0.borrow_mut().push(done);
     }
 
@@ -57,10 +57,10 @@ impl Recorder {
             }
             other => panic!("{other:?} is not a hook's"),
         };
-        let lock = CardLock::acquire(&target.card.fme.node, Duration::ZERO, &mut |_| {})
+        let lock = CardLock::acquire(&target.card.device.node, Duration::ZERO, &mut |_| {})
             .expect("nobody else is here");
         let entry = Entry::new(State::Owned, None, owner, target.binding());
-        target.ledger().write(&lock, &target.slot(), &entry).expect("the ledger is our own");
+        target.ledger().write(&lock, target.id(), &entry).expect("the ledger is our own");
         true
     }
 }
@@ -90,7 +90,7 @@ impl Cards for Recorder {
             return Ok(Work::not_owned());
         }
         let shows = bitstream.afu_id().expect("it was looked up by its function");
-        fs::write(target.port.dir.join("afu_id"), format!("{shows}\n"))
+        fs::write(target.slot.dir.join("afu_id"), format!("{shows}\n"))
             .expect("the tree is our own");
         self.record(target, Some(bitstream.image_id().expect("it was looked up by it")));
         Ok(Work { programmed: Some(Duration::ZERO), ..Work::new("programmed", &[]) })

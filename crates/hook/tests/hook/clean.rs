@@ -114,10 +114,9 @@ fn ports_of_others_are_left_alone() {
 #[test]
 fn a_bundle_that_is_gone_or_broken_does_not_matter() {
     let node = Node::start(TWO_CARDS);
-    for break_it in [
-        (|path| fs::remove_file(path).unwrap()) as fn(&Path),
-        |path| fs::write(path, "{").unwrap(),
-    ] {
+    for break_it in
+        [(|path| fs::remove_file(path).unwrap()) as fn(&Path), |path| fs::write(path, "{").unwrap()]
+    {
         let container = ended(&node);
         break_it(&node.path("bundle/config.json"));
         let outcome = node.hook_with_state(&container.state(), &["--stage", "poststop"]);

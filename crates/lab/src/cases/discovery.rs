@@ -53,23 +53,21 @@ fn found(node: &Node) -> anyhow::Result<()> {
     let problems: Vec<_> = inventory.all_problems().map(ToString::to_string).collect();
     ensure!(problems.is_empty(), "problems: {problems:?}");
     let found: Vec<String> = inventory
-        .boards
+        .cards
         .iter()
-        .map(|board| {
-            let ports = board.ports.iter().map(|port| {
+        .map(|card| {
+            let ports = card.slots.iter().map(|port| {
                 let id = port.afu_id().map(|id| id.to_string()).unwrap_or_default();
-                let interface = board.interface_id(port).map(|id| id.to_string());
+                let interface = card.interface_id(port).map(|id| id.to_string());
                 format!(
                     "port {} function {id} interface {}",
-                    port.id,
+                    port.number,
                     interface.unwrap_or_default()
                 )
             });
-            let pci = &board.pci;
-            let text = format!(
-                "{} {:04x}:{:04x} ports {:?}",
-                pci.address, pci.vendor, pci.device, board.fme.ports_num
-            );
+            let ids = card.pci.as_ref().map(|pci| (pci.vendor, pci.device)).unwrap_or_default();
+            let text =
+                format!("{} {:04x}:{:04x} ports {:?}", card.id, ids.0, ids.1, card.slots_num);
             [text].into_iter().chain(ports).collect::<Vec<_>>().join(", ")
         })
         .collect();

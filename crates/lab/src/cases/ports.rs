@@ -43,7 +43,7 @@ pub(super) const CASES: &[Case] = &[
 
 fn port_errors(node: &Node) -> anyhow::Result<()> {
     node.emulator()?.port_error("card1", 0, 1 | 1 << 32)?;
-    let port = node.board(1)?.ports[0].node.name.clone();
+    let port = node.card(1)?.slots[0].name.clone();
     let told = node.fpgactl(&["errors"])?.ended(4)?;
     let told = told.said(&port)?.said("read requests overflowed")?;
     told.said("the function did not answer a register read in time")?;
@@ -68,9 +68,9 @@ fn reset(node: &Node) -> anyhow::Result<()> {
 }
 
 fn release_and_assign(node: &Node) -> anyhow::Result<()> {
-    let address = node.board(0)?.pci.address.to_string();
+    let address = node.card(0)?.id.to_string();
     node.fpgactl(&["port", "release", "dfl-port.0"])?.ended(0)?;
-    ensure!(node.board(0)?.ports.is_empty(), "the port is still there");
+    ensure!(node.card(0)?.slots.is_empty(), "the port is still there");
     node.fpgactl(&["port", "assign", &address, "0"])?.ended(0)?.said("fpgactl recover")?;
     node.fpgactl(&["list"])?.ended(4)?.said("fpgactl recover")?;
     node.fpgactl(&["recover", &address])?.ended(0)?.said(NLB3)?;
@@ -78,7 +78,7 @@ fn release_and_assign(node: &Node) -> anyhow::Result<()> {
 }
 
 fn virtual_functions(node: &Node) -> anyhow::Result<()> {
-    let address = node.board(0)?.pci.address.to_string();
+    let address = node.card(0)?.id.to_string();
     let functions = format!("/sys/bus/pci/devices/{address}/sriov_numvfs");
     for number in ["0", "1"] {
         node.fpgactl(&["port", "release", &address, number])?.ended(0)?;
@@ -87,14 +87,14 @@ fn virtual_functions(node: &Node) -> anyhow::Result<()> {
     let refused = std::fs::write(&functions, "1").err().and_then(|e| e.raw_os_error());
     ensure!(refused == Some(22), "one function for two ports: {refused:?}");
     node.write(&functions, "2")?;
-    let ports = || node.board(0).map(|board| board.ports).unwrap_or_default();
+    let ports = || node.card(0).map(|card| card.slots).unwrap_or_default();
     eventually("two ports on virtual functions", || ports().len() == 2)?;
     let found: Vec<_> = ports()
         .iter()
         .map(|port| {
             format!(
                 "{} {} {}",
-                port.pci,
+                port.pci.map(|pci| pci.to_string()).unwrap_or_default(),
                 port.is_virtual,
                 port.afu_id().map(|id| id.to_string()).unwrap_or_default()
             )

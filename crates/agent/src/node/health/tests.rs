@@ -1,12 +1,12 @@
 use clap::ValueEnum as _;
-use fpga::board::Driver;
-use fpga::scan::Temperature;
+use fpga::card::{Driver, Temperature};
+use fpga::stack::intel::errors::Register;
 
 use super::*;
-use crate::testing::{NLB3, board, loaded};
+use crate::testing::{NLB3, card, loaded};
 
 const DEFAULT: [Cause; 4] =
-    [Cause::FatalErrors, Cause::PortErrors, Cause::PowerOff, Cause::Temperature];
+    [Cause::FatalErrors, Cause::SlotErrors, Cause::PowerOff, Cause::Temperature];
 
 fn judge(unhealthy_on: &[Cause]) -> Judge {
     Judge::new(Policy {
@@ -17,7 +17,11 @@ fn judge(unhealthy_on: &[Cause]) -> Judge {
 }
 
 fn register(name: &str, value: u64) -> Vec<ErrorRegister> {
-    vec![ErrorRegister { name: name.to_owned(), value }]
+    vec![Register::read_fme(name, value)]
+}
+
+fn port_register(value: u64) -> Vec<ErrorRegister> {
+    vec![Register::read_port("errors", value)]
 }
 
 fn at(degrees: u32) -> Vitals {
@@ -26,18 +30,18 @@ fn at(degrees: u32) -> Vitals {
     Vitals { temperature: Some(temperature), ..Vitals::default() }
 }
 
-fn port(power_state: Option<PowerState>, errors: Vec<ErrorRegister>) -> Vitals {
-    let port = PortVitals { name: "dfl-port.0".to_owned(), power_state, errors };
-    Vitals { ports: vec![port], ..Vitals::default() }
+fn slot(power_state: Option<PowerState>, errors: Vec<ErrorRegister>) -> Vitals {
+    let slot = SlotVitals { name: "dfl-port.0".to_owned(), power_state, errors };
+    Vitals { slots: vec![slot], ..Vitals::default() }
 }
 
 /// `reason, unhealthy or not, message` of what is found of one card.
 fn found(judge: &mut Judge, vitals: &Vitals) -> Vec<String> {
-    let card = board(Driver::Dfl, 0x10, 0, &[loaded(NLB3)]);
+    let card = card(Driver::Dfl, 0x10, 0, &[loaded(NLB3)]);
     let found = judge.look([(&card, vitals)]);
     let line = |condition: &Condition| {
         let harm = if condition.unhealthy { "unhealthy" } else { "told" };
-        let of = condition.port.as_deref().unwrap_or("card");
+        let of = condition.slot.as_deref().unwrap_or("card");
         format!("{of} {} {harm}: {}", condition.reason, condition.message)
     };
     found.iter().map(line).collect()
@@ -97,11 +101,11 @@ fn errors_are_as_bad_as_their_bits() {
         (card("nonfatal_errors", 1 << 6), "card nonfatal_error told: injected warning"),
         (card("fme_errors", 1), "card fatal_error unhealthy: error in the fabric"),
         (
-            port(None, register("errors", 1 << 48)),
+            slot(None, port_register(1 << 48)),
             "dfl-port.0 port_error unhealthy: page fault on a request of the function",
         ),
         (
-            port(None, register("errors", 1 << 9)),
+            slot(None, port_register(1 << 9)),
             "dfl-port.0 nonfatal_error told: register read while the port was in reset",
         ),
     ] {
@@ -116,7 +120,7 @@ fn errors_are_as_bad_as_their_bits() {
 fn power_states_are_of_the_port() {
     let mut judge = judge(&DEFAULT);
     let of = |judge: &mut Judge, state: u8| {
-        found(judge, &port(Some(PowerState::from(state)), Vec::new()))
+        found(judge, &slot(Some(PowerState::from(state)), Vec::new()))
     };
     assert_eq!(of(&mut judge, 0), [""; 0]);
     assert_eq!(
@@ -136,13 +140,13 @@ fn each_cause_can_be_switched() {
     let cases = [
         (Cause::FatalErrors, Vitals { errors: register("catfatal_errors", 1), ..at(20) }),
         (Cause::NonfatalErrors, Vitals { errors: register("nonfatal_errors", 4), ..at(20) }),
-        (Cause::PortErrors, port(None, register("errors", 1))),
-        (Cause::PowerOff, port(Some(PowerState::Off), Vec::new())),
+        (Cause::SlotErrors, slot(None, port_register(1))),
+        (Cause::PowerOff, slot(Some(PowerState::Off), Vec::new())),
         (Cause::Temperature, at(99)),
-        (Cause::Throttling, port(Some(PowerState::Half), Vec::new())),
+        (Cause::Throttling, slot(Some(PowerState::Half), Vec::new())),
     ];
     for (cause, vitals) in &cases {
-        let card = board(Driver::Dfl, 0x10, 0, &[loaded(NLB3)]);
+        let card = card(Driver::Dfl, 0x10, 0, &[loaded(NLB3)]);
         let others: Vec<Cause> =
             Cause::value_variants().iter().copied().filter(|c| c != cause).collect();
         for (on, unhealthy) in [(vec![*cause], true), (others, false)] {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use fpga::board::{DeviceNode as Node, Inventory};
+use fpga::card::{Card, DeviceNode as Node, Inventory};
 use fpga::names::{CDI_KIND, Mode};
 
 use super::finding::Finding;
@@ -48,7 +48,7 @@ pub(super) fn look(survey: &Survey, report: &mut dyn FnMut(Finding)) {
     }
 }
 
-/// A port that is in no spec is given to no container.
+/// A slot that is in no spec is given to no container.
 fn missing(survey: &Survey, directory: &Path, report: &mut dyn FnMut(Finding)) {
     let specs = survey.specs().iter().filter_map(|file| file.spec.as_ref().ok());
     let nodes: Vec<&str> = specs
@@ -56,11 +56,10 @@ fn missing(survey: &Survey, directory: &Path, report: &mut dyn FnMut(Finding)) {
         .flat_map(|device| &device.container_edits.device_nodes)
         .filter_map(|node| node.path.rsplit('/').next())
         .collect();
-    let boards = survey.inventory().boards.iter();
-    for port in boards.flat_map(|board| board.ports.iter().filter(|port| port.region.is_some())) {
-        if !nodes.contains(&port.node.name.as_str()) {
+    for (_, slot) in survey.inventory().slots().filter(|(_, slot)| slot.region.is_some()) {
+        if !nodes.contains(&slot.name.as_str()) {
             report(
-                Finding::error(&port.node.name, "is in no CDI spec, so that no container gets it")
+                Finding::error(&slot.name, "is in no CDI spec, so that no container gets it")
                     .because(format_args!(
                         "the agent has not written one to {}",
                         directory.display()
@@ -150,9 +149,5 @@ fn stale(inventory: &Inventory, node: &DeviceNode) -> Option<String> {
 }
 
 fn find<'a>(inventory: &'a Inventory, name: &str) -> Option<&'a Node> {
-    let boards = inventory.boards.iter();
-    let mut nodes = boards.flat_map(|board| {
-        board.ports.iter().map(|port| &port.node).chain(std::iter::once(&board.fme.node))
-    });
-    nodes.find(|node| node.name == name)
+    inventory.cards.iter().flat_map(Card::nodes).find(|node| node.name == name)
 }

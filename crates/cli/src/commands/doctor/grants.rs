@@ -60,9 +60,9 @@ fn contents(survey: &Survey, grants: &Grants, report: &mut dyn FnMut(Finding)) {
     for (namespace, grant) in grants.iter() {
         count += 1;
         let is_here = inventory
-            .boards
+            .cards
             .iter()
-            .flat_map(|board| &board.regions)
+            .flat_map(|card| &card.regions)
             .any(|region| region.interface_id == Some(grant.interface_id));
         let path = store.path(grant.interface_id, grant.image);
         if is_here && !path.exists() {

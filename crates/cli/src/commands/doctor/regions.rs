@@ -3,7 +3,7 @@
 use std::thread;
 use std::time::Duration;
 
-use fpga::board::{Board, Function, Port};
+use fpga::card::{Card, Function, Slot};
 use fpga::program::is_programming;
 use fpga::scan::scan;
 
@@ -15,21 +15,21 @@ use super::survey::Survey;
 const PAUSE: Duration = Duration::from_millis(500);
 
 pub(super) fn look(survey: &Survey, report: &mut dyn FnMut(Finding)) {
-    for board in &survey.inventory().boards {
-        board.ports.iter().for_each(|port| function(survey, board, port, report));
-        interfaces(board, report);
-        errors(board, report);
+    for card in &survey.inventory().cards {
+        card.slots.iter().for_each(|slot| function(survey, card, slot, report));
+        interfaces(card, report);
+        errors(card, report);
     }
 }
 
-fn function(survey: &Survey, board: &Board, port: &Port, report: &mut dyn FnMut(Finding)) {
-    let (name, address) = (&port.node.name, board.pci.address);
+fn function(survey: &Survey, card: &Card, slot: &Slot, report: &mut dyn FnMut(Finding)) {
+    let (name, address) = (&slot.name, card.id);
     let recover = format!("fpgactl recover {address}");
-    report(match &port.function {
+    report(match &slot.function {
         Function::Loaded { afu_id } => {
             Finding::ok(name, format_args!("function {}", crate::output::function(*afu_id)))
         }
-        Function::Busy if is_programming(&survey.root, board) => {
+        Function::Busy if is_programming(&survey.root, card) => {
             Finding::ok(name, "its region is being programmed")
         }
         Function::Busy if is_busy_no_more(survey, name) => {
@@ -45,45 +45,44 @@ fn function(survey: &Survey, board: &Board, port: &Port, report: &mut dyn FnMut(
             .because("no driver is bound to the port")
             .fix(format_args!("modprobe dfl-afu; {recover}")),
         Function::Unreadable => Finding::error(name, "its function cannot be read")
-            .because(reason(board, name))
+            .because(reason(card, name))
             .fix(recover),
     });
 }
 
 /// The reason is among the card's problems.
-fn reason(board: &Board, port: &str) -> String {
-    let about = board.problems.iter().find(|problem| problem.object.contains(port));
+fn reason(card: &Card, slot: &str) -> String {
+    let about = card.problems.iter().find(|problem| problem.object.contains(slot));
     about.map_or_else(|| "its id is malformed".to_owned(), |problem| problem.message.clone())
 }
 
-fn is_busy_no_more(survey: &Survey, port: &str) -> bool {
+fn is_busy_no_more(survey: &Survey, name: &str) -> bool {
     thread::sleep(PAUSE);
     let again = scan(&survey.root);
-    let mut ports = again.boards.iter().flat_map(|board| &board.ports);
-    ports.any(|other| other.node.name == port && other.function != Function::Busy)
+    again.slots().any(|(_, slot)| slot.name == name && slot.function != Function::Busy)
 }
 
-fn interfaces(board: &Board, report: &mut dyn FnMut(Finding)) {
-    for region in &board.regions {
+fn interfaces(card: &Card, report: &mut dyn FnMut(Finding)) {
+    for region in &card.regions {
         match region.interface_id {
             Some(id) if id.is_crash_marker() => report(
                 Finding::error(&region.name, "its interface id reads as all ones")
                     .because("the card's firmware crashed, or its link is down")
-                    .fix(format_args!("fpgactl recover {} --rescan", board.pci.address)),
+                    .fix(format_args!("fpgactl recover {} --rescan", card.id)),
             ),
             Some(_) => {}
             None => report(
                 Finding::error(&region.name, "does not tell its interface id")
                     .because("nobody can know which bitstreams fit, so the region is not offered")
-                    .fix(format_args!("fpgactl show {}", board.pci.address)),
+                    .fix(format_args!("fpgactl show {}", card.id)),
             ),
         }
     }
 }
 
-fn errors(board: &Board, report: &mut dyn FnMut(Finding)) {
-    let ports = board.ports.iter().map(|port| (&port.node.name, &port.errors));
-    let all = std::iter::once((&board.fme.node.name, &board.fme.errors)).chain(ports);
+fn errors(card: &Card, report: &mut dyn FnMut(Finding)) {
+    let slots = card.slots.iter().map(|slot| (&slot.name, &slot.errors));
+    let all = std::iter::once((&card.name, &card.errors)).chain(slots);
     for (name, registers) in all.filter(|(_, registers)| !registers.is_empty()) {
         let names: Vec<_> = registers.iter().map(|register| register.name.as_str()).collect();
         report(

@@ -8,7 +8,7 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use fpga::board::{Board, Inventory};
+use fpga::card::{Card, Inventory};
 use fpga::names::{Named, ResourceName};
 
 use super::finding::Finding;
@@ -23,8 +23,8 @@ pub(super) fn look(survey: &Survey, report: &mut dyn FnMut(Finding)) {
     for (file, name) in survey.sockets().iter().filter_map(|file| Some((file, resource(file)?))) {
         report(socket(survey, &directory.join(file), &name));
     }
-    let has_ports = survey.inventory().boards.iter().any(|board| !board.ports.is_empty());
-    if survey.sockets().is_empty() && has_ports && directory.is_dir() {
+    let has_slots = survey.inventory().slots().next().is_some();
+    if survey.sockets().is_empty() && has_slots && directory.is_dir() {
         report(
             Finding::error(
                 directory.display(),
@@ -62,17 +62,17 @@ fn socket(survey: &Survey, path: &Path, name: &ResourceName) -> Finding {
 
 /// True when a card has what the resource stands for.
 fn is_on_node(inventory: &Inventory, name: &ResourceName) -> bool {
-    let has = |board: &Board| match name.named() {
+    let has = |card: &Card| match name.named() {
         Named::Af(afu) | Named::EncodedAf(_, afu) => {
-            board.ports.iter().any(|port| port.afu_id().is_none_or(|id| id == afu))
+            card.slots.iter().any(|slot| slot.afu_id().is_none_or(|id| id == afu))
         }
         // A region does not show which image is in it.
         Named::Aocx(_) | Named::EncodedAocx(..) => true,
         Named::Region(interface) => {
-            board.regions.iter().any(|region| region.interface_id.is_none_or(|id| id == interface))
+            card.regions.iter().any(|region| region.interface_id.is_none_or(|id| id == interface))
         }
     };
-    inventory.boards.iter().any(has)
+    inventory.cards.iter().any(has)
 }
 
 /// What became of a connection.

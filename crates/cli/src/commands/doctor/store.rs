@@ -95,10 +95,10 @@ fn verify(store: &Store, entry: Entry) -> Result<InterfaceId, String> {
 
 /// True when a region takes it, or may when it can be read again.
 fn fits(survey: &Survey, interface: InterfaceId) -> bool {
-    let boards = &survey.inventory().boards;
-    boards
+    let cards = &survey.inventory().cards;
+    cards
         .iter()
-        .flat_map(|board| &board.regions)
+        .flat_map(|card| &card.regions)
         .any(|region| region.interface_id.is_none_or(|id| id == interface || id.is_crash_marker()))
 }
 

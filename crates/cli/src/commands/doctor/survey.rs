@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use fpga::board::Inventory;
+use fpga::card::Inventory;
 use fpga::names::{Mode, NAMESPACE, Named, ResourceName};
 use fpga::root::Root;
 use fpga::scan::scan;
