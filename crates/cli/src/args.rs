@@ -7,7 +7,8 @@ use fpga::store::{DEFAULT_ROOT, Store};
 use fpga_hook::Trees;
 
 use crate::commands::{
-    bitstream, doctor, errors, install_host, list, port, program, recover, reset, show, watch,
+    bitstream, completions, doctor, errors, install_host, list, man, port, program, recover, reset,
+    show, watch,
 };
 use crate::status;
 
@@ -35,6 +36,8 @@ pub(crate) enum Command {
     Bitstream(bitstream::Args),
     InstallHost(install_host::Args),
     OciHook(fpga_hook::Args),
+    Completions(completions::Args),
+    Man(man::Args),
 }
 
 /// Where the bitstreams are.

@@ -3,15 +3,18 @@
 use fpga::board::{Inventory, Problem};
 use fpga::root::Root;
 use fpga::scan::scan;
+use fpga_hook::Program;
 
 use crate::args::{Args, Command};
 use crate::status::Status;
 
 pub(crate) mod bitstream;
+pub(crate) mod completions;
 pub(crate) mod doctor;
 pub(crate) mod errors;
 pub(crate) mod install_host;
 pub(crate) mod list;
+pub(crate) mod man;
 pub(crate) mod port;
 pub(crate) mod program;
 pub(crate) mod recover;
@@ -35,7 +38,9 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Status> {
         Command::Port(args) => port::run(args, &root),
         Command::Bitstream(args) => bitstream::run(args),
         Command::InstallHost(args) => install_host::run(args),
-        Command::OciHook(args) => Ok(Status::Hook(fpga_hook::run(args, &root))),
+        Command::OciHook(args) => Ok(Status::Hook(fpga_hook::run(Program::Fpgactl, args, &root))),
+        Command::Completions(args) => completions::run(args),
+        Command::Man(args) => man::run(args),
     }
 }
 

@@ -6,9 +6,11 @@
 use std::process::ExitCode;
 
 use clap::Parser as _;
+use fpga_hook::Program;
 
 mod args;
 mod commands;
+mod documented;
 mod output;
 mod progress;
 mod status;
@@ -17,7 +19,7 @@ mod table;
 fn main() -> ExitCode {
     let mut words = std::env::args_os().skip(1);
     if words.next().is_some_and(|word| word == fpga_hook::NAME) {
-        return fpga_hook::alone(words).into();
+        return fpga_hook::run_alone(Program::Fpgactl, words).into();
     }
     let args = args::Args::parse();
     match commands::run(&args) {

@@ -83,7 +83,7 @@ fn jobs<'a>(
 fn functions(hook: &Hook<'_>, promises: &[Promise]) -> Result<Vec<AfuId>, Failure> {
     let function = |promise: &Promise| {
         bitstream::function(&hook.store, promise.interface, promise.image)
-            .map_err(|failure| failure.of(&promise.variable))
+            .map_err(|failure| failure.of(promise.variable))
     };
     promises.iter().map(function).collect()
 }
@@ -119,7 +119,7 @@ fn verify(jobs: &[Job<'_>]) -> Result<(), Failure> {
             let failure = Failure::new(
                 Code::Programming,
                 format!(
-                    "{}: the region shows another function than it had a moment ago: wanted function {}, found {}",
+                    "{}: the region no longer shows the function that it showed a moment ago: wanted function {}, found {}",
                     job.target, job.promise.image, found
                 ),
             );

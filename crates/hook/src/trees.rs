@@ -1,4 +1,4 @@
-//! The flags that tell where the kernel's trees are.
+//! The flags for the kernel's trees, `sys/` and `dev/`.
 
 use std::path::PathBuf;
 
@@ -11,10 +11,10 @@ pub struct Trees {
     /// Directory that holds sys/ and dev/
     #[arg(long, global = true, value_name = "DIR", default_value = "/", env = "FPGA_ROOT")]
     pub root: PathBuf,
-    /// sysfs, if it is not ROOT/sys
+    /// Directory of sysfs, if it is not ROOT/sys
     #[arg(long, global = true, value_name = "DIR")]
     sysfs: Option<PathBuf>,
-    /// Device nodes, if they are not in ROOT/dev
+    /// Directory of the device nodes, if it is not ROOT/dev
     #[arg(long, global = true, value_name = "DIR")]
     devfs: Option<PathBuf>,
 }

@@ -12,3 +12,4 @@ mod mark;
 mod node;
 mod reject;
 mod results;
+mod services;

@@ -242,7 +242,7 @@ fn rejects_what_is_no_state_and_no_bundle() {
         .failed(10, &["container 5d3f0c9e7a1b: ", "bundle/config.json: No such file"]);
     container.write();
     fs::write(node.path("bundle/config.json"), "{\"process\":").unwrap();
-    node.hook_with_state(&container.state(), &[]).failed(10, &["no OCI configuration: EOF"]);
+    node.hook_with_state(&container.state(), &[]).failed(10, &["not an OCI configuration: EOF"]);
     untouched(&node);
 }
 
