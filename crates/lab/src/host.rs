@@ -3,6 +3,7 @@
 mod boot;
 mod emulator;
 mod serve;
+mod words;
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
@@ -71,7 +72,14 @@ impl Lab {
             Task::Case(_) => notes.push(note),
             Task::Program(_) => println!("{note}"),
         });
-        let ended = ended.unwrap_or_else(|error| Ended::Failed(format!("{error:#}")));
+        let console = directory.path().join(boot::LOG);
+        let ended = ended.unwrap_or_else(|error| {
+            let console = std::fs::read(&console).unwrap_or_default();
+            let meaning = words::meaning(&String::from_utf8_lossy(&console));
+            Ended::Failed(
+                meaning.map_or_else(|| format!("{error:#}"), |m| format!("{error:#}: {m}")),
+            )
+        });
         // Before the guest's end, which has a lot to say.
         let logs = match ended {
             Ended::Exit(_) => String::new(),
