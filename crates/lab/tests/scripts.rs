@@ -1,9 +1,9 @@
-//! The scripts in `lab/` that choose and build the kernel. The tools of a build are replaced here, as
-//! none takes place.
+//! The scripts in `lab/` that choose and build the kernel. What they only call is replaced here: cargo, and the tools of a
+//! build that does not take place.
 #![allow(clippy::unwrap_used, clippy::expect_used)] // A panic in a test is the failure report.
 
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 /// What Linux 6.1 has room for, on stacks of four pages.
@@ -135,4 +135,84 @@ fn a_kernel_for_more_registers_has_another_name() {
     let larger = workshop.kernel(Some(11008));
     assert_eq!(room(&larger), 11008, "{larger}");
     assert_ne!(larger, workshop.kernel(Some(LEAST)));
+}
+
+#[test]
+fn a_kernel_that_is_there_is_used() {
+    let place = tempfile::tempdir().unwrap();
+    let kernel = place.path().canonicalize().unwrap().join("linux");
+    program(&kernel, "");
+    // From a directory of one's own, and without the packages that a build needs.
+    let output =
+        script("lab/kernel/build").current_dir(place.path()).env("LAB_KERNEL", "linux").output();
+    assert_eq!(ended(&output.unwrap(), 0).0, kernel.display().to_string());
+    for missing in ["other", "."] {
+        let output = script("lab/kernel/build")
+            .current_dir(place.path())
+            .env("LAB_KERNEL", missing)
+            .output();
+        let (_, err) = ended(&output.unwrap(), 2);
+        assert_eq!(err, format!("lab: LAB_KERNEL: {missing} is not a program"));
+    }
+}
+
+/// Where `lab/run` has nothing to build, and says what it would run.
+struct Run {
+    place: tempfile::TempDir,
+    kernel: PathBuf,
+}
+
+impl Run {
+    fn new() -> Self {
+        let place = tempfile::tempdir().unwrap();
+        let root = place.path().canonicalize().unwrap();
+        let (bin, programs) = (root.join("bin"), root.join("contract-target/debug"));
+        std::fs::create_dir(&bin).unwrap();
+        std::fs::create_dir_all(programs.join("deps")).unwrap();
+        let contract = programs.join("deps/contract-0123456789abcdef");
+        let built = [programs.join("fpga-lab"), contract.clone()].map(|p| {
+            format!(
+                "{{\"reason\":\"compiler-artifact\",\"executable\":\"{}\",\"fresh\":true}}\n",
+                p.display()
+            )
+        });
+        program(&bin.join("cargo"), &format!("#!/bin/sh\nprintf '%s' '{}'\n", built.concat()));
+        std::fs::write(contract, "the contract").unwrap();
+        program(&programs.join("fpga-lab"), "#!/bin/sh\necho \"${LAB_KERNEL-none}: $*\"\n");
+        let kernel = root.join("linux");
+        program(&kernel, "");
+        Self { place, kernel }
+    }
+
+    /// What is run for these arguments, with the kernel that is there.
+    fn with(&self, arguments: &[&str], kernel: &str) -> String {
+        let path =
+            format!("{}/bin:{}", self.place.path().display(), std::env::var("PATH").unwrap());
+        let mut command = script("lab/run");
+        command.args(arguments).current_dir(self.place.path()).env("PATH", path);
+        command.env("LAB_KERNEL", kernel).env("CARGO_TARGET_DIR", self.target());
+        ended(&command.output().unwrap(), 0).0
+    }
+
+    fn target(&self) -> PathBuf {
+        self.place.path().join("contract-target")
+    }
+}
+
+#[test]
+fn the_lab_runs_with_the_kernel_that_is_there() {
+    let run = Run::new();
+    let kernel = run.kernel.display();
+    assert_eq!(run.with(&["recover"], "linux"), format!("{kernel}: run recover"));
+    let contract = std::fs::read_to_string(run.target().join("debug/fpga-contract")).unwrap();
+    assert_eq!(contract, "the contract");
+    let exec = ["exec", "--", "ls", "--list"];
+    assert_eq!(run.with(&exec, "linux"), format!("{kernel}: exec -- ls --list"));
+}
+
+#[test]
+fn a_list_needs_no_kernel() {
+    let run = Run::new();
+    assert_eq!(run.with(&["--list"], ""), "none: run --list");
+    assert!(!run.target().join("debug/fpga-contract").exists());
 }
