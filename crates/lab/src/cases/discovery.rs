@@ -50,9 +50,15 @@ pub(super) const CASES: &[Case] = &[
         play: found,
     },
     Case {
+        name: "discovery/addresses",
+        about: "the cards of a shipped machine are at the addresses that its description has",
+        machine: || machines::preset("mixed"),
+        play: found,
+    },
+    Case {
         name: "discovery/by-number",
         about: "nodes are found by the devices' numbers, also after cards were torn out and put back",
-        machine: machines::two,
+        machine: || machines::preset("r740"),
         play: by_number,
     },
 ];
