@@ -2,6 +2,7 @@
 
 mod boot;
 mod emulator;
+mod processor;
 mod serve;
 mod words;
 
@@ -104,8 +105,10 @@ pub(crate) fn suite(lab: &Lab, cases: &[&'static Case], jobs: usize) -> bool {
     let failed = Mutex::new(Vec::new());
     println!("{} cases, each in a guest of its own, {jobs} at a time", cases.len());
     std::thread::scope(|scope| {
-        for _ in 0..jobs.min(cases.len()) {
-            scope.spawn(|| {
+        for turn in 0..jobs.min(cases.len()) {
+            let (next, failed) = (&next, &failed);
+            scope.spawn(move || {
+                processor::take(turn);
                 while let Some(case) = next() {
                     if !play(lab, case)
                         && let Ok(mut failed) = failed.lock()
