@@ -12,7 +12,6 @@ mod commands;
 mod output;
 mod progress;
 mod status;
-mod table;
 
 fn main() -> ExitCode {
     let mut words = std::env::args_os().skip(1);

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use fpga::program::{Cause, LockError};
 use fpga::{program, store};
+use fpga_findings::Level;
 
 use crate::commands::target;
 
@@ -28,10 +29,8 @@ pub(crate) enum Status {
     Refused,
     /// The region is disabled until the card is recovered.
     Disabled,
-    /// Nothing is wrong for certain, but something to be warned of.
-    Warned,
-    /// Something could not be determined; nothing is wrong as far as is known.
-    Undetermined,
+    /// What was checked is at worst like this.
+    Judged(Level),
     /// The runtime hook has codes of its own.
     Hook(fpga_hook::Code),
 }
@@ -90,8 +89,7 @@ impl From<Status> for ExitCode {
             Status::Unfit => 6,
             Status::Refused => 7,
             Status::Disabled => 8,
-            Status::Warned => 9,
-            Status::Undetermined => 10,
+            Status::Judged(level) => level.exit_code(),
             Status::Hook(code) => return code.into(),
         })
     }

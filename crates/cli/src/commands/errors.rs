@@ -16,8 +16,8 @@ use super::conclude;
 use super::target::{self, Object};
 use crate::output::{self, Form};
 use crate::status::Status;
-use crate::table;
 use fpga::duration;
+use fpga_findings::table;
 
 /// Show the errors that cards and ports have latched, in words, or clear them
 ///

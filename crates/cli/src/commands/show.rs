@@ -12,7 +12,7 @@ use fpga::root::{Root, host_node};
 use super::conclude;
 use crate::output;
 use crate::status::Status;
-use crate::table::dash;
+use fpga_findings::table::dash;
 
 /// Show cards in detail, with their regions, ports, errors and what is wrong with them
 #[derive(Debug, ClapArgs)]

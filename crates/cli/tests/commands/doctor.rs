@@ -6,7 +6,6 @@ mod host;
 mod output;
 mod region;
 mod runtime;
-mod webhook;
 
 use std::fs::{self, DirBuilder, File, Permissions};
 use std::net::SocketAddr;

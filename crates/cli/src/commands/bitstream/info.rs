@@ -12,7 +12,7 @@ use serde::Serialize;
 use crate::args::StoreArgs;
 use crate::output::{self, Form};
 use crate::status::Status;
-use crate::table::dash;
+use fpga_findings::table::dash;
 
 /// Show what bitstream files hold, for which regions they are, and where they belong in the store
 #[derive(Debug, ClapArgs)]

@@ -12,7 +12,7 @@ use super::info::printable;
 use crate::args::StoreArgs;
 use crate::output::{self, Form};
 use crate::status::Status;
-use crate::table::{self, dash};
+use fpga_findings::table::{self, dash};
 
 /// List the bitstreams in the store
 ///

@@ -3,11 +3,11 @@
 use std::io;
 use std::net::SocketAddr;
 
-use super::finding::Finding;
 use super::http;
 use super::places::AgentAddress;
 use super::sockets::{Answer, connect};
 use super::survey::Survey;
+use fpga_findings::Finding;
 
 const LOGS: &str = "kubectl get pods -A -o wide | grep fpga-agent; journalctl -u fpga-agent -n 50";
 

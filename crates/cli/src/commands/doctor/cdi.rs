@@ -6,10 +6,10 @@ use std::path::Path;
 use fpga::board::{DeviceNode as Node, Inventory};
 use fpga::names::{CDI_KIND, Mode};
 
-use super::finding::Finding;
 use super::permissions;
 use super::spec::{Device, DeviceNode, SpecFile};
 use super::survey::Survey;
+use fpga_findings::Finding;
 
 /// Stages at which the hook must run.
 const STAGES: [&str; 2] = ["createRuntime", "poststop"];

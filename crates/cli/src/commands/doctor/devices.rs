@@ -7,8 +7,8 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use fpga::board::{DeviceNode, DeviceNumber};
 use fpga::driver::{Node, NodeKind};
 
-use super::finding::Finding;
 use super::survey::Survey;
+use fpga_findings::Finding;
 
 /// Read and write permission of everybody.
 const EVERYBODY: u32 = 0o006;

@@ -3,8 +3,8 @@
 use fpga::board::{Board, Driver, Inventory};
 use fpga::scan::{Plugged, plugged};
 
-use super::finding::Finding;
 use super::survey::Survey;
+use fpga_findings::Finding;
 
 /// The in-tree driver of the PCI cards.
 const DFL_PCI: &str = "dfl-pci";

@@ -5,8 +5,8 @@ use std::io;
 use fpga::grants::{Error, Grants};
 use fpga::store::Store;
 
-use super::finding::Finding;
 use super::survey::Survey;
+use fpga_findings::Finding;
 
 const OBJECTS: &str = "kubectl get acceleratorfunctions -A";
 

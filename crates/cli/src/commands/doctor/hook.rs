@@ -10,11 +10,11 @@ use elf::ElfBytes;
 use elf::abi::PT_INTERP;
 use elf::endian::AnyEndian;
 
-use super::finding::Finding;
 use super::host::children;
 use super::permissions;
 use super::survey::Survey;
 use fpga::files::read;
+use fpga_findings::Finding;
 
 /// Where `fpgactl install-host` puts it.
 const DEFAULT: &str = "/opt/intel/fpga-sw/fpga-hook";

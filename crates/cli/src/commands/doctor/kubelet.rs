@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use super::finding::Finding;
 use super::permissions;
 use super::sockets::{Answer, connect};
 use super::survey::Survey;
+use fpga_findings::Finding;
 
 const POD_RESOURCES: &str = "/var/lib/kubelet/pod-resources/kubelet.sock";
 const STATUS: &str = "systemctl status kubelet; journalctl -u kubelet -n 50";

@@ -1,10 +1,10 @@
 //! Memory that programs in containers need for DMA.
 
-use super::finding::Finding;
 use super::host::children;
 use super::survey::Survey;
 use fpga::files::read;
 use fpga::sysfs;
+use fpga_findings::Finding;
 
 /// The runtimes, as `/proc/PID/comm` has them.
 const RUNTIMES: [&str; 2] = ["containerd", "crio"];

@@ -4,7 +4,7 @@ use std::fs::{self, Metadata};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 
-use super::finding::Finding;
+use fpga_findings::Finding;
 
 /// Write permission of the group and of all others.
 const OTHERS: u32 = 0o022;

@@ -7,8 +7,8 @@ use fpga::board::{Board, Function, Port};
 use fpga::program::is_programming;
 use fpga::scan::scan;
 
-use super::finding::Finding;
 use super::survey::Survey;
+use fpga_findings::Finding;
 
 /// Between two looks at a region that is busy: a programming may end between the look at the region and
 /// the one at the card.

@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 
 use fpga::names::Mode;
 
-use super::finding::Finding;
 use super::sockets::{Answer, connect};
 use super::survey::Survey;
+use fpga_findings::Finding;
 
 mod config;
 mod containerd;

@@ -11,9 +11,9 @@ use std::time::Duration;
 use fpga::board::{Board, Inventory};
 use fpga::names::{Named, ResourceName};
 
-use super::finding::Finding;
 use super::survey::{Survey, resource};
 use super::timed;
+use fpga_findings::Finding;
 
 /// Where the agent's logs are.
 const LOGS: &str = "kubectl get pods -A -o wide | grep fpga; journalctl -u fpga-agent -n 50";

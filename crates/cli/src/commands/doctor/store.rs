@@ -9,9 +9,9 @@ use fpga::bitstream::Bitstream;
 use fpga::id::InterfaceId;
 use fpga::store::{Entry, Store};
 
-use super::finding::Finding;
 use super::permissions;
 use super::survey::Survey;
+use fpga_findings::Finding;
 
 const PROGRAM_WHAT_THEY_LIKE: &str = "choose what is programmed";
 

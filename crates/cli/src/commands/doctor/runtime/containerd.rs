@@ -5,8 +5,8 @@ use std::path::Path;
 use toml::{Table, Value};
 
 use super::{config, directories};
-use crate::commands::doctor::finding::Finding;
 use crate::commands::doctor::survey::Survey;
+use fpga_findings::Finding;
 
 /// The plugin's table, of version 3 and of version 2.
 const PLUGINS: [&str; 2] = ["io.containerd.cri.v1.runtime", "io.containerd.grpc.v1.cri"];

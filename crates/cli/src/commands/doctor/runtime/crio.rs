@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use toml::Table;
 
 use super::{config, directories};
-use crate::commands::doctor::finding::Finding;
 use crate::commands::doctor::host::children;
 use crate::commands::doctor::survey::Survey;
+use fpga_findings::Finding;
 
 const DEFAULT_CDI_DIRS: [&str; 2] = ["/etc/cdi", "/var/run/cdi"];
 const DEFAULT_HOOKS_DIRS: [&str; 1] = ["/usr/share/containers/oci/hooks.d"];
