@@ -5,8 +5,6 @@
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
-
 mod args;
 mod commands;
 mod output;
@@ -18,12 +16,12 @@ fn main() -> ExitCode {
     if words.next().is_some_and(|word| word == fpga_hook::NAME) {
         return fpga_hook::alone(words).into();
     }
-    let args = args::Args::parse();
+    let args = args::Args::from_environment();
     match commands::run(&args) {
         Ok(status) => status.into(),
         Err(error) if output::is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("fpgactl: {error:#}");
+            output::complain(format_args!("{error:#}"));
             status::of(&error).into()
         }
     }

@@ -6,7 +6,7 @@ use fpga::program::{Cause, LockError};
 use fpga::{program, store};
 use fpga_findings::Level;
 
-use crate::commands::target;
+use crate::commands::{install_host, target};
 
 /// How a command ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,7 +43,7 @@ Exit codes:
   2  the command line is wrong, or names several objects where one is meant
   3  nothing to show or to work on: no driver, no card, or none of that name
   4  shown, but something is wrong with a card or a bitstream
-  5  the card is locked or the port in use; nothing was touched
+  5  the card or the directory is locked, or the port in use; nothing was touched
   6  the bitstream does not fit the region; nothing was touched
   7  the card refused the bitstream, or shows another function than it should
   8  the region is disabled since a programming that failed: run `fpgactl recover`
@@ -59,6 +59,9 @@ pub(crate) fn of(error: &anyhow::Error) -> Status {
         return error.status();
     }
     if let Some(LockError::Timeout { .. }) = error.downcast_ref() {
+        return Status::Busy;
+    }
+    if error.is::<install_host::Locked>() {
         return Status::Busy;
     }
     match error.downcast_ref::<store::Error>() {

@@ -17,6 +17,7 @@ mod host;
 mod http;
 mod kubelet;
 mod limits;
+mod modules;
 mod permissions;
 mod places;
 mod regions;
