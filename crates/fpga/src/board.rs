@@ -166,8 +166,11 @@ pub enum Function {
     Busy,
     /// All ones: the firmware crashed or the link is down.
     Crashed,
-    /// No `afu_id` attribute: no driver is bound to the port.
+    /// No `afu_id` attribute, since no driver is bound to the port.
     Absent,
+    /// The driver is bound to the port and has no `afu_id` for it: the card's design has no function behind the port, as
+    /// with OFS, whose functions are on PCI functions of their own. What is loaded cannot be told.
+    Anonymous,
     /// Reading `afu_id` failed otherwise; the reason is among the board's problems.
     Unreadable,
 }
@@ -238,6 +241,12 @@ impl Problem {
     pub(crate) fn new(object: impl fmt::Display, message: impl fmt::Display) -> Self {
         Self { object: object.to_string(), message: message.to_string() }
     }
+
+    /// True when it is no fault of the object: this user may not read it, and root may.
+    #[must_use]
+    pub fn is_of_permission(&self) -> bool {
+        [Errno::EACCES, Errno::EPERM].iter().any(|error| self.message.ends_with(error.desc()))
+    }
 }
 
 impl fmt::Display for Problem {
@@ -280,15 +289,18 @@ impl Fme {
 
 impl Function {
     /// What an `afu_id` attribute says. The kernel answers EBUSY while the port is disabled, as it is during
-    /// a reconfiguration and after a failed one (`afu_id_show` in dfl-afu-main.c).
+    /// a reconfiguration and after a failed one (`afu_id_show` in dfl-afu-main.c). Where there is no such attribute,
+    /// `is_driven` says whether a driver is bound to the port (`port_afu_attrs_visible` in the same file).
     ///
     /// # Errors
     /// It does not say; the function is [`Function::Unreadable`] for this reason.
     pub(crate) fn of_attribute(
         attribute: Result<Option<String>, AttrError>,
+        is_driven: impl FnOnce() -> bool,
     ) -> Result<Self, FunctionError> {
         let text = match attribute {
             Ok(Some(text)) => text,
+            Ok(None) if is_driven() => return Ok(Self::Anonymous),
             Ok(None) => return Ok(Self::Absent),
             Err(AttrError::Os(Errno::EBUSY)) => return Ok(Self::Busy),
             Err(error) => return Err(error.into()),
@@ -308,7 +320,8 @@ impl Function {
         }
     }
 
-    /// The state in one word, the same as in JSON: `loaded`, `busy`, `crashed`, `absent` or `unreadable`.
+    /// The state in one word, the same as in JSON: `loaded`, `busy`, `crashed`, `absent`,
+    /// `anonymous` or `unreadable`.
     #[must_use]
     pub const fn word(&self) -> &'static str {
         match self {
@@ -316,6 +329,7 @@ impl Function {
             Self::Busy => "busy",
             Self::Crashed => "crashed",
             Self::Absent => "absent",
+            Self::Anonymous => "anonymous",
             Self::Unreadable => "unreadable",
         }
     }
@@ -329,6 +343,7 @@ impl fmt::Display for Function {
             Self::Busy => f.write_str("the region disabled"),
             Self::Crashed => f.write_str("a function that does not answer (all ones)"),
             Self::Absent => f.write_str("no driver"),
+            Self::Anonymous => f.write_str("a function that shows no id"),
             Self::Unreadable => f.write_str("an unreadable function"),
         }
     }
@@ -397,9 +412,14 @@ mod tests {
         let loaded = json(Function::Loaded { afu_id: AfuId::new(1) });
         assert_eq!(loaded, serde_json::json!({"state": "loaded", "afu_id": format!("{:032x}", 1)}));
         let loaded = Function::Loaded { afu_id: AfuId::new(1) };
-        for function in
-            [loaded, Function::Busy, Function::Crashed, Function::Absent, Function::Unreadable]
-        {
+        for function in [
+            loaded,
+            Function::Busy,
+            Function::Crashed,
+            Function::Absent,
+            Function::Anonymous,
+            Function::Unreadable,
+        ] {
             assert_eq!(json(function.clone())["state"], function.word());
             assert_eq!(function.afu_id().is_some(), function.word() == "loaded");
         }

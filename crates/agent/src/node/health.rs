@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use clap::ValueEnum;
-use fpga::board::{Board, ErrorRegister};
+use fpga::board::{Board, ErrorRegister, Port, Problem};
 use fpga::errors::{Register, Severity};
 use fpga::id::PciAddress;
 use fpga::scan::{PortVitals, PowerState, Vitals};
@@ -106,19 +106,25 @@ impl Judge {
         Self { policy, heat: BTreeMap::new() }
     }
 
-    /// What is wrong with these cards. What is known of any other is forgotten.
+    /// What is wrong with these cards, each with what it says and what of it could not be read. What is known of any
+    /// other is forgotten.
     pub(crate) fn look<'a>(
         &mut self,
-        cards: impl IntoIterator<Item = (&'a Board, &'a Vitals)>,
+        cards: impl IntoIterator<Item = (&'a Board, (&'a Vitals, &'a Vec<Problem>))>,
     ) -> Vec<Condition> {
         let before = std::mem::take(&mut self.heat);
         let mut found = Vec::new();
-        for (board, vitals) in cards {
+        for (board, (vitals, problems)) in cards {
             let address = board.pci.address;
+            found.extend(self.unread(board, None, problems));
+            found.extend(
+                board.ports.iter().filter_map(|port| self.unread(board, Some(port), problems)),
+            );
             self.temperature(address, vitals, before.get(&address).copied(), &mut found);
             self.card_errors(address, &vitals.errors, &mut found);
+            let confirmed = confirms_port_error(&vitals.errors);
             for port in &vitals.ports {
-                self.port(address, port, &mut found);
+                self.port(address, port, confirmed, &mut found);
             }
         }
         found.sort();
@@ -166,15 +172,48 @@ impl Judge {
         });
     }
 
-    fn card_errors(&self, board: PciAddress, errors: &[ErrorRegister], found: &mut Vec<Condition>) {
-        let fatal = (Reason::FatalError, Cause::FatalErrors);
-        found.extend(self.errors(board, None, errors, Register::of_fme, fatal));
+    /// Error registers of a card or port that cannot be read: nobody knows that they are without errors.
+    fn unread(
+        &self,
+        board: &Board,
+        port: Option<&Port>,
+        problems: &[Problem],
+    ) -> Option<Condition> {
+        let device = port.map_or(&board.fme.node.name, |port| &port.node.name);
+        let of_registers = |problem: &&Problem| {
+            problem.object.strip_suffix("/errors") == Some(device)
+                || problem.object == *device && problem.message.starts_with("errors: ")
+        };
+        let of_registers: Vec<&Problem> = problems.iter().filter(of_registers).collect();
+        let first = of_registers.first()?;
+        // What root could read says nothing of the card.
+        let is_of_card = of_registers.iter().any(|problem| !problem.is_of_permission());
+        let cause = if port.is_some() { Cause::PortErrors } else { Cause::FatalErrors };
+        Some(Condition {
+            board: board.pci.address,
+            port: port.map(|port| port.node.name.clone()),
+            reason: Reason::Unreadable,
+            unhealthy: is_of_card && self.policy.names(cause),
+            message: format!("error registers cannot be read: {}", first.message),
+        })
     }
 
-    fn port(&self, board: PciAddress, port: &PortVitals, found: &mut Vec<Condition>) {
+    fn card_errors(&self, board: PciAddress, errors: &[ErrorRegister], found: &mut Vec<Condition>) {
+        let fatal = (Reason::FatalError, Cause::FatalErrors);
+        found.extend(self.errors(board, None, errors, Register::of_fme, fatal, false));
+    }
+
+    fn port(
+        &self,
+        board: PciAddress,
+        port: &PortVitals,
+        is_confirmed: bool,
+        found: &mut Vec<Condition>,
+    ) {
         let fatal = (Reason::PortError, Cause::PortErrors);
         let name = Some(port.name.as_str());
-        found.extend(self.errors(board, name, &port.errors, Register::of_port, fatal));
+        let errors = &port.errors;
+        found.extend(self.errors(board, name, errors, Register::of_port, fatal, is_confirmed));
         let (reason, cause, message) = match port.power_state {
             Some(PowerState::Off) => {
                 let message = "power state AP6: the card is too hot and switched the function off";
@@ -199,7 +238,8 @@ impl Judge {
         });
     }
 
-    /// The errors of one part of a card: the fatal ones, and the others.
+    /// The errors of one part of a card: the fatal ones, and the others. A bit that no table has is fatal where the
+    /// card says that there is a fatal one.
     fn errors(
         &self,
         board: PciAddress,
@@ -207,12 +247,15 @@ impl Judge {
         registers: &[ErrorRegister],
         register: fn(&str) -> Option<Register>,
         (reason, cause): (Reason, Cause),
+        is_confirmed: bool,
     ) -> impl Iterator<Item = Condition> {
         let mut words = [Vec::new(), Vec::new()];
         for set in registers {
             let Some(known) = register(&set.name) else { continue };
             for error in known.decode(set.value) {
-                words[usize::from(error.severity == Severity::Nonfatal)].push(error.to_string());
+                let is_fatal =
+                    error.severity != Severity::Nonfatal || is_confirmed && error.name.is_none();
+                words[usize::from(!is_fatal)].push(error.to_string());
             }
         }
         let [fatal, nonfatal] = words;
@@ -231,6 +274,15 @@ impl Judge {
             },
         )
     }
+}
+
+/// True when a card reports a fatal error of one of its ports, without saying which.
+fn confirms_port_error(errors: &[ErrorRegister]) -> bool {
+    let nonfatal =
+        |error: &&ErrorRegister| Register::of_fme(&error.name) == Some(Register::Nonfatal);
+    let bits =
+        errors.iter().filter(nonfatal).flat_map(|error| Register::Nonfatal.decode(error.value));
+    bits.into_iter().any(|bit| bit.name == Some("PortFatalErr"))
 }
 
 impl Policy {

@@ -164,7 +164,7 @@ impl<F: Fn(Done)> Follower<F> {
         let boards = &found.inventory.boards;
         let (all, problems): (Vec<Vitals>, Vec<Vec<Problem>>) =
             boards.iter().map(|board| vitals(&self.root, board)).unzip();
-        found.conditions = self.judge.look(boards.iter().zip(&all));
+        found.conditions = self.judge.look(boards.iter().zip(all.iter().zip(&problems)));
         found.problems = problems.concat();
         self.publish(found);
         let card = |(board, vitals): (&Board, Vitals)| Checked {

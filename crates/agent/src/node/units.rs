@@ -14,6 +14,11 @@ use super::inventory::Snapshot;
 /// Why a unit is unhealthy whose port reads as busy and is not being reconfigured.
 const DISABLED: &str = "the last programming failed: run `fpgactl recover`";
 
+/// Of a port that lost its driver.
+const NO_DRIVER: &str = "no driver shows its function";
+/// Of a port whose function nobody can tell, before or after it was programmed.
+const ANONYMOUS: &str = "its port shows no function id, as with OFS";
+
 /// A slot of a card. Together with its card's address, the slot's number says which.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Unit {
@@ -92,7 +97,7 @@ fn of_board(snapshot: &Snapshot, board: &Board) -> Vec<Unit> {
         nodes: vec![port.node.clone()],
         interface: if is_only { card.interface } else { interface(port_interface(board, port)) },
         function: function(&port.function),
-        ailment: ailment(snapshot, board, Some(&port.node.name)),
+        ailment: ailment(snapshot, board, Some(port)),
         card: Arc::clone(&card),
     };
     if board.ports.is_empty() {
@@ -139,21 +144,25 @@ fn function(function: &Function) -> Result<AfuId, Unclear> {
         }
         Function::Busy => (Reason::Reconfiguring, "it is being reconfigured"),
         Function::Unreadable => (Reason::Unreadable, "its function cannot be read"),
-        Function::Absent => return Err(Unclear::Never("no driver shows its function")),
+        Function::Absent => (Reason::Unreadable, NO_DRIVER),
+        Function::Anonymous => return Err(Unclear::Never(ANONYMOUS)),
     };
     Err(Unclear::Now(reason, message))
 }
 
-fn ailment(snapshot: &Snapshot, board: &Board, port: Option<&str>) -> Option<Ailment> {
-    if port.is_some_and(|port| snapshot.disabled.contains(port)) {
+fn ailment(snapshot: &Snapshot, board: &Board, port: Option<&Port>) -> Option<Ailment> {
+    let name = port.map(|port| port.node.name.as_str());
+    if name.is_some_and(|name| snapshot.disabled.contains(name)) {
         return Some(Ailment::new(Reason::ProgrammingFailed, DISABLED));
     }
+    let is_driverless = port.is_some_and(|port| port.function == Function::Absent);
+    let driverless = is_driverless.then(|| Ailment::new(Reason::Unreadable, NO_DRIVER));
     let conditions = snapshot
         .conditions
         .iter()
-        .filter(|condition| condition.unhealthy && condition.affects(board.pci.address, port));
+        .filter(|condition| condition.unhealthy && condition.affects(board.pci.address, name));
     let each = conditions.map(|condition| Ailment::new(condition.reason, &condition.message));
-    each.reduce(Ailment::and)
+    driverless.into_iter().chain(each).reduce(Ailment::and)
 }
 
 impl Node {

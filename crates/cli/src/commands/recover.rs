@@ -1,5 +1,6 @@
 //! `fpgactl recover`: takes the driver from a card and gives it back.
 
+use std::fs;
 use std::time::Duration;
 
 use clap::Args as ClapArgs;
@@ -7,7 +8,7 @@ use fpga::board::{Function, Inventory};
 use fpga::id::{AfuId, PciAddress};
 use fpga::program::{self, Method, RecoverOptions, Recovered};
 use fpga::root::Root;
-use fpga::scan::scan;
+use fpga::scan::{plugged, scan};
 use serde::Serialize;
 
 use super::target::{self, Object};
@@ -70,13 +71,25 @@ pub(crate) fn run(args: &Args, root: &Root) -> anyhow::Result<Status> {
 
 /// A card that lost its driver is in no inventory: then its address is taken as it is.
 fn address(root: &Root, inventory: &Inventory, name: &str) -> Result<PciAddress, target::Error> {
-    match (target::find(root, inventory, name), target::address(name)) {
-        (Ok(Object::Card(board) | Object::Port(board, _) | Object::Region(board, _)), _) => {
-            Ok(board.pci.address)
+    // One that lost its driver is meant as well as one that did not.
+    let cards = plugged(root).into_iter().map(|card| card.pci.address);
+    target::address(name, target::functions(inventory).chain(cards))?;
+    let missing = match target::find(root, inventory, name) {
+        Ok(Object::Card(board) | Object::Port(board, _) | Object::Region(board, _)) => {
+            return Ok(board.pci.address);
         }
-        (Err(_), Some(address)) if root.pci_device(address).exists() => Ok(address),
-        (Err(error), _) => Err(error),
+        Err(error) => error,
+    };
+    match target::address(name, on_the_bus(root).into_iter())? {
+        Some(address) if root.pci_device(address).exists() => Ok(address),
+        _ => Err(missing),
     }
+}
+
+/// The PCI functions of the machine, with a driver or without.
+fn on_the_bus(root: &Root) -> Vec<PciAddress> {
+    let entries = fs::read_dir(root.pci_devices()).into_iter().flatten().flatten();
+    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
 }
 
 /// The names are those of `-o json`.

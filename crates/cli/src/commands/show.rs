@@ -5,14 +5,13 @@ use std::fmt::Write as _;
 use clap::{Args as ClapArgs, ValueEnum};
 use fpga::board::{Board, DeviceNode, ErrorRegister, Inventory, Port, Region};
 use fpga::catalog;
-use fpga::id::PciAddress;
 use fpga::names::{Naming, ResourceName};
 use fpga::root::{Root, host_node};
 
-use super::conclude;
+use super::{conclude, target};
 use crate::output;
 use crate::status::Status;
-use crate::table::dash;
+use fpga_findings::table::dash;
 
 /// Show cards in detail, with their regions, ports, errors and what is wrong with them
 #[derive(Debug, ClapArgs)]
@@ -46,11 +45,11 @@ pub(crate) fn run(args: &Args, root: &Root, mut inventory: Inventory) -> anyhow:
     if let Some(object) = &args.object
         && !inventory.boards.is_empty()
     {
-        select(&mut inventory, object);
+        select(&mut inventory, object)?;
         if inventory.boards.is_empty() {
-            eprintln!(
-                "fpgactl: {object}: no such card or port; `fpgactl list` names those there are"
-            );
+            output::complain(format_args!(
+                "{object}: no such card or port; `fpgactl list` names those there are"
+            ));
             return Ok(Status::Nothing);
         }
     }
@@ -59,13 +58,19 @@ pub(crate) fn run(args: &Args, root: &Root, mut inventory: Inventory) -> anyhow:
         Form::Json => output::json(&inventory)?,
         Form::Yaml => output::yaml(&inventory)?,
     }
-    Ok(conclude(root, &inventory))
+    let has_errors = |board: &Board| {
+        !board.fme.errors.is_empty() || board.ports.iter().any(|port| !port.errors.is_empty())
+    };
+    Ok(match conclude(root, &inventory) {
+        Status::Sound if inventory.boards.iter().any(has_errors) => Status::Diagnosed,
+        status => status,
+    })
 }
 
 /// Reduces the inventory to the card or port that is meant. The problems of other objects go with them.
-fn select(inventory: &mut Inventory, object: &str) {
+fn select(inventory: &mut Inventory, object: &str) -> Result<(), target::Error> {
     let name = object.rsplit('/').next().unwrap_or(object);
-    let address = name.parse::<PciAddress>().or_else(|_| format!("0000:{name}").parse()).ok();
+    let address = target::address(name, target::functions(inventory))?;
     inventory.problems.clear();
     inventory.boards.retain_mut(|board| {
         if Some(board.pci.address) == address || board.fme.node.name == name {
@@ -74,6 +79,7 @@ fn select(inventory: &mut Inventory, object: &str) {
         board.ports.retain(|port| Some(port.pci) == address || port.node.name == name);
         !board.ports.is_empty()
     });
+    Ok(())
 }
 
 fn text(inventory: &Inventory) -> String {

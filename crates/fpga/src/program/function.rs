@@ -26,7 +26,8 @@ impl Target {
 /// after one that failed, until the driver is bound again.
 pub(super) fn read(target: &Target) -> Result<Function, Problem> {
     let path = target.port.attribute("afu_id");
-    match Function::of_attribute(sysfs::read(&path)) {
+    let is_driven = || target.port.attribute("driver").exists();
+    match Function::of_attribute(sysfs::read(&path), is_driven) {
         Ok(function) => Ok(function),
         Err(FunctionError::Attribute(error @ AttrError::Os(_))) => {
             Err(Problem::Attribute { path, action: "read", error })

@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use fpga::board::{DeviceNode as Node, Inventory};
+use fpga::board::{DeviceNode as Node, Function, Inventory, Port};
 use fpga::names::{CDI_KIND, Mode};
 
-use super::finding::Finding;
 use super::permissions;
 use super::spec::{Device, DeviceNode, SpecFile};
 use super::survey::Survey;
+use fpga_findings::Finding;
+use fpga_findings::shell::word;
 
 /// Stages at which the hook must run.
 const STAGES: [&str; 2] = ["createRuntime", "poststop"];
@@ -57,7 +58,8 @@ fn missing(survey: &Survey, directory: &Path, report: &mut dyn FnMut(Finding)) {
         .filter_map(|node| node.path.rsplit('/').next())
         .collect();
     let boards = survey.inventory().boards.iter();
-    for port in boards.flat_map(|board| board.ports.iter().filter(|port| port.region.is_some())) {
+    let is_offered = |port: &&Port| port.region.is_some() && port.function != Function::Anonymous;
+    for port in boards.flat_map(|board| board.ports.iter().filter(is_offered)) {
         if !nodes.contains(&port.node.name.as_str()) {
             report(
                 Finding::error(&port.node.name, "is in no CDI spec, so that no container gets it")
@@ -87,7 +89,7 @@ fn conflicts(files: &[SpecFile], report: &mut dyn FnMut(Finding)) {
                         ),
                     )
                     .because("a runtime takes none of them, and no container with it starts")
-                    .fix(format_args!("rm {}", file.path.display())),
+                    .fix(format_args!("rm {}", word(&file.path))),
                 );
             }
         }
@@ -102,7 +104,7 @@ fn check(inventory: &Inventory, file: &SpecFile) -> Vec<Finding> {
             return vec![
                 Finding::error(&path, "runtimes cannot use it, or take another one for it")
                     .because(error)
-                    .fix(format_args!("rm {path}; {RESTART}")),
+                    .fix(format_args!("rm {}; {RESTART}", word(&file.path))),
             ];
         }
     };
@@ -110,7 +112,7 @@ fn check(inventory: &Inventory, file: &SpecFile) -> Vec<Finding> {
         return vec![
             Finding::error(&path, format_args!("is of kind {:?} and not {CDI_KIND}", spec.kind))
                 .because("somebody changed it")
-                .fix(format_args!("rm {path}; {RESTART}")),
+                .fix(format_args!("rm {}; {RESTART}", word(&file.path))),
         ];
     }
     let devices = spec.devices.iter();
@@ -124,7 +126,7 @@ fn wrong(inventory: &Inventory, file: &SpecFile, device: &Device) -> Option<Find
         return Some(
             Finding::error(&path, format_args!("{}: has no hook at {stage}", device.name))
                 .because("a container would start without being programmed, or leave its function behind")
-                .fix(format_args!("rm {path}; {RESTART}")),
+                .fix(format_args!("rm {}; {RESTART}", word(&file.path))),
         );
     }
     let (node, why) =
@@ -134,7 +136,7 @@ fn wrong(inventory: &Inventory, file: &SpecFile, device: &Device) -> Option<Find
             .because(
                 "the spec is older than the device: a container would get another one, or none",
             )
-            .fix(format_args!("rm {path}; {RESTART}")),
+            .fix(format_args!("rm {}; {RESTART}", word(&file.path))),
     )
 }
 

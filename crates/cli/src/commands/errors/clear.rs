@@ -33,7 +33,7 @@ pub(super) fn run(args: &Args, root: &Root, places: &[Place<'_>], rows: &mut [Ro
             }
         };
         let status = result.unwrap_or_else(|error| {
-            eprintln!("fpgactl: {error:#}");
+            output::complain(format_args!("{error:#}"));
             status::of(&error)
         });
         if worst == Status::Sound {
@@ -96,7 +96,7 @@ fn engine(
         row.cleared = Some(match write(&path, &row.value) {
             Ok(()) => Cleared::Yes,
             Err(error) => {
-                eprintln!("fpgactl: {}: cannot write: {error}", path.display());
+                output::complain(format_args!("{}: cannot write: {error}", path.display()));
                 status = Status::Diagnosed;
                 Cleared::No(error.to_string())
             }
