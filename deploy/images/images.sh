@@ -18,7 +18,7 @@ declare -A binary_package=(
     [fpga-agent]=fpga-agent
     [fpga-webhook]=fpga-webhook
     [fpgactl]=fpgactl
-    [fpga-hook]=fpgactl
+    [fpga-hook]=fpga-hook
     [nlb]=nlb
     [fpga-emulator]=fpga-emulator
 )

@@ -1,14 +1,10 @@
 //! AOCX files, as they are and as each of the layers inside an otherwise good file.
 #![no_main]
 
-#[path = "check.rs"]
 mod check;
-#[path = "../../crates/fpga/tests/support/bitstream_writer.rs"]
-#[allow(dead_code)]
-mod writer;
 
+use fpga_emulator::bitstream_writer::{Class, aocx, aocx_around, elf};
 use libfuzzer_sys::fuzz_target;
-use writer::{Class, aocx, aocx_around, elf};
 
 const HASH: &str = "40007c0623210742000ebc58df6f5343e668b03a";
 

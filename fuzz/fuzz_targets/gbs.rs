@@ -1,12 +1,9 @@
 //! GBS files, as they are and as the description inside an otherwise good file.
 #![no_main]
 
-#[path = "check.rs"]
 mod check;
-#[path = "../../crates/fpga/tests/support/bitstream_writer.rs"]
-#[allow(dead_code)]
-mod writer;
 
+use fpga_emulator::bitstream_writer as writer;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {

@@ -1,17 +1,9 @@
 //! A container's state and `config.json`, as they are and each beside a good one.
 #![no_main]
 
-#[path = "../../crates/fpga/tests/support/bitstream_writer.rs"]
-#[allow(dead_code)] // The other targets use the rest.
-mod bitstream_writer;
-#[path = "hook.rs"]
-#[allow(dead_code)] // The other target uses the rest.
-mod hook;
-
 use std::path::Path;
 
-use hook::container::{check, split};
-use hook::node::Node;
+use fpga_hook::testing::{Node, check_container, split_container};
 use libfuzzer_sys::fuzz_target;
 
 const GOOD: &[u8] = include_bytes!("../corpus/oci_state_config/good-containerd");
@@ -22,10 +14,11 @@ thread_local! {
 }
 
 fuzz_target!(|data: &[u8]| {
-    let ((state, config), (good_state, good_config)) = (split(data), split(GOOD));
+    let ((state, config), (good_state, good_config)) =
+        (split_container(data), split_container(GOOD));
     NODE.with(|node| {
-        check(node, state, config);
-        check(node, state, good_config);
-        check(node, good_state, config);
+        check_container(node, state, config);
+        check_container(node, state, good_config);
+        check_container(node, good_state, config);
     });
 });

@@ -5,6 +5,8 @@
 //! AcceleratorFunction `arria10-nlb3` in the pod's namespace. What an object says is read in one place,
 //! [`Meaning`], by the webhook and by the agent alike.
 
+#![deny(missing_docs)]
+
 mod crd;
 mod function;
 mod manifest;

@@ -20,9 +20,9 @@ pub const NAME_LIMIT: usize = 63;
 /// Which of the two kinds an object is of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
-    /// AcceleratorFunction.
+    /// A function that a namespace may use.
     Function,
-    /// FpgaRegion.
+    /// Regions that a namespace may program.
     Region,
 }
 
@@ -55,7 +55,7 @@ impl fmt::Display for Kind {
 /// What an object stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Meaning {
-    /// A function.
+    /// A function, alone or for regions of an interface.
     Function {
         /// The function, or the OpenCL image.
         image: ImageId,
@@ -66,7 +66,7 @@ pub enum Meaning {
     },
     /// Regions of an interface, to be programmed by the container.
     Region {
-        /// Their interface.
+        /// The interface id of the regions.
         interface: InterfaceId,
     },
 }
@@ -83,7 +83,7 @@ pub enum Fault {
     /// An id that has not its form.
     #[error("spec.{field}: {reason}")]
     Id {
-        /// Which field.
+        /// The field below `spec`.
         field: &'static str,
         /// What is wrong, with the text.
         reason: String,

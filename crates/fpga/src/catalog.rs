@@ -27,7 +27,7 @@ static ENTRIES: LazyLock<Vec<Entry>> = LazyLock::new(|| {
 pub struct Entry {
     /// Its name: that of its bitstream file, without `.gbs`.
     pub name: &'static str,
-    /// Its id.
+    /// The AFU id that a region shows when the function is loaded.
     pub afu_id: AfuId,
     /// What it does.
     pub description: &'static str,

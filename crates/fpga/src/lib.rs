@@ -9,6 +9,8 @@
 //! [`root::Root`] says where `sys/` and `dev/` are, [`scan::scan`] turns them into a [`card::Inventory`],
 //! [`watch::Watcher`] says when to scan again, [`names`] is the contract with Kubernetes.
 
+#![deny(missing_docs)]
+
 pub mod bitstream;
 pub mod card;
 pub mod catalog;

@@ -80,9 +80,9 @@ pub enum RunResult {
 /// What a look into the directory brought.
 #[derive(Debug, Default, PartialEq)]
 pub struct Taken {
-    /// The records.
+    /// The records that were well formed; they are removed.
     pub records: Vec<Record>,
-    /// How many files were none.
+    /// How many files were not records.
     pub malformed: u64,
 }
 

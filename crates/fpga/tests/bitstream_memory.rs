@@ -2,10 +2,6 @@
 // Clippy exempts tests but not the functions that they share.
 #![allow(clippy::unwrap_used)]
 
-#[path = "support/bitstream_writer.rs"]
-#[allow(dead_code)]
-mod writer;
-
 use std::env;
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
@@ -13,6 +9,7 @@ use std::path::Path;
 use std::process::Command;
 
 use fpga::bitstream::{Bitstream, Format};
+use fpga_emulator::bitstream_writer as writer;
 
 const IMAGE_LEN: usize = 64 << 20;
 /// Resident memory may grow by less than this, in KiB.

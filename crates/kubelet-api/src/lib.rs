@@ -6,6 +6,8 @@
 //! neither `protoc` nor a build script; `tests/generated.rs` compares and, with `UPDATE_GENERATED=1`,
 //! rewrites them.
 
+#![deny(missing_docs)]
+
 /// Device plugin interface v1beta1, the only version that kubelets serve.
 #[rustfmt::skip]
 #[allow(missing_docs, clippy::all, clippy::pedantic, unreachable_pub)]

@@ -4,8 +4,8 @@ use std::fs;
 
 use fpga_emulator::card::pr::payload_head;
 
-use crate::bitstream_writer::{aocx, gbs, metadata};
 use crate::machine::{INTERFACE, NLB0, Running};
+use fpga_emulator::bitstream_writer::{aocx, gbs, metadata};
 
 const HASH: &str = "40007c0623210742000ebc58df6f5343e668b03a";
 
@@ -47,8 +47,8 @@ fn an_image_is_programmed_whatever_the_region_shows() {
 #[test]
 fn an_image_without_the_fpgas_part_is_refused_by_name() {
     let running = running();
-    let file = crate::bitstream_writer::elf(
-        crate::bitstream_writer::Class::Elf64,
+    let file = fpga_emulator::bitstream_writer::elf(
+        fpga_emulator::bitstream_writer::Class::Elf64,
         &[(".acl.rand_hash", HASH.as_bytes())],
     );
     fs::write(running.node.path("empty.aocx"), file).unwrap();

@@ -2,16 +2,32 @@
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use serde_json::{Value, json};
 
 use crate::machine::{Answer, Node};
 
 fn run(node: &Node, args: &[&str]) -> Answer {
-    let (bin, hooks) = (node.path("opt/fpga-sw"), node.path("hooks.d"));
-    let dirs = ["--bin-dir", bin.to_str().unwrap(), "--hooks-dir", hooks.to_str().unwrap()];
-    node.run(&[&["install-host"], &dirs[..], args].concat())
+    node.run(&words(node, args).iter().map(String::as_str).collect::<Vec<_>>())
+}
+
+fn words(node: &Node, args: &[&str]) -> Vec<String> {
+    let path = |name| node.path(name).to_str().unwrap().to_owned();
+    let dirs =
+        ["--bin-dir".to_owned(), path("opt/fpga-sw"), "--hooks-dir".to_owned(), path("hooks.d")];
+    let rest = args.iter().map(|&arg| arg.to_owned());
+    ["install-host".to_owned()].into_iter().chain(dirs).chain(rest).collect()
+}
+
+/// A copy of the program with `hook` beside it, as in an image. The hook's own program is another package's.
+fn image(node: &Node, hook: &str) -> PathBuf {
+    let program = node.path("image/fpgactl");
+    fs::create_dir(program.parent().unwrap()).unwrap();
+    fs::copy(env!("CARGO_BIN_EXE_fpgactl"), &program).unwrap();
+    fs::write(program.with_file_name("fpga-hook"), hook).unwrap();
+    program
 }
 
 fn mode(path: &Path) -> u32 {
@@ -21,10 +37,11 @@ fn mode(path: &Path) -> u32 {
 #[test]
 fn the_program_and_its_hooks_are_put_in_place() {
     let node = Node::bare();
-    let answer = run(&node, &[]).ended(0);
+    let output = Command::new(image(&node, "the hook")).args(words(&node, &[])).output().unwrap();
+    let answer = Answer::from(output).ended(0);
     assert_eq!(answer.stdout.matches(": installed\n").count(), 4, "{answer:?}");
     let hook = node.path("opt/fpga-sw/fpga-hook");
-    assert_eq!(fs::read(&hook).unwrap(), fs::read(env!("CARGO_BIN_EXE_fpga-hook")).unwrap());
+    assert_eq!(fs::read_to_string(&hook).unwrap(), "the hook");
     let program = node.path("opt/fpga-sw/fpgactl");
     assert_eq!(fs::read(&program).unwrap(), fs::read(env!("CARGO_BIN_EXE_fpgactl")).unwrap());
     assert_eq!(mode(&program), mode(Path::new(env!("CARGO_BIN_EXE_fpgactl"))) & 0o777);
@@ -50,12 +67,67 @@ fn the_program_and_its_hooks_are_put_in_place() {
     assert_eq!(fs::read_dir(node.path("opt/fpga-sw")).unwrap().count(), 2);
 }
 
+/// A directory's lock keeps out its own holder, too.
+#[test]
+fn everything_may_be_in_one_directory() {
+    let node = Node::bare();
+    let (dir, same) = (node.path("all"), node.path("all/../all/."));
+    fs::create_dir(&dir).unwrap();
+    symlink(&dir, node.path("link")).unwrap();
+    let link = node.path("link");
+    for other in [&dir, &same, &link] {
+        let dirs = ["--bin-dir", dir.to_str().unwrap(), "--hooks-dir", other.to_str().unwrap()];
+        node.run(&[&["install-host"], &dirs[..]].concat()).ended(0);
+        assert_eq!(fs::read_dir(&dir).unwrap().count(), 4);
+    }
+}
+
+#[test]
+fn another_installer_is_waited_for_and_not_for_ever() {
+    for locked in ["opt/fpga-sw", "hooks.d"] {
+        let node = Node::bare();
+        fs::create_dir_all(node.path(locked)).unwrap();
+        let other = fs::File::open(node.path(locked)).unwrap();
+        other.lock().unwrap();
+        let answer = run(&node, &["--timeout", "100ms"]).ended(5);
+        assert!(answer.stderr.contains("another installer has it locked: waiting"), "{answer:?}");
+        assert!(answer.stderr.contains("gave up"), "{answer:?}");
+        // Nothing was put anywhere before both were locked.
+        for directory in ["opt/fpga-sw", "hooks.d"] {
+            let entries = fs::read_dir(node.path(directory)).map_or(0, Iterator::count);
+            assert_eq!(entries, 0, "{directory} with {locked} locked");
+        }
+        drop(other);
+        run(&node, &[]).ended(0);
+    }
+}
+
+/// A runtime refuses a relative hook; so does this, before it does anything.
+#[test]
+fn what_is_refused_leaves_nothing_behind() {
+    let node = Node::bare();
+    let hooks = node.path("hooks.d");
+    let hooks = hooks.to_str().unwrap();
+    for args in [
+        &["--bin-dir", "bin", "--hooks-dir", hooks][..],
+        &["--bin-dir", "bin", "--hooks-dir", hooks, "--hook-path", "fpga-hook"],
+        &["--bin-dir", "bin", "--hooks-dir", "/dev/null/hooks", "--hook-path", "/fpga-hook"],
+    ] {
+        node.run(&[&["install-host"], args].concat()).ended(1);
+        let left = fs::read_dir(node.path("bin")).map_or(0, Iterator::count);
+        assert_eq!(left, 0, "{args:?}");
+        assert!(!Path::new(hooks).exists(), "{args:?}");
+    }
+    // Without hooks nobody minds.
+    node.run(&["install-host", "--bin-dir", "bin"]).ended(0);
+    assert!(node.path("bin/fpga-hook").exists());
+}
+
 #[test]
 fn the_installed_program_runs() {
     let node = Node::bare();
     run(&node, &["-q"]).ended(0);
-    let output =
-        std::process::Command::new(node.path("opt/fpga-sw/fpgactl")).arg("--version").output();
+    let output = Command::new(node.path("opt/fpga-sw/fpgactl")).arg("--version").output();
     assert!(output.unwrap().status.success());
 }
 
@@ -65,7 +137,7 @@ fn without_the_hook_beside_it_the_program_is_the_hook() {
     let node = Node::bare();
     let alone = node.path("fpgactl");
     fs::copy(env!("CARGO_BIN_EXE_fpgactl"), &alone).unwrap();
-    let status = std::process::Command::new(&alone)
+    let status = Command::new(&alone)
         .args(["install-host", "-q", "--bin-dir"])
         .arg(node.path("bin"))
         .status();

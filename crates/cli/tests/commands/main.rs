@@ -5,14 +5,12 @@
 
 mod aocx;
 mod bitstream;
-#[allow(dead_code, reason = "other tests use the rest")]
-#[path = "../../../fpga/tests/support/bitstream_writer.rs"]
-mod bitstream_writer;
 mod docs;
 mod doctor;
 mod errors;
 mod install_host;
 mod machine;
+mod manual;
 mod ports;
 mod program;
 mod recover;

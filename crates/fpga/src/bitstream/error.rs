@@ -13,7 +13,7 @@ pub enum Error {
     /// open(2) or fstat(2) failed.
     #[error("{}: cannot be opened: {cause}", path.display())]
     Open {
-        /// The file.
+        /// Path of the bitstream file.
         path: PathBuf,
         /// The kernel's answer.
         cause: io::Error,
@@ -21,13 +21,13 @@ pub enum Error {
     /// A directory, device, FIFO or socket.
     #[error("{}: not a regular file", path.display())]
     NotRegular {
-        /// The file.
+        /// Path of the bitstream file.
         path: PathBuf,
     },
     /// The contents are not what the format asks for.
     #[error("{}: {fault}", path.display())]
     Malformed {
-        /// The file.
+        /// Path of the bitstream file.
         path: PathBuf,
         /// Where and what.
         fault: ParseError,
@@ -35,7 +35,7 @@ pub enum Error {
     /// The extension is that of the other format.
     #[error("{}: the extension says {claimed}, the contents are {contents}", path.display())]
     Extension {
-        /// The file.
+        /// Path of the bitstream file.
         path: PathBuf,
         /// What the extension stands for.
         claimed: Format,
@@ -45,7 +45,7 @@ pub enum Error {
     /// The file has another length than when it was opened.
     #[error("{}: had {before} bytes when it was opened and has {now} now: it is being written to", path.display())]
     Resized {
-        /// The file.
+        /// Path of the bitstream file.
         path: PathBuf,
         /// Length in bytes when it was opened.
         before: u64,
@@ -55,7 +55,7 @@ pub enum Error {
     /// mmap(2) failed.
     #[error("{}: cannot be mapped: {cause}", path.display())]
     Map {
-        /// The file.
+        /// Path of the bitstream file.
         path: PathBuf,
         /// The kernel's answer.
         cause: io::Error,
@@ -69,7 +69,7 @@ pub enum ParseError {
     /// The bytes could not be read.
     #[error("{field}: cannot be read: {cause}")]
     Read {
-        /// Which field.
+        /// The field, as error messages name it, such as `magic`.
         field: Cow<'static, str>,
         /// The kernel's answer.
         cause: io::Error,
@@ -77,17 +77,20 @@ pub enum ParseError {
     /// The data ends too early.
     #[error("{field}: truncated: {has} of {needs} bytes are there")]
     Truncated {
-        /// Which field.
+        /// The field, as error messages name it, such as `magic`.
         field: Cow<'static, str>,
         /// Its length in bytes.
         needs: u64,
         /// How many of them exist.
         has: u64,
     },
+    /// The file is well known, and nothing that a region here takes.
+    #[error("it is {0}")]
+    Foreign(String),
     /// The field has another value or form.
     #[error("{field}: found {found}, expected {expected}")]
     Value {
-        /// Which field.
+        /// The field, as error messages name it, such as `magic`.
         field: Cow<'static, str>,
         /// What is there; text from the file is quoted and escaped.
         found: String,
@@ -107,9 +110,15 @@ impl ParseError {
 
     /// The same error about a field inside `outer`.
     pub(super) fn within(mut self, outer: &str) -> Self {
-        let (Self::Read { field, .. } | Self::Truncated { field, .. } | Self::Value { field, .. }) =
-            &mut self;
-        *field = format!("{outer}: {field}").into();
+        match &mut self {
+            Self::Read { field, .. }
+            | Self::Truncated { field, .. }
+            | Self::Value { field, .. } => {
+                *field = format!("{outer}: {field}").into();
+            }
+            // It is said of the whole file.
+            Self::Foreign(_) => {}
+        }
         self
     }
 }

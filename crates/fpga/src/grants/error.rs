@@ -10,7 +10,7 @@ pub enum Error {
     /// The kernel refused.
     #[error("{}: cannot {operation}: {cause}", path.display())]
     Io {
-        /// The file.
+        /// Path of the file of grants.
         path: PathBuf,
         /// What was tried.
         operation: &'static str,
@@ -20,13 +20,13 @@ pub enum Error {
     /// Not a regular file.
     #[error("{}: not a regular file", path.display())]
     NotRegular {
-        /// The file.
+        /// Path of the file of grants.
         path: PathBuf,
     },
     /// Somebody else's.
     #[error("{}: owned by user {owner}: it must be root's or the current user's ({user})", path.display())]
     Owner {
-        /// The file.
+        /// Path of the file of grants.
         path: PathBuf,
         /// Whose it is.
         owner: u32,
@@ -36,7 +36,7 @@ pub enum Error {
     /// Others may change it.
     #[error("{}: mode {mode:04o}: others than its owner may write to it", path.display())]
     Writable {
-        /// The file.
+        /// Path of the file of grants.
         path: PathBuf,
         /// Its permission bits.
         mode: u32,
@@ -44,7 +44,7 @@ pub enum Error {
     /// Longer than any sensible one.
     #[error("{}: longer than {limit} bytes", path.display())]
     TooLong {
-        /// The file.
+        /// Path of the file of grants.
         path: PathBuf,
         /// The limit in bytes.
         limit: u64,
@@ -52,7 +52,7 @@ pub enum Error {
     /// Not the JSON that it should be.
     #[error("{}: {cause}", path.display())]
     Malformed {
-        /// The file.
+        /// Path of the file of grants.
         path: PathBuf,
         /// Where and why.
         cause: serde_json::Error,
@@ -60,9 +60,9 @@ pub enum Error {
     /// Another version of the format.
     #[error("{}: version {version}: expected {expected}", path.display())]
     Version {
-        /// The file.
+        /// Path of the file of grants.
         path: PathBuf,
-        /// Its version.
+        /// The version that the file names.
         version: u32,
         /// The version that is known.
         expected: u32,

@@ -41,7 +41,7 @@ pub enum LockError {
     Io {
         /// The management node.
         path: PathBuf,
-        /// The reason.
+        /// The kernel's answer.
         cause: io::Error,
     },
     /// Somebody else had it all the time.

@@ -43,19 +43,19 @@ pub enum Action {
 pub enum Warning {
     /// The port had errors of an earlier user. They are cleared.
     ErrorsCleared {
-        /// In words.
+        /// The errors in words, as for a terminal.
         errors: String,
     },
     /// The port has errors of an earlier user that cannot be cleared.
     ErrorsNotCleared {
-        /// In words.
+        /// The errors in words, as for a terminal.
         errors: String,
         /// The kernel's answer.
         errno: Errno,
     },
     /// The image asks for a clock that is not set.
     UserClock {
-        /// The clock.
+        /// The clock that the image asks for.
         clock: UserClock,
         /// Whether the port has clock registers at all.
         has_registers: bool,
@@ -99,7 +99,7 @@ pub trait Progress {
     fn step(&mut self, step: Step<'_>);
 }
 
-/// Nobody.
+/// For callers that show nothing.
 impl Progress for () {
     fn step(&mut self, _: Step<'_>) {}
 }

@@ -82,6 +82,7 @@ impl Procedure<'_> {
         let action = match before {
             Function::Busy => return Err(Problem::Disabled),
             Function::Absent => return Err(Problem::NoDriver),
+            Function::Anonymous => return Err(Problem::Anonymous),
             _ if is_loaded && !self.options.reprogram => self.keep()?,
             _ if self.options.dry_run => self.rehearse()?,
             _ => self.load(context)?,

@@ -31,7 +31,7 @@ pub enum Method {
 /// What a recovery takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RecoverOptions {
-    /// How.
+    /// How the driver is made to set the card up again.
     pub method: Method,
     /// How long to wait for the card's lock.
     pub lock_timeout: Duration,

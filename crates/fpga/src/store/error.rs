@@ -28,13 +28,13 @@ pub enum Error {
     /// A symbolic link at or above the file, below the root.
     #[error("{}: is or goes through a symbolic link, which a store must not contain", path.display())]
     SymbolicLink {
-        /// The file.
+        /// Path of the file that was looked up.
         path: PathBuf,
     },
     /// The contents have other ids than the name.
     #[error("{}: is misnamed: its contents belong at {}", path.display(), belongs.display())]
     Misnamed {
-        /// The file.
+        /// Path of the misnamed file.
         path: PathBuf,
         /// Where it belongs, relative to the root.
         belongs: PathBuf,
@@ -42,9 +42,9 @@ pub enum Error {
     /// Something with another name than a store gives.
     #[error("{}: found a {found}, expected {expected}", path.display())]
     Stranger {
-        /// What is there.
+        /// Path of the file or directory.
         path: PathBuf,
-        /// Its kind.
+        /// What kind of file it is.
         found: &'static str,
         /// What the store has at such a place.
         expected: &'static str,
@@ -52,7 +52,7 @@ pub enum Error {
     /// The destination exists already.
     #[error("{}: exists already, and replacing it was not asked for", path.display())]
     Exists {
-        /// The destination.
+        /// Path in the store that the bitstream was to be installed at.
         path: PathBuf,
     },
     /// The file to install was changed during the installation.

@@ -32,7 +32,7 @@ pub struct Summary {
     pub afu_id: AfuId,
     /// Length of the file in bytes.
     pub file_len: u64,
-    /// The description.
+    /// What the file says about itself.
     pub contents: Contents,
 }
 

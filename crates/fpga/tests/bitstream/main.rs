@@ -9,10 +9,9 @@ mod install;
 mod list;
 mod open;
 mod store;
-#[path = "../support/bitstream_writer.rs"]
-mod writer;
 
 use fpga::bitstream::{Contents, ParseError};
+use fpga_emulator::bitstream_writer as writer;
 
 /// Region of the Arria 10 PAC, and the two loopback functions, as in the field.
 const INTERFACE: &str = "69528db6eb31577a8c3668f9faa081f6";

@@ -82,7 +82,7 @@ pub enum Error {
     /// The node's name is not one that the drivers make.
     #[error("{}: not an FPGA {expected} node: the name is neither dfl-{expected}.N nor intel-fpga-{expected}.N", path.display())]
     UnknownNode {
-        /// The node.
+        /// Path of the device node.
         path: PathBuf,
         /// `port` or `fme`.
         expected: &'static str,
@@ -90,7 +90,7 @@ pub enum Error {
     /// The kernel refused.
     #[error("{}: cannot {operation}: {} ({errno:?})", path.display(), words(*operation, *errno))]
     Refused {
-        /// The node.
+        /// Path of the device node.
         path: PathBuf,
         /// What was asked.
         operation: Operation,
@@ -100,7 +100,7 @@ pub enum Error {
     /// `RLIMIT_MEMLOCK` does not allow pinning this much more memory.
     #[error("{}: cannot map {length} bytes for DMA: the limit on locked memory ({} KiB) is reached: raise RLIMIT_MEMLOCK or grant CAP_IPC_LOCK (ENOMEM)", path.display(), limit / 1024)]
     LockedMemory {
-        /// The node.
+        /// Path of the device node.
         path: PathBuf,
         /// Size of the mapping that was asked for, in bytes.
         length: usize,
@@ -110,9 +110,9 @@ pub enum Error {
     /// The region cannot be mapped readable and writable.
     #[error("{}: region {index} cannot be mapped: access flags {flags:#x}, {size} bytes", path.display())]
     NotMappable {
-        /// The node.
+        /// Path of the device node.
         path: PathBuf,
-        /// Which region.
+        /// Index of the region of registers.
         index: u32,
         /// The driver's access flags.
         flags: u32,
@@ -122,7 +122,7 @@ pub enum Error {
     /// A register access that is misaligned or outside the mapping.
     #[error("{}: no {width}-byte register at offset {offset:#x}: the mapping has {size:#x} bytes", path.display())]
     Register {
-        /// The node.
+        /// Path of the device node.
         path: PathBuf,
         /// Offset in bytes.
         offset: usize,
@@ -142,7 +142,7 @@ pub enum Error {
     /// A bitstream payload whose size the driver's interface cannot express.
     #[error("{}: cannot program {length} bytes: a payload has 1 byte to 4 GiB", path.display())]
     Payload {
-        /// The node.
+        /// Path of the device node.
         path: PathBuf,
         /// Size of the payload in bytes.
         length: usize,
@@ -150,7 +150,7 @@ pub enum Error {
     /// The out-of-tree driver reported reconfiguration errors.
     #[error("{}: programming port {port_id} failed: reconfiguration status {status:#x}", path.display())]
     Reconfiguration {
-        /// The node.
+        /// Path of the device node.
         path: PathBuf,
         /// The port that was programmed.
         port_id: u32,

@@ -12,7 +12,7 @@ use crate::root::Root;
 pub struct Plugged {
     /// What sysfs says about it.
     pub pci: PciFunction,
-    /// Product name.
+    /// Product name from the table of boards.
     pub model: &'static str,
     /// Name of the PCI driver that is bound to it, such as `dfl-pci` or `vfio-pci`.
     pub driver: Option<String>,

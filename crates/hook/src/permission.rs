@@ -1,0 +1,36 @@
+//! Whether a container may have what it was promised.
+
+use fpga::grants::Grants;
+
+use crate::failure::{Code, Failure};
+use crate::input::{self, Annotations};
+use crate::promise::Promise;
+use crate::run::Hook;
+
+/// Every promise must be granted to the pod's namespace. Where the promises come from cannot be told:
+/// a container's image sets variables just as its pod does.
+pub(crate) fn check(
+    hook: &Hook<'_>,
+    promises: &[Promise],
+    sources: &[&Annotations],
+) -> Result<(), Failure> {
+    if hook.args.allow_any || promises.is_empty() {
+        return Ok(());
+    }
+    let namespace = input::namespace(sources)?;
+    let grants =
+        Grants::load(&hook.args.grants).map_err(|error| Failure::new(Code::NotGranted, error))?;
+    let refused = promises
+        .iter()
+        .find(|promise| !grants.allows(&namespace, promise.interface, promise.image));
+    match refused {
+        None => Ok(()),
+        Some(Promise { variable, interface, image }) => Err(Failure::new(
+            Code::NotGranted,
+            format!(
+                "{variable}: function {image} for region {interface} is not granted to namespace {namespace} in {}",
+                hook.args.grants.display()
+            ),
+        )),
+    }
+}

@@ -1,0 +1,274 @@
+//! Which promise goes into which of a container's ports.
+
+use std::fs;
+
+use fpga::card::{DeviceNumber, Function};
+use fpga::id::{AfuId, InterfaceId};
+use fpga::program::Target;
+use fpga::root::Root;
+use fpga::scan::scan;
+
+use crate::failure::{Code, Failure};
+use crate::promise::Promise;
+
+/// A port of the container.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Slot {
+    pub(crate) target: Target,
+    /// What the region holds.
+    pub(crate) function: Function,
+    number: DeviceNumber,
+}
+
+/// The container's devices that are FPGA ports. What a device is called in the container does not
+/// matter, since a pod chooses that.
+pub(crate) fn slots(root: &Root, devices: &[DeviceNumber]) -> Vec<Slot> {
+    let slot = |&number: &DeviceNumber| {
+        let target = Target::find(root, number)?;
+        Some(Slot { function: target.function(), target, number })
+    };
+    devices.iter().filter_map(slot).collect()
+}
+
+impl Slot {
+    /// The function that is loaded.
+    pub(crate) fn afu_id(&self) -> Option<AfuId> {
+        self.function.afu_id()
+    }
+
+    /// The port on the host, whose node must be the device that the container has.
+    pub(crate) fn checked(&self) -> Result<&Target, Failure> {
+        let Self { target, number, .. } = self;
+        let path = &target.slot.node;
+        let node = fs::metadata(path).ok();
+        match node.as_ref().and_then(DeviceNumber::of) {
+            Some(other) if other != *number => Err(Failure::new(
+                Code::Gone,
+                format!(
+                    "{target}: {} is device {other} and not {number}, which the driver reports and the container has",
+                    path.display()
+                ),
+            )),
+            _ => Ok(target),
+        }
+    }
+}
+
+/// A port that is looked for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Wish {
+    pub(crate) interface: InterfaceId,
+    /// What will be seen in the region; `None` when that does not matter.
+    pub(crate) function: Option<AfuId>,
+}
+
+/// Gives each wish a port of its own; `None` when there is none left.
+///
+/// Where a function is loaded already the wish for it goes there: no other assignment programs fewer
+/// ports, since a port shows one function and wishes for the same one are alike.
+pub(crate) fn assign(wishes: &[Wish], slots: &[Slot]) -> Vec<Option<usize>> {
+    let mut assigned = vec![None; wishes.len()];
+    for must_be_loaded in [true, false] {
+        for (wish, &Wish { interface, function }) in wishes.iter().enumerate() {
+            if assigned[wish].is_none() {
+                assigned[wish] = slots.iter().enumerate().position(|(index, slot)| {
+                    slot.target.interface_id == Some(interface)
+                        && (!must_be_loaded || function.is_some() && slot.afu_id() == function)
+                        && !assigned.contains(&Some(index))
+                });
+            }
+        }
+    }
+    assigned
+}
+
+/// A port that no wish was given.
+pub(crate) fn without_promise<'a>(
+    assigned: &[Option<usize>],
+    slots: &'a [Slot],
+) -> Option<&'a Slot> {
+    let mut slots = slots.iter().enumerate();
+    slots.find_map(|(index, slot)| (!assigned.contains(&Some(index))).then_some(slot))
+}
+
+/// That there is no port for a promise.
+pub(crate) fn no_slot(root: &Root, promise: &Promise, slots: &[Slot]) -> Failure {
+    let Promise { variable, interface, image } = promise;
+    let one = |slot: &Slot| {
+        let name = &slot.target.slot.name;
+        match slot.target.interface_id {
+            Some(interface) => format!("{name} of region {interface}"),
+            None => format!("{name} of an unknown region"),
+        }
+    };
+    let has = match slots {
+        [] => "no FPGA port".to_owned(),
+        _ => slots.iter().map(one).collect::<Vec<_>>().join(", "),
+    };
+    let mut message = format!(
+        "{variable} asks for function {image} in a region {interface}, and the container has no port of \
+         such a region left for it: it has {has}"
+    );
+    if let Some(problem) = scan(root).all_problems().next() {
+        message = format!("{message}; a device of this node has a problem: {problem}");
+    }
+    Failure::new(Code::Input, message)
+}
+
+/// That there is no promise for a port.
+pub(crate) fn no_promise(slot: &Slot) -> Failure {
+    Failure::new(
+        Code::Input,
+        format!(
+            "{}: the container has this port, and no function for it was asked for: let the pod request \
+             a function that is mapped to a region, or set FPGA_REGION_<n> and FPGA_AFU_<n>",
+            slot.target
+        ),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use fpga_emulator::tree;
+
+    use super::*;
+
+    const NLB0: &str = "d8424dc4a4a3c413f89e433683f9040b";
+    const NLB3: &str = "f7df405cbd7acf7222f144b0b93acd18";
+    const HELLO: &str = "850adcc26ceb4b229722d43375b61c66";
+    const A10: &str = "69528db6eb31577a8c3668f9faa081f6";
+    const OTHER: &str = "9926ab6d6c925a68aabca7d84c545738";
+
+    /// One port on the first card, two on the second, one of another interface on the third.
+    const MACHINE: &str = r#"
+[[card]]
+kind = "pac-a10"
+pci = "0000:3b:00.0"
+[[card.port]]
+afu = "nlb3"
+
+[[card]]
+kind = "pac-a10"
+pci = "0000:86:00.0"
+[[card.port]]
+afu = "hello"
+[[card.port]]
+afu = "nlb0"
+
+[[card]]
+kind = "pac-a10"
+pci = "0000:af:00.0"
+interface_id = "9926ab6d-6c92-5a68-aabc-a7d84c545738"
+[[card.port]]
+afu = "nlb0"
+"#;
+
+    struct Machine {
+        root: Root,
+        _temp: tempfile::TempDir,
+    }
+
+    impl Machine {
+        fn new() -> Self {
+            let temp = tempfile::tempdir().unwrap();
+            let dir = temp.path().join("node");
+            tree::create(&fpga_emulator::machine::Machine::parse(MACHINE).unwrap(), &dir).unwrap();
+            Self { root: Root::at(dir), _temp: temp }
+        }
+
+        fn numbers(&self) -> Vec<DeviceNumber> {
+            let inventory = scan(&self.root);
+            inventory.slots().map(|(_, slot)| slot.nodes[0].number.unwrap()).collect()
+        }
+
+        /// The names of the ports that wishes get, of those with these indices.
+        fn assign(&self, ports: &[usize], wishes: &[(&str, &str)]) -> Vec<Option<String>> {
+            let numbers: Vec<_> = ports.iter().map(|&index| self.numbers()[index]).collect();
+            let slots = slots(&self.root, &numbers);
+            let wish = |(interface, function): &(&str, &str)| Wish {
+                interface: interface.parse().unwrap(),
+                function: Some(function.parse().unwrap()),
+            };
+            let wishes: Vec<_> = wishes.iter().map(wish).collect();
+            let name = |index: usize| slots[index].target.slot.name.clone();
+            assign(&wishes, &slots).into_iter().map(|index| index.map(name)).collect()
+        }
+    }
+
+    fn names(numbers: &[usize]) -> Vec<Option<String>> {
+        numbers.iter().map(|number| Some(format!("dfl-port.{number}"))).collect()
+    }
+
+    #[test]
+    fn two_wishes_never_share_a_port() {
+        let node = Machine::new();
+        assert_eq!(node.assign(&[0, 1], &[(A10, NLB0), (A10, NLB0)]), names(&[0, 1]));
+        assert_eq!(node.assign(&[1, 2], &[(A10, NLB3), (A10, NLB3)]), names(&[1, 2]));
+        assert_eq!(
+            node.assign(&[0], &[(A10, NLB3), (A10, NLB3)]),
+            [Some("dfl-port.0".to_owned()), None]
+        );
+    }
+
+    #[test]
+    fn what_is_loaded_stays_where_it_is() {
+        let node = Machine::new();
+        let all = [0, 1, 2];
+        let wishes = [(A10, NLB0), (A10, HELLO), (A10, NLB3)];
+        assert_eq!(node.assign(&all, &wishes), names(&[2, 1, 0]));
+        // The second wish for what is loaded once gets what is left.
+        assert_eq!(node.assign(&[0, 1], &[(A10, NLB3), (A10, NLB3)]), names(&[0, 1]));
+        // One that would fit anywhere does not take another's place.
+        assert_eq!(node.assign(&[0, 1], &[(A10, NLB0), (A10, NLB3)]), names(&[1, 0]));
+    }
+
+    #[test]
+    fn interfaces_are_kept_apart() {
+        let node = Machine::new();
+        assert_eq!(node.assign(&[0, 3], &[(OTHER, NLB0), (A10, NLB0)]), names(&[3, 0]));
+        assert_eq!(node.assign(&[0], &[(OTHER, NLB3)]), [None]);
+        assert_eq!(node.assign(&[], &[(A10, NLB3)]), [None]);
+    }
+
+    #[test]
+    fn devices_are_told_by_number() {
+        let node = Machine::new();
+        let fme = scan(&node.root).cards[0].management.as_ref().unwrap().number.unwrap();
+        let null = DeviceNumber { major: 1, minor: 3 };
+        assert!(slots(&node.root, &[null, fme]).is_empty(), "neither is a port");
+        assert_eq!(slots(&node.root, &node.numbers()).len(), 4);
+    }
+
+    #[test]
+    fn a_port_is_found_without_the_directory_of_numbers() {
+        let node = Machine::new();
+        let before = slots(&node.root, &node.numbers());
+        fs::remove_dir_all(node.root.sys().join("dev")).unwrap();
+        assert_eq!(slots(&node.root, &node.numbers()), before);
+    }
+
+    #[test]
+    fn a_number_that_no_device_of_the_node_has_is_no_slot() {
+        let node = Machine::new();
+        let numbers = node.numbers();
+        fs::remove_file(node.root.char_device(numbers[1])).unwrap();
+        let found = slots(&node.root, &numbers);
+        assert_eq!(
+            found.iter().map(|slot| slot.number).collect::<Vec<_>>(),
+            [numbers[0], numbers[2], numbers[3]]
+        );
+    }
+
+    #[test]
+    fn a_node_that_is_another_device_is_not_touched() {
+        let node = Machine::new();
+        let slots = slots(&node.root, &node.numbers());
+        assert!(slots[0].checked().is_ok(), "the emulator's nodes are plain files");
+        let path = node.root.node("dfl-port.0");
+        fs::remove_file(&path).unwrap();
+        std::os::unix::fs::symlink("/dev/null", &path).unwrap();
+        let failure = slots[0].checked().unwrap_err();
+        assert_eq!(failure.code, Code::Gone);
+        assert!(failure.to_string().contains("is device 1:3 and not"), "{failure}");
+    }
+}

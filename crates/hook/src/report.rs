@@ -1,0 +1,119 @@
+//! What is printed on stderr: a line for each failure, and with `--verbose` one for each thing done.
+
+use std::fmt::Display;
+use std::io::Write as _;
+use std::time::Duration;
+
+use crate::failure::{Code, Failure};
+use crate::program::Program;
+
+/// Longest line, in characters. Part of it may be the text of a tenant.
+pub(crate) const WIDTH: usize = 2000;
+/// As much of a container's id as other tools show.
+const SHORT: usize = 12;
+
+/// The lines of one run, and the code it ends with: that of the first failure.
+pub(crate) struct Report {
+    program: Program,
+    prefix: String,
+    is_verbose: bool,
+    /// Takes each line, with its end.
+    write: fn(&str),
+    code: Code,
+    /// Ports that something was done to.
+    worked: usize,
+    programmed: Vec<Duration>,
+}
+
+impl Report {
+    pub(crate) fn new(program: Program, is_verbose: bool, write: fn(&str)) -> Self {
+        Self {
+            program,
+            prefix: format!("{}: ", program.name()),
+            is_verbose,
+            write,
+            code: Code::Done,
+            worked: 0,
+            programmed: Vec::new(),
+        }
+    }
+
+    /// Which container the lines from now on are about.
+    pub(crate) fn about(&mut self, id: &str) {
+        let id: String = id.chars().take(SHORT).collect();
+        self.prefix = format!("{}: container {id}: ", self.program.name());
+    }
+
+    pub(crate) fn failure(&mut self, failure: &Failure) {
+        debug_assert_ne!(failure.code, Code::Done, "{failure:?}");
+        self.note(failure.code);
+        self.line(failure);
+    }
+
+    fn note(&mut self, code: Code) {
+        if self.code == Code::Done {
+            self.code = code;
+        }
+    }
+
+    pub(crate) fn done(&self, what: impl Display) {
+        if self.is_verbose {
+            self.line(what);
+        }
+    }
+
+    /// Something was done to a port; the time is how long the driver took to program it, if it was.
+    pub(crate) fn worked(&mut self, what: impl Display, programmed: Option<Duration>) {
+        self.done(what);
+        self.worked += 1;
+        self.programmed.extend(programmed);
+    }
+
+    /// True when the run was not for nothing.
+    pub(crate) fn has_news(&self) -> bool {
+        self.worked > 0 || self.code != Code::Done
+    }
+
+    /// How long the driver took for each region that was programmed.
+    pub(crate) fn programmed(&self) -> &[Duration] {
+        &self.programmed
+    }
+
+    pub(crate) fn code(&self) -> Code {
+        self.code
+    }
+
+    fn line(&self, what: impl Display) {
+        (self.write)(&(one_line(&format!("{}{what}", self.prefix)) + "\n"));
+    }
+}
+
+/// A runtime that does not read must not stop the hook, so that it cannot be written is ignored.
+pub(crate) fn to_stderr(line: &str) {
+    let _ = std::io::stderr().write_all(line.as_bytes());
+}
+
+/// The text as one line of bounded length that does nothing to a terminal.
+fn one_line(text: &str) -> String {
+    text.chars().take(WIDTH).map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_one_line() {
+        assert_eq!(one_line("a\nb\x1b[31m\u{9b}c"), "a b [31m c");
+        assert_eq!(one_line(&"é".repeat(5000)).chars().count(), WIDTH);
+    }
+
+    #[test]
+    fn the_first_failure_gives_the_code() {
+        let mut report = Report::new(Program::Hook, false, to_stderr);
+        assert_eq!(report.code(), Code::Done);
+        report.note(Code::Busy);
+        report.note(Code::Gone);
+        assert_eq!(report.code(), Code::Busy);
+    }
+}
