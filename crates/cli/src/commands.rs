@@ -54,7 +54,7 @@ fn conclude(root: &Root, inventory: &Inventory) -> Status {
     let problems: Vec<String> =
         inventory.all_problems().map(ToString::to_string).chain(out_of_use).collect();
     for problem in &problems {
-        output::complain(&problem);
+        output::complain(problem);
     }
     match (problems.is_empty(), inventory.cards.is_empty()) {
         (false, _) => Status::Diagnosed,

@@ -73,7 +73,7 @@ pub(crate) fn run(args: &Args, root: &Root) -> anyhow::Result<Status> {
         output::form(args.output, &rows, |rows| text(rows, args.clear, is_known))?;
     }
     for reason in &unread {
-        output::complain(&reason);
+        output::complain(reason);
     }
     Ok(match cleared {
         _ if places.is_empty() => Status::Nothing,

@@ -70,7 +70,7 @@ pub(crate) fn run(args: &Args, root: &Root) -> anyhow::Result<Status> {
     let options = Options {
         function: None,
         lock_timeout: args.timeout,
-        // OpenCL images of one card show the same function: that it is shown says nothing.
+        // OpenCL images of one board show the same function: that it is shown says nothing.
         reprogram: args.reprogram || bitstream.hash()?.is_some(),
         ignore_users: args.force,
         clean: false,

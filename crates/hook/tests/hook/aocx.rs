@@ -31,7 +31,7 @@ fn accepts_an_image_and_knows_it_again() {
     assert!(create(&node, HASH).ends_with(": reset"));
 }
 
-/// All images of a card may show one function.
+/// All images of a board may show one function.
 #[test]
 fn an_image_that_cannot_be_told_from_another_is_programmed() {
     let node = node();

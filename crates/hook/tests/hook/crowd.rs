@@ -72,7 +72,7 @@ fn all_is_well(node: &Node) {
         assert!([NLB0, NLB3].contains(&node.function(port).as_str()), "{port}");
     }
     let status = node.control().status().unwrap();
-    assert!(status.cards.iter().flat_map(|card| &card.slots).all(|port| !port.disabled));
+    assert!(status.cards.iter().flat_map(|card| &card.ports).all(|port| !port.disabled));
 }
 
 #[test]

@@ -92,7 +92,7 @@ fn found(node: &Node) -> anyhow::Result<()> {
         .cards
         .iter()
         .map(|card| {
-            let ports = card.slots.iter().enumerate().map(|(id, port)| {
+            let ports = card.ports.iter().enumerate().map(|(id, port)| {
                 let interface = card.interface_id.map(|id| id.to_string());
                 format!(
                     "port {id} function {} interface {}",
@@ -105,7 +105,7 @@ fn found(node: &Node) -> anyhow::Result<()> {
                 card.pci,
                 card.ids.vendor,
                 card.ids.device,
-                Some(card.slots.len())
+                Some(card.ports.len())
             );
             [text].into_iter().chain(ports).collect::<Vec<_>>().join(", ")
         })

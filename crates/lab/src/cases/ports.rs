@@ -1,7 +1,7 @@
 //! Errors, reset, and ports that go to virtual functions and back.
 
 use anyhow::ensure;
-use fpga::card::Port;
+use fpga::card::Slot;
 
 use super::Case;
 use super::machines::{self, Card, HELLO, NLB0, NLB3, machine};
@@ -131,8 +131,8 @@ fn virtual_functions_of_one(node: &Node) -> anyhow::Result<()> {
     let expected = [format!("{address} {HELLO}"), format!("0000:af:01.0 {NLB3}")];
     let shown = || -> Vec<String> {
         let ports = ports();
-        let id = |port: &Port| port.afu_id().map(|id| id.to_string()).unwrap_or_default();
-        ports.iter().map(|port| format!("{} {}", port.pci, id(port))).collect()
+        let id = |port: &Slot| port.afu_id().map(|id| id.to_string()).unwrap_or_default();
+        ports.iter().filter_map(|port| Some(format!("{} {}", port.pci?, id(port)))).collect()
     };
     eventually(&format!("ports {expected:?}"), || shown() == expected)?;
     node.write(&functions, "0")?;

@@ -46,7 +46,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Status> {
     }
     let problems = described.iter().flat_map(|info| &info.problems);
     for problem in problems {
-        output::complain(&problem);
+        output::complain(problem);
         status = Status::Diagnosed;
     }
     output::form(args.output, &described, |described| {

@@ -55,7 +55,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Status> {
     output::form(args.output, &rows, |rows| text(rows))?;
     let errors: Vec<&String> = rows.iter().filter_map(|row| row.error.as_ref()).collect();
     for error in &errors {
-        output::complain(&error);
+        output::complain(error);
     }
     if rows.is_empty() {
         output::complain(super::nothing(&store));

@@ -66,7 +66,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Status> {
         let result = job.verify(&store);
         bar.advance(length(&file));
         if let Err(error) = &result {
-            bar.suspend(|| output::complain(&error));
+            bar.suspend(|| output::complain(error));
         }
         rows.push(Row {
             sound: result.is_ok(),

@@ -8,7 +8,7 @@ use fpga::card::Inventory;
 use fpga::names::{Mode, NAMESPACE, Named, ResourceName};
 use fpga::root::Root;
 use fpga::scan::scan;
-use fpga::{grants, store};
+use fpga::{grants, stack, store};
 use fpga_hook::Trees;
 
 use super::host::{Host, children};
@@ -187,7 +187,7 @@ impl Survey {
 }
 
 fn has_driver(root: &Root) -> bool {
-    root.dfl_class().is_dir() || root.opae_class().is_dir()
+    stack::classes(root).iter().any(|class| class.is_dir())
 }
 
 /// The resource that a plugin's socket stands for, if it is one of ours.
