@@ -17,6 +17,20 @@ const HASH: &str = "40007c0623210742000ebc58df6f5343e668b03a";
 const NAMESPACE: &str = "io.kubernetes.cri.sandbox-namespace";
 const LABELS: &str = "io.kubernetes.cri-o.Labels";
 
+/// What Kubernetes sets for Services `fpga-afu-monitor` and `fpga-region-1`, and what is spelled almost as a promise.
+const SERVICES: [&str; 10] = [
+    "FPGA_AFU_MONITOR_SERVICE_HOST=10.96.0.7",
+    "FPGA_AFU_MONITOR_PORT=tcp://10.96.0.7:80",
+    "FPGA_AFU_MONITOR_PORT_80_TCP_ADDR=10.96.0.7",
+    "FPGA_REGION_1_SERVICE_HOST=10.96.0.8",
+    "FPGA_REGION_1_PORT=tcp://10.96.0.8:80",
+    "FPGA_AFU_1_NAME=/test/fpga-afu-1",
+    "FPGA_AFU_=x",
+    "FPGA_AFU_0=x",
+    "FPGA_AFU_01=x",
+    "FPGA_REGION_18446744073709551617=x",
+];
+
 type Seeds = Vec<(&'static str, Vec<u8>)>;
 
 fn main() -> std::io::Result<()> {
@@ -94,7 +108,8 @@ impl Container {
 
 fn containers() -> Seeds {
     let vision = || containerd("vision");
-    let one = || vision().wants(1, A10, NLB0).port(0);
+    let one_of = |container: Container| container.wants(1, A10, NLB0);
+    let one = || one_of(vision()).port(0);
     let replaced = |from: &str, to: &str| {
         let text = String::from_utf8(one().bytes()).expect("JSON");
         assert!(text.contains(from), "{from}");
@@ -107,6 +122,7 @@ fn containers() -> Seeds {
     let mut in_array = unnamed.state.clone();
     in_array["annotations"] = json!({LABELS: array_labels});
     let two = vision().wants(1, A10, NLB3).wants(2, A10, NLB0).port(1).port(2);
+    let services = one_of(SERVICES.iter().fold(vision(), |container, entry| container.env(entry)));
     let all = vision().wants(1, A10, HASH).wants(2, A10, NLB0).wants(7, OTHER, NLB3);
     vec![
         ("good-containerd", one().bytes()),
@@ -117,9 +133,10 @@ fn containers() -> Seeds {
         ("good-loaded", containerd("audio").wants(1, A10, HELLO).port(1).bytes()),
         (
             "good-interfaces",
-            containerd("audio").wants(0, OTHER, NLB0).wants(1, A10, NLB3).port(3).port(0).bytes(),
+            containerd("audio").wants(2, OTHER, NLB0).wants(1, A10, NLB3).port(3).port(0).bytes(),
         ),
         ("good-opencl", vision().wants(1, A10, HASH).device("u", 235, 0).bytes()),
+        ("good-services", services.port(0).bytes()),
         (
             "good-first-form",
             crio("audio")
@@ -163,7 +180,7 @@ fn environments() -> Seeds {
     let around = ["PATH=/usr/bin:/bin".to_owned(), "HOSTNAME=test-fpga-region".to_owned()];
     vec![
         ("good-one", block(&[&around[..], &one].concat())),
-        ("good-two", block(&[pair("_1", A10, NLB0), pair("_b", OTHER, HASH)].concat())),
+        ("good-two", block(&[pair("_1", A10, NLB0), pair("_10", OTHER, HASH)].concat())),
         ("good-first-form", block(&pair("", A10, NLB0))),
         ("good-twice", block(&[one.clone(), upper].concat())),
         (
@@ -174,6 +191,10 @@ fn environments() -> Seeds {
             "good-others",
             block(&["FPGA=yes", "FPGA_REGIONS=x", "=FPGA_AFU_1", "="].map(str::to_owned)),
         ),
+        ("good-services", block(&[&SERVICES.map(str::to_owned)[..], &one].concat())),
+        ("good-escape", block(&pair("_\u{1b}[2J\n", A10, "x\u{9b}"))),
+        ("good-digits", block(&pair("_\u{661}", A10, "x"))),
+        ("good-not-utf8", [&b"FPGA_AFU_\xff="[..], &[0xfe; 32]].concat()),
         ("good-empty", Vec::new()),
         ("half", block(&one[..1])),
         ("other-half", block(&one[1..])),
@@ -182,7 +203,7 @@ fn environments() -> Seeds {
         ("path", block(&pair("_1", A10, "../../etc/passwd"))),
         ("hash-as-region", block(&pair("_1", HASH, NLB3))),
         ("wide", block(&pair("_1", A10, &"é".repeat(16)))),
-        ("escape", block(&pair("_\u{1b}[2J\n", A10, "x\u{9b}"))),
-        ("not-utf8", [&b"FPGA_AFU_\xff="[..], &[0xfe; 32]].concat()),
+        ("escape", block(&pair("_1", A10, "x\u{1b}[2J\n\u{9b}"))),
+        ("not-utf8", [&b"FPGA_AFU_1="[..], &[0xfe; 32]].concat()),
     ]
 }

@@ -4,7 +4,9 @@
 use std::fs;
 use std::path::Path;
 
-use fpga_emulator::bitstream_writer::{Class, GBS_MAGIC, aocx, aocx_around, elf, gbs, gzip, metadata};
+use fpga_emulator::bitstream_writer::{
+    Class, GBS_MAGIC, aocx, aocx_around, elf, gbs, gzip, metadata,
+};
 
 const INTERFACE: &str = "69528db6eb31577a8c3668f9faa081f6";
 const NLB0: &str = "d8424dc4-a4a3-c413-f89e-433683f9040b";

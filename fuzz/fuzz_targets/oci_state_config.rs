@@ -14,7 +14,8 @@ thread_local! {
 }
 
 fuzz_target!(|data: &[u8]| {
-    let ((state, config), (good_state, good_config)) = (split_container(data), split_container(GOOD));
+    let ((state, config), (good_state, good_config)) =
+        (split_container(data), split_container(GOOD));
     NODE.with(|node| {
         check_container(node, state, config);
         check_container(node, state, good_config);

@@ -2,12 +2,15 @@
 
 use std::path::PathBuf;
 
-use clap::{Args as ClapArgs, Parser, Subcommand};
+use clap::error::ErrorKind;
+use clap::parser::ValueSource;
+use clap::{Args as ClapArgs, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use fpga::store::{DEFAULT_ROOT, Store};
 use fpga_hook::Trees;
 
 use crate::commands::{
-    bitstream, doctor, errors, install_host, list, port, program, recover, reset, show, watch,
+    bitstream, completions, doctor, errors, install_host, list, man, port, program, recover, reset,
+    show, watch,
 };
 use crate::status;
 
@@ -19,6 +22,24 @@ pub(crate) struct Args {
     pub(crate) command: Command,
     #[command(flatten)]
     pub(crate) trees: Trees,
+}
+
+impl Args {
+    /// What was typed. Ends the program where it is wrong, or asks for help.
+    pub(crate) fn from_environment() -> Self {
+        let mut command = Self::command();
+        let matches = command.get_matches_mut();
+        let mut args = Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+        if args.trees.root.as_os_str().is_empty() {
+            // A variable without a value is one that is not set; who typed it meant something.
+            if matches.value_source("root") == Some(ValueSource::CommandLine) {
+                let reason = "--root is empty: expected a directory";
+                command.error(ErrorKind::InvalidValue, reason).exit();
+            }
+            args.trees.root = "/".into();
+        }
+        args
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -35,6 +56,8 @@ pub(crate) enum Command {
     Bitstream(bitstream::Args),
     InstallHost(install_host::Args),
     OciHook(fpga_hook::Args),
+    Completions(completions::Args),
+    Man(man::Args),
 }
 
 /// Where the bitstreams are.
@@ -53,7 +76,6 @@ impl StoreArgs {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory as _;
     use fpga::root::Root;
 
     use super::*;

@@ -5,6 +5,7 @@ use std::fmt;
 use std::fs::Metadata;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 
+use nix::errno::Errno;
 use nix::sys::stat;
 
 mod vitals;
@@ -41,7 +42,7 @@ pub struct Card {
     pub id: CardId,
     /// What the driver calls it now, such as `dfl-fme.0`: another name after the driver was bound again.
     pub name: String,
-    /// Kernel interface.
+    /// The driver that is bound to it, by its kernel interface.
     pub driver: Driver,
     /// The physical function that it sits on; `None` for one that is not on a PCI bus.
     pub pci: Option<PciFunction>,
@@ -72,9 +73,9 @@ pub struct Card {
 pub struct PciFunction {
     /// Address on the node.
     pub address: PciAddress,
-    /// Vendor id.
+    /// PCI vendor id.
     pub vendor: u16,
-    /// Device id.
+    /// PCI device id.
     pub device: u16,
     /// Subsystem vendor id.
     pub subsystem_vendor: u16,
@@ -148,7 +149,7 @@ pub struct Slot {
 pub enum Function {
     /// An accelerator function.
     Loaded {
-        /// Its id.
+        /// The AFU id that the slot shows.
         afu_id: AfuId,
     },
     /// Being reconfigured, or left disabled by a failed reconfiguration: the kernel answers EBUSY.
@@ -157,6 +158,9 @@ pub enum Function {
     Crashed,
     /// No driver is bound to the slot.
     Absent,
+    /// A driver is bound to the slot and shows no id: the card's design has no function behind it, as with OFS,
+    /// whose functions are on PCI functions of their own. What is loaded cannot be told.
+    Anonymous,
     /// Reading it failed otherwise; the reason is among the card's problems.
     Unreadable,
 }
@@ -232,6 +236,12 @@ impl Problem {
     pub(crate) fn new(object: impl fmt::Display, message: impl fmt::Display) -> Self {
         Self { object: object.to_string(), message: message.to_string() }
     }
+
+    /// True when it is no fault of the object: this user may not read it, and root may.
+    #[must_use]
+    pub fn is_of_permission(&self) -> bool {
+        [Errno::EACCES, Errno::EPERM].iter().any(|error| self.message.ends_with(error.desc()))
+    }
 }
 
 impl fmt::Display for Problem {
@@ -268,7 +278,8 @@ impl Function {
         }
     }
 
-    /// The state in one word, the same as in JSON: `loaded`, `busy`, `crashed`, `absent` or `unreadable`.
+    /// The state in one word, the same as in JSON: `loaded`, `busy`, `crashed`, `absent`,
+    /// `anonymous` or `unreadable`.
     #[must_use]
     pub const fn word(&self) -> &'static str {
         match self {
@@ -276,6 +287,7 @@ impl Function {
             Self::Busy => "busy",
             Self::Crashed => "crashed",
             Self::Absent => "absent",
+            Self::Anonymous => "anonymous",
             Self::Unreadable => "unreadable",
         }
     }
@@ -289,6 +301,7 @@ impl fmt::Display for Function {
             Self::Busy => f.write_str("the region disabled"),
             Self::Crashed => f.write_str("a function that does not answer (all ones)"),
             Self::Absent => f.write_str("no driver"),
+            Self::Anonymous => f.write_str("a function that shows no id"),
             Self::Unreadable => f.write_str("an unreadable function"),
         }
     }

@@ -7,7 +7,7 @@ use std::fmt;
 pub struct ErrorRegister {
     /// What the driver calls it, such as `catfatal_errors`.
     pub name: String,
-    /// Its bits.
+    /// The bits of the register; not zero.
     pub value: u64,
     /// What they mean, from the lowest bit upwards; empty when nothing is known about the register.
     pub errors: Vec<ErrorBit>,
@@ -23,6 +23,7 @@ pub struct ErrorBit {
     /// Whether what reported it can go on.
     pub severity: Severity,
     pub(crate) words: &'static str,
+    pub(crate) is_of_slot: bool,
 }
 
 /// Whether what reported an error can go on.
@@ -46,6 +47,14 @@ impl ErrorRegister {
 pub(crate) fn words(errors: &[ErrorBit]) -> String {
     let errors: Vec<String> = errors.iter().map(ErrorBit::to_string).collect();
     errors.join(", ")
+}
+
+impl ErrorBit {
+    /// True of an error of a card that stands for a fatal one of some slot.
+    #[must_use]
+    pub fn is_of_slot(&self) -> bool {
+        self.is_of_slot
+    }
 }
 
 impl fmt::Display for ErrorBit {

@@ -8,8 +8,10 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+mod promise;
 mod resource;
 
+pub use promise::{PromisePart, PromiseVariable};
 pub use resource::{NameError, Named, ResourceName};
 
 /// Domain of every extended resource.
@@ -26,13 +28,6 @@ pub const CONTAINER_MODE_REGION: &str = "fpga.intel.com/region";
 
 /// Vendor and class of the CDI devices.
 pub const CDI_KIND: &str = "intel.cdi.k8s.io/fpga";
-
-/// Start of the variables that carry the interface id of each region a container was promised; a
-/// suffix pairs it with the one of [`ENV_AFU_PREFIX`].
-pub const ENV_REGION_PREFIX: &str = "FPGA_REGION_";
-
-/// Start of the variables that carry the AFU id to program.
-pub const ENV_AFU_PREFIX: &str = "FPGA_AFU_";
 
 /// What the resources of a node stand for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -87,6 +87,12 @@ impl Root {
         self.sys.join("bus/platform/devices").join(name)
     }
 
+    /// Directory of the platform driver `name`, which is there while its module is loaded.
+    #[must_use]
+    pub fn platform_driver(&self, name: &str) -> PathBuf {
+        self.sys.join("bus/platform/drivers").join(name)
+    }
+
     /// Directory of the links to all PCI functions.
     #[must_use]
     pub fn pci_devices(&self) -> PathBuf {

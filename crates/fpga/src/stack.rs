@@ -16,6 +16,7 @@ mod place;
 mod programmer;
 
 pub use error::{Cause, Error};
+pub use intel::parts::{Unbound, unbound};
 pub use intel::scan::{Plugged, plugged};
 pub use place::{Device, Found, Management};
 pub use programmer::{Engine, Held, Programmer, Rejected, Sharing};

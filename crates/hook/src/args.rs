@@ -1,50 +1,48 @@
-//! The command line.
+//! What the hook can be told on its command line.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args as ClapArgs, Parser, ValueEnum};
+use clap::{Args as ClapArgs, ValueEnum};
 use fpga::{duration, grants, records, store};
 
 use crate::blank::Blank;
-use crate::trees::Trees;
+use crate::program::Program;
 
-/// The name of the subcommand of `fpgactl`. Runtimes give it to either program as the first word.
-pub const NAME: &str = "oci-hook";
-
-/// Program the regions of a container before it starts; clean them after it ended
+/// Program a container's regions before it starts, and clean them after it has ended
 ///
-/// Run by a container runtime, with the container's OCI state on standard input. For each pair of
-/// variables FPGA_REGION_<n> (an interface id) and FPGA_AFU_<n> (a function, or the hash of an OpenCL
-/// image) in the container's environment, one of its FPGA ports is cleaned and gets that function. A
-/// container without FPGA devices and such variables is let through. Prints nothing when all went
-/// well, and one line for each failure.
+/// Called by a container runtime, with the container's OCI state on standard input. For each pair of variables
+/// FPGA_REGION_<n> (an interface id) and FPGA_AFU_<n> (a function, or the hash of an OpenCL image) in the container's
+/// environment, n being a number from 1, one of the container's FPGA ports is cleaned and gets that function. Other
+/// variables do not matter. A container without FPGA devices and such variables starts as it is. Prints nothing if all
+/// went well, else one line for each failure.
 #[derive(Debug, ClapArgs)]
-#[command(after_help = HELP)]
+#[command(after_help = examples_and_codes(Program::Fpgactl.name()))]
 pub struct Args {
-    /// When the runtime runs it
+    /// Stage of the container's life at which the runtime calls the hook
     #[arg(long, value_enum, default_value_t, ignore_case = true)]
     pub(crate) stage: Stage,
-    /// Which functions each namespace may have programmed
+    /// File that says which functions each namespace may have programmed
     #[arg(long, value_name = "FILE", default_value = grants::DEFAULT_PATH)]
     pub(crate) grants: PathBuf,
-    /// Let every namespace have every function in the store
+    /// Allow every namespace every function in the store, without a file of grants
     #[arg(long, conflicts_with = "grants")]
     pub(crate) allow_any: bool,
-    /// Where the bitstreams are
+    /// Directory of the bitstreams
     #[arg(long, value_name = "DIR", default_value = store::DEFAULT_ROOT)]
     pub(crate) store: PathBuf,
-    /// How long to wait in all for cards that others program; a programming that began is not cut
-    /// short, so the runtime's own timeout should be 10 s longer
+    /// Longest time to wait, in total, for cards that others are reprogramming; reprogramming that has begun is not
+    /// interrupted, so the runtime's own timeout should be 10 s longer
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration::parse)]
     pub(crate) timeout: Duration,
-    /// Bitstream that a region gets when its container has ended; one for each interface id
+    /// Function that a region gets after its container has ended; once for each interface id
     #[arg(long, value_name = "INTERFACE=AFU")]
     pub(crate) blank: Vec<Blank>,
-    /// Where each run leaves its result for fpga-agent's metrics, if that listens there; none leaves none
+    /// Directory for the result of each run, which fpga-agent counts; without the directory no results are written,
+    /// nor with `none`
     #[arg(long, value_name = "DIR", default_value = records::DEFAULT_DIRECTORY)]
     pub(crate) results: PathBuf,
-    /// Say what was done, too
+    /// Also report what was done
     #[arg(long)]
     pub(crate) verbose: bool,
 }
@@ -56,7 +54,7 @@ pub(crate) enum Stage {
     #[default]
     #[value(name = "createRuntime", alias = "prestart")]
     CreateRuntime,
-    /// After it ended
+    /// After the container has ended
     #[value(name = "poststop")]
     Poststop,
 }
@@ -72,47 +70,33 @@ impl Stage {
     }
 }
 
-const HELP: &str = "\
-Examples:
-  fpgactl oci-hook < state.json
-  fpgactl oci-hook --stage poststop --blank 69528db6eb31577a8c3668f9faa081f6=d8424dc4a4a3c413f89e433683f9040b < state.json
+/// The end of the help of the hook under this name.
+pub(crate) fn examples_and_codes(name: &str) -> String {
+    let blank = "69528db6eb31577a8c3668f9faa081f6=d8424dc4a4a3c413f89e433683f9040b";
+    format!(
+        "Examples:\n  {name} < state.json\n  {name} --stage poststop --blank {blank} < state.json\n\n{EXIT_CODES}"
+    )
+}
 
+const EXIT_CODES: &str = "\
 Exit codes:
-   0  the regions are as asked, or there was nothing to do
-   1  something else failed
+   0  the regions are as requested, or there was nothing to do
+   1  any other failure
    2  the command line is wrong
    3  a device is gone
-   5  a card or port is busy, and stayed so until the time was over
+   5  a card or port was busy until the time was over
    6  there is no usable bitstream
-   7  programming failed, or a region shows another function than asked
-   8  a region is disabled since a programming that failed: run `fpgactl recover`
-  10  the state, the bundle's config.json or a variable in it is wrong, or its variables and devices disagree
-  11  a function is not granted to the pod's namespace, or which that is or what it is granted is unknown";
-
-/// The command by itself. A runtime waits for it whenever it starts a container, and to set up all the
-/// other subcommands would take longer than to look at a card.
-#[derive(Debug, Parser)]
-#[command(name = "oci-hook", bin_name = "fpgactl oci-hook", version)]
-pub(crate) struct Alone {
-    #[command(flatten)]
-    pub(crate) args: Args,
-    #[command(flatten)]
-    pub(crate) trees: Trees,
-}
+   7  reprogramming failed, or a region shows a different function from the one requested
+   8  a region has been disabled since reprogramming failed: run `fpgactl recover`
+  10  the state, the bundle's config.json or a variable in it is invalid, or variables and devices disagree
+  11  a function is not granted to the pod's namespace, or the namespace or its grants are unknown";
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory as _;
-
     use super::*;
 
     fn stage(args: &[&str]) -> Stage {
-        Alone::try_parse_from([&[NAME], args].concat()).unwrap().args.stage
-    }
-
-    #[test]
-    fn the_command_line_is_consistent() {
-        Alone::command().debug_assert();
+        Program::Hook.try_parse(args.iter().map(Into::into)).unwrap().0.stage
     }
 
     /// CRI-O's hooks.d of old knows the stage as prestart.

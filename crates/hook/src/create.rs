@@ -126,7 +126,7 @@ fn verify(jobs: &[Job<'_>]) -> Result<(), Failure> {
             let failure = Failure::new(
                 Code::Programming,
                 format!(
-                    "{}: the region shows another function than it had a moment ago: wanted function {}, found {}",
+                    "{}: the region no longer shows the function that it showed a moment ago: wanted function {}, found {}",
                     job.target, job.promise.image, found
                 ),
             );

@@ -22,6 +22,7 @@ mod failure;
 mod input;
 mod permission;
 mod plan;
+mod program;
 mod promise;
 mod record;
 mod report;
@@ -30,9 +31,10 @@ mod run;
 pub mod testing;
 mod trees;
 
-pub use args::{Args, NAME};
+pub use args::Args;
 pub use failure::Code;
-pub use run::{alone, run};
+pub use program::{NAME, Program};
+pub use run::{run, run_alone};
 pub use trees::Trees;
 
 /// Stands in every program that holds the hook, so that `fpgactl doctor` can tell its version without

@@ -4,9 +4,11 @@
 
 use std::process::ExitCode;
 
+use fpga_hook::{NAME, Program, run_alone};
+
 fn main() -> ExitCode {
     let mut words = std::env::args_os().skip(1).peekable();
     // Runtimes are told to run it with the same words as `fpgactl`.
-    words.next_if(|word| word == fpga_hook::NAME);
-    fpga_hook::alone(words).into()
+    words.next_if(|word| word == NAME);
+    run_alone(Program::Hook, words).into()
 }

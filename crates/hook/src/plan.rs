@@ -41,7 +41,7 @@ impl Slot {
             Some(other) if other != *number => Err(Failure::new(
                 Code::Gone,
                 format!(
-                    "{target}: {} is device {other} and not {number}, which the driver says and the container has",
+                    "{target}: {} is device {other} and not {number}, which the driver reports and the container has",
                     path.display()
                 ),
             )),
@@ -137,7 +137,7 @@ pub(crate) fn no_slot(root: &Root, promise: &Promise, slots: &[Slot]) -> Failure
          such a region left for it: it has {has}"
     );
     if let Some(problem) = scan(root).all_problems().next() {
-        message = format!("{message}; a device of the node is in trouble: {problem}");
+        message = format!("{message}; a device of this node has a problem: {problem}");
     }
     Failure::new(Code::Input, message)
 }

@@ -1,11 +1,15 @@
 //! What a container was promised: pairs of variables `FPGA_REGION_<n>` and `FPGA_AFU_<n>`, or the one
 //! pair without a number of the first versions.
+//!
+//! Other variables that begin so are nobody's promise: Kubernetes sets some in every container of a namespace with a
+//! Service `fpga-afu-monitor`.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 
 use fpga::bitstream::ImageId;
 use fpga::id::InterfaceId;
-use fpga::names::{ENV_AFU_PREFIX, ENV_REGION_PREFIX};
+use fpga::names::{PromisePart, PromiseVariable};
 
 use crate::failure::{Code, Failure};
 
@@ -16,78 +20,62 @@ const SHOWN: usize = 60;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Promise {
     /// The variable that names the function.
-    pub(crate) variable: String,
+    pub(crate) variable: PromiseVariable,
     pub(crate) interface: InterfaceId,
     pub(crate) image: ImageId,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Region,
-    Afu,
-}
-
-impl Kind {
-    const ALL: [Self; 2] = [Self::Region, Self::Afu];
-
-    /// The variable's name up to the suffix, which is empty or begins with `_`.
-    fn stem(self) -> &'static str {
-        match self {
-            Self::Region => ENV_REGION_PREFIX,
-            Self::Afu => ENV_AFU_PREFIX,
-        }
-        .trim_end_matches('_')
-    }
-}
-
-/// True of an entry of the environment that is, or should be, one of the variables.
+/// True of an entry of the environment that is one of the variables.
 pub(crate) fn is_about_fpgas(entry: &str) -> bool {
-    parse_name(name_and_value(entry).0).is_some()
+    PromiseVariable::parse(name_and_value(entry).0).is_some()
 }
 
-/// The promises in an environment, in the order of the variables' suffixes.
+/// The promises in an environment, in the order of the variables' numbers.
 pub(crate) fn promises(env: &[String]) -> Result<Vec<Promise>, Failure> {
-    let regions = values(env, Kind::Region)?;
-    let mut afus = values(env, Kind::Afu)?;
+    let regions = values(env, PromisePart::Region)?;
+    let mut afus = values(env, PromisePart::Function)?;
     let mut promises = Vec::new();
-    for (suffix, region) in regions {
-        let (name, variable) = (variable(Kind::Region, suffix), variable(Kind::Afu, suffix));
-        let Some(afu) = afus.remove(suffix) else {
+    for (number, region) in regions {
+        let name = PromiseVariable { number, part: PromisePart::Region };
+        let variable = PromiseVariable { number, part: PromisePart::Function };
+        let Some(afu) = afus.remove(&number) else {
             return Err(fail(format!("{name} is set but {variable} is not")));
         };
         let interface =
-            region.parse().map_err(|_| wrong(&name, &region, "an interface id of 32"))?;
+            region.parse().map_err(|_| wrong(name, &region, "an interface id of 32"))?;
         let image = afu.parse().map_err(|_| {
-            wrong(&variable, &afu, "a function id of 32 or the hash of an OpenCL image of 40")
+            wrong(variable, &afu, "a function id of 32 or the hash of an OpenCL image of 40")
         })?;
         promises.push(Promise { variable, interface, image });
     }
     match afus.keys().next() {
         None => Ok(promises),
-        Some(suffix) => Err(fail(format!(
+        Some(&number) => Err(fail(format!(
             "{} is set but {} is not",
-            variable(Kind::Afu, suffix),
-            variable(Kind::Region, suffix)
+            PromiseVariable { number, part: PromisePart::Function },
+            PromiseVariable { number, part: PromisePart::Region }
         ))),
     }
 }
 
-/// The values of the variables of one kind by their suffixes. Runtimes differ in which of several
+/// The values of the variables of one part by their numbers. Runtimes differ in which of several
 /// entries for one variable wins, so they must have the same value.
-fn values(env: &[String], wanted: Kind) -> Result<BTreeMap<&str, String>, Failure> {
+fn values(
+    env: &[String],
+    part: PromisePart,
+) -> Result<BTreeMap<Option<NonZeroU32>, String>, Failure> {
     let mut values = BTreeMap::new();
     for entry in env {
         let (name, value) = name_and_value(entry);
-        let Some((kind, suffix)) = parse_name(name) else { continue };
-        if kind != wanted {
+        let Some(variable) = PromiseVariable::parse(name).filter(|found| found.part == part) else {
             continue;
-        }
+        };
         let Some(value) = value else { return Err(fail(format!("{name} has no value"))) };
         let value = canonical(value);
-        if values.get(suffix).is_some_and(|other| *other != value) {
+        if values.get(&variable.number).is_some_and(|other| *other != value) {
             return Err(fail(format!("{name} is set twice, to different values")));
         }
-        values.insert(suffix, value);
+        values.insert(variable.number, value);
     }
     Ok(values)
 }
@@ -99,23 +87,12 @@ fn name_and_value(entry: &str) -> (&str, Option<&str>) {
     }
 }
 
-fn parse_name(name: &str) -> Option<(Kind, &str)> {
-    Kind::ALL.into_iter().find_map(|kind| {
-        let suffix = name.strip_prefix(kind.stem())?;
-        (suffix.is_empty() || suffix.starts_with('_')).then_some((kind, suffix))
-    })
-}
-
 /// As Intel's hook reads it: dashes anywhere do not count.
 fn canonical(value: &str) -> String {
     value.replace('-', "").trim().to_ascii_lowercase()
 }
 
-fn variable(kind: Kind, suffix: &str) -> String {
-    format!("{}{suffix}", kind.stem())
-}
-
-fn wrong(variable: &str, value: &str, expected: &str) -> Failure {
+fn wrong(variable: PromiseVariable, value: &str, expected: &str) -> Failure {
     let shown: String = value.chars().take(SHOWN).collect();
     let more = if shown.len() < value.len() { "..." } else { "" };
     fail(format!("{variable}: {shown:?}{more} is not {expected} hexadecimal digits"))
@@ -142,7 +119,7 @@ mod tests {
         let found: Vec<_> = parse(env)
             .unwrap()
             .into_iter()
-            .map(|p| (p.variable, p.interface.to_string(), p.image.to_string()))
+            .map(|p| (p.variable.to_string(), p.interface.to_string(), p.image.to_string()))
             .collect();
         let owned = |(a, b, c): &(&str, &str, &str)| (a.to_string(), b.to_string(), c.to_string());
         assert_eq!(found, expected.iter().map(owned).collect::<Vec<_>>());
@@ -158,10 +135,10 @@ mod tests {
     fn accepts_pairs() {
         let (region, afu) = (&format!("FPGA_REGION_1={A10}"), &format!("FPGA_AFU_1={NLB3}"));
         accepts(&["PATH=/bin", afu, "FPGA=yes", region], &[("FPGA_AFU_1", A10, NLB3)]);
-        let second = [&format!("FPGA_REGION_b={A10}"), &format!("FPGA_AFU_b={HASH}")];
+        let second = [&format!("FPGA_REGION_10={A10}"), &format!("FPGA_AFU_10={HASH}")];
         accepts(
             &[second[0], region, second[1], afu],
-            &[("FPGA_AFU_1", A10, NLB3), ("FPGA_AFU_b", A10, HASH)],
+            &[("FPGA_AFU_1", A10, NLB3), ("FPGA_AFU_10", A10, HASH)],
         );
     }
 
@@ -204,12 +181,48 @@ mod tests {
             "=",
             "=FPGA_AFU_1",
             "fpga_afu_1=x",
+            "FPGA_AFU_=",
+            "FPGA_AFU_x=1",
+            "FPGA_AFU_1_NAME=/x/y",
         ] {
             assert!(!is_about_fpgas(entry), "{entry}");
             accepts(&[entry], &[]);
         }
-        for entry in ["FPGA_REGION=x", "FPGA_AFU", "FPGA_AFU_=", "FPGA_REGION_1"] {
+        for entry in ["FPGA_REGION=x", "FPGA_AFU", "FPGA_AFU_1=", "FPGA_REGION_1"] {
             assert!(is_about_fpgas(entry), "{entry}");
+        }
+    }
+
+    /// What Kubernetes sets in every container for Services `fpga-afu-monitor` and `fpga-region-1`.
+    #[test]
+    fn variables_of_services_are_nobodys_promise() {
+        let links = |stem: &str| {
+            [
+                format!("{stem}_SERVICE_HOST=10.96.0.7"),
+                format!("{stem}_SERVICE_PORT=80"),
+                format!("{stem}_PORT=tcp://10.96.0.7:80"),
+                format!("{stem}_PORT_80_TCP=tcp://10.96.0.7:80"),
+                format!("{stem}_PORT_80_TCP_PROTO=tcp"),
+                format!("{stem}_PORT_80_TCP_PORT=80"),
+                format!("{stem}_PORT_80_TCP_ADDR=10.96.0.7"),
+            ]
+        };
+        let links = [links("FPGA_AFU_MONITOR"), links("FPGA_REGION_1"), links("FPGA_AFU")].concat();
+        let mut entries: Vec<&str> = links.iter().map(String::as_str).collect();
+        accepts(&entries, &[]);
+        let (region, afu) = (&format!("FPGA_REGION_1={A10}"), &format!("FPGA_AFU_1={NLB3}"));
+        entries.extend([region.as_str(), afu.as_str()]);
+        accepts(&entries, &[("FPGA_AFU_1", A10, NLB3)]);
+    }
+
+    /// Numbers in other spellings than the webhook's pair with nothing.
+    #[test]
+    fn other_spellings_of_a_number_are_nobodys_promise() {
+        for suffix in ["_", "_0", "_01", "_+1", "_4294967296", "_\u{661}", "1", "_b"] {
+            let pair = [format!("FPGA_REGION{suffix}={A10}"), format!("FPGA_AFU{suffix}={NLB3}")];
+            accepts(&[&pair[0], &pair[1]], &[]);
+            let afu = &format!("FPGA_AFU_1={NLB3}");
+            rejects(&[&pair[0], afu], "FPGA_AFU_1 is set but FPGA_REGION_1 is not");
         }
     }
 

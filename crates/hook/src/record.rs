@@ -26,7 +26,8 @@ pub(crate) fn leave(args: &Args, report: &Report, took: Duration) {
         programmed: programmed.copied().map(milliseconds).collect(),
     };
     if let Err(error) = record.leave(&args.results) {
-        report.done(format_args!("{}: no result left: {error}", args.results.display()));
+        report
+            .done(format_args!("{}: the result was not written: {error}", args.results.display()));
     }
 }
 

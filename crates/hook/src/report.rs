@@ -1,4 +1,4 @@
-//! What is said on stderr: one line a failure, and with `--verbose` one line a thing done.
+//! What is printed on stderr: a line for each failure, and with `--verbose` one for each thing done.
 
 use std::fmt::Display;
 use std::io::Write as _;
@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::cards::Work;
 use crate::failure::{Code, Failure};
+use crate::program::Program;
 
 /// Longest line, in characters. Part of it may be the text of a tenant.
 pub(crate) const WIDTH: usize = 2000;
@@ -14,6 +15,7 @@ const SHORT: usize = 12;
 
 /// The lines of one run, and the code it ends with: that of the first failure.
 pub(crate) struct Report {
+    program: Program,
     prefix: String,
     is_verbose: bool,
     /// Takes each line, with its end.
@@ -25,9 +27,10 @@ pub(crate) struct Report {
 }
 
 impl Report {
-    pub(crate) fn new(is_verbose: bool, write: fn(&str)) -> Self {
+    pub(crate) fn new(program: Program, is_verbose: bool, write: fn(&str)) -> Self {
         Self {
-            prefix: "fpgactl oci-hook: ".to_owned(),
+            program,
+            prefix: format!("{}: ", program.name()),
             is_verbose,
             write,
             code: Code::Done,
@@ -39,7 +42,7 @@ impl Report {
     /// Which container the lines from now on are about.
     pub(crate) fn about(&mut self, id: &str) {
         let id: String = id.chars().take(SHORT).collect();
-        self.prefix = format!("fpgactl oci-hook: container {id}: ");
+        self.prefix = format!("{}: container {id}: ", self.program.name());
     }
 
     pub(crate) fn failure(&mut self, failure: &Failure) {
@@ -108,7 +111,7 @@ mod tests {
 
     #[test]
     fn the_first_failure_gives_the_code() {
-        let mut report = Report::new(false, to_stderr);
+        let mut report = Report::new(Program::Hook, false, to_stderr);
         assert_eq!(report.code(), Code::Done);
         report.note(Code::Busy);
         report.note(Code::Gone);

@@ -4,29 +4,29 @@ use std::ffi::OsString;
 use std::io;
 use std::time::Instant;
 
-use clap::Parser as _;
 use fpga::deadline::Deadline;
 use fpga::root::Root;
 use fpga::store::Store;
 
-use crate::args::{Alone, Args, NAME, Stage};
+use crate::args::{Args, Stage};
 use crate::cards::{Cards, Driver};
 use crate::failure::{Code, Failure};
 use crate::input::{Config, State};
+use crate::program::Program;
 use crate::report::{self, Report};
 use crate::{clean, create, record};
 
-/// Runs the command by itself, with these arguments. A command line that is wrong ends the process with
-/// code 2.
-pub fn alone(arguments: impl IntoIterator<Item = OsString>) -> Code {
-    let alone = Alone::parse_from(std::iter::once(NAME.into()).chain(arguments));
-    run(&alone.args, &alone.trees.root())
+/// Runs the hook with the words after the program's name. If they are wrong, or ask for help or the version, that is
+/// printed and the process ends.
+pub fn run_alone(program: Program, words: impl IntoIterator<Item = OsString>) -> Code {
+    let (args, trees) = program.parse(words);
+    run(program, &args, &trees.root())
 }
 
-/// Does what the runtime asks on standard input, and says on standard error what went wrong.
-pub fn run(args: &Args, root: &Root) -> Code {
+/// Does what the runtime asks on standard input, and reports on standard error what went wrong.
+pub fn run(program: Program, args: &Args, root: &Root) -> Code {
     let started = Instant::now();
-    let mut report = Report::new(args.verbose, report::to_stderr);
+    let mut report = Report::new(program, args.verbose, report::to_stderr);
     if let Err(failure) = Hook::new(args, root, &Driver).run(&mut report) {
         report.failure(&failure);
     }

@@ -2,6 +2,7 @@
 
 mod link;
 mod node;
+mod nodes;
 mod setup;
 
 use std::any::Any;
@@ -48,6 +49,7 @@ fn finish(link: &Arc<Link>, task: Task) -> anyhow::Result<()> {
 
 fn start() -> anyhow::Result<(Arc<Link>, Task)> {
     setup::mounts()?;
+    nodes::keep_links()?;
     let link = Arc::new(Link::open()?);
     link::share(&link)?;
     match link.call(&Request::Task)? {

@@ -142,7 +142,14 @@ impl World {
 
     fn promised(&self, namespace: &str, container: &Value, units: &BTreeMap<String, Value>) {
         let env: Vec<_> = container["env"].as_array().into_iter().flatten().collect();
-        let reserved = |name: &str| name.starts_with("FPGA_REGION") || name.starts_with("FPGA_AFU");
+        // Read with less care than the webhook has: a number in whatever spelling, or none.
+        let reserved = |name: &str| {
+            let rest = name.strip_prefix("FPGA_REGION").or_else(|| name.strip_prefix("FPGA_AFU"));
+            let number = |rest: &str| {
+                rest[1..].parse::<u32>().is_ok_and(|n| rest == format!("_{n}") && n > 0)
+            };
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('_') && number(rest))
+        };
         let reserved =
             env.iter().filter(|v| reserved(v["name"].as_str().unwrap_or_default())).count();
         assert_eq!(reserved % 2, 0, "half a promise");

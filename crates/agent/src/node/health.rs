@@ -9,8 +9,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use clap::ValueEnum;
-use fpga::card::{Card, PowerState, SlotVitals, Vitals};
-use fpga::errors::{ErrorRegister, Severity};
+use fpga::card::{Card, PowerState, Problem, Slot, SlotVitals, Vitals};
+use fpga::errors::{ErrorBit, ErrorRegister, Severity};
 use fpga::id::CardId;
 
 /// Why a device is unhealthy, or what is wrong with a card without making anything unhealthy. The worst
@@ -106,19 +106,25 @@ impl Judge {
         Self { policy, heat: BTreeMap::new() }
     }
 
-    /// What is wrong with these cards. What is known of any other is forgotten.
+    /// What is wrong with these cards, each with what it says and what of it could not be read. What is known of any
+    /// other is forgotten.
     pub(crate) fn look<'a>(
         &mut self,
-        cards: impl IntoIterator<Item = (&'a Card, &'a Vitals)>,
+        cards: impl IntoIterator<Item = (&'a Card, (&'a Vitals, &'a Vec<Problem>))>,
     ) -> Vec<Condition> {
         let before = std::mem::take(&mut self.heat);
         let mut found = Vec::new();
-        for (card, vitals) in cards {
+        for (card, (vitals, problems)) in cards {
             let address = card.id;
+            found.extend(self.unread(card, None, problems));
+            found.extend(
+                card.slots.iter().filter_map(|slot| self.unread(card, Some(slot), problems)),
+            );
             self.temperature(address, vitals, before.get(&address).copied(), &mut found);
             self.card_errors(address, &vitals.errors, &mut found);
+            let confirmed = confirms_slot_error(&vitals.errors);
             for slot in &vitals.slots {
-                self.slot(address, slot, &mut found);
+                self.slot(address, slot, confirmed, &mut found);
             }
         }
         found.sort();
@@ -166,15 +172,43 @@ impl Judge {
         });
     }
 
-    fn card_errors(&self, card: CardId, errors: &[ErrorRegister], found: &mut Vec<Condition>) {
-        let fatal = (Reason::FatalError, Cause::FatalErrors);
-        found.extend(self.errors(card, None, errors, fatal));
+    /// Error registers of a card or slot that cannot be read: nobody knows that they are without errors.
+    fn unread(&self, card: &Card, slot: Option<&Slot>, problems: &[Problem]) -> Option<Condition> {
+        let device = slot.map_or(&card.name, |slot| &slot.name);
+        let of_registers = |problem: &&Problem| {
+            problem.object.strip_suffix("/errors") == Some(device)
+                || problem.object == *device && problem.message.starts_with("errors: ")
+        };
+        let of_registers: Vec<&Problem> = problems.iter().filter(of_registers).collect();
+        let first = of_registers.first()?;
+        // What root could read says nothing of the card.
+        let is_of_card = of_registers.iter().any(|problem| !problem.is_of_permission());
+        let cause = if slot.is_some() { Cause::SlotErrors } else { Cause::FatalErrors };
+        Some(Condition {
+            card: card.id,
+            slot: slot.map(|slot| slot.name.clone()),
+            reason: Reason::Unreadable,
+            unhealthy: is_of_card && self.policy.names(cause),
+            message: format!("error registers cannot be read: {}", first.message),
+        })
     }
 
-    fn slot(&self, card: CardId, slot: &SlotVitals, found: &mut Vec<Condition>) {
+    fn card_errors(&self, card: CardId, errors: &[ErrorRegister], found: &mut Vec<Condition>) {
+        let fatal = (Reason::FatalError, Cause::FatalErrors);
+        found.extend(self.errors(card, None, errors, fatal, false));
+    }
+
+    fn slot(
+        &self,
+        card: CardId,
+        slot: &SlotVitals,
+        is_confirmed: bool,
+        found: &mut Vec<Condition>,
+    ) {
         let fatal = (Reason::SlotError, Cause::SlotErrors);
         let name = Some(slot.name.as_str());
-        found.extend(self.errors(card, name, &slot.errors, fatal));
+        let errors = &slot.errors;
+        found.extend(self.errors(card, name, errors, fatal, is_confirmed));
         let (reason, cause, message) = match slot.power_state {
             Some(PowerState::Off) => {
                 let message = "power state AP6: the card is too hot and switched the function off";
@@ -199,18 +233,22 @@ impl Judge {
         });
     }
 
-    /// The errors of one part of a card: the fatal ones, and the others.
+    /// The errors of one part of a card: the fatal ones, and the others. A bit that no table has is fatal where the
+    /// card says that there is a fatal one.
     fn errors(
         &self,
         card: CardId,
         slot: Option<&str>,
         registers: &[ErrorRegister],
         (reason, cause): (Reason, Cause),
+        is_confirmed: bool,
     ) -> impl Iterator<Item = Condition> {
         let mut words = [Vec::new(), Vec::new()];
         for set in registers {
             for error in &set.errors {
-                words[usize::from(error.severity == Severity::Nonfatal)].push(error.to_string());
+                let is_fatal =
+                    error.severity != Severity::Nonfatal || is_confirmed && error.name.is_none();
+                words[usize::from(!is_fatal)].push(error.to_string());
             }
         }
         let [fatal, nonfatal] = words;
@@ -229,6 +267,11 @@ impl Judge {
             },
         )
     }
+}
+
+/// True when a card reports a fatal error of one of its slots, without saying which.
+fn confirms_slot_error(errors: &[ErrorRegister]) -> bool {
+    errors.iter().flat_map(|register| &register.errors).any(ErrorBit::is_of_slot)
 }
 
 impl Policy {

@@ -164,7 +164,7 @@ impl<F: Fn(Done)> Follower<F> {
         let cards = &found.inventory.cards;
         let (all, problems): (Vec<Vitals>, Vec<Vec<Problem>>) =
             cards.iter().map(|card| vitals(&self.root, card)).unzip();
-        found.conditions = self.judge.look(cards.iter().zip(&all));
+        found.conditions = self.judge.look(cards.iter().zip(all.iter().zip(&problems)));
         found.problems = problems.concat();
         self.publish(found);
         let checked = |(card, vitals): (&Card, Vitals)| Checked {

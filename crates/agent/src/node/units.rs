@@ -14,6 +14,11 @@ use super::inventory::Snapshot;
 /// Why a unit is unhealthy whose function reads as busy and is not being reconfigured.
 const DISABLED: &str = "the last programming failed: run `fpgactl recover`";
 
+/// Of a slot that lost its driver.
+const NO_DRIVER: &str = "no driver shows its function";
+/// Of a slot whose function nobody can tell, before or after it was programmed.
+const ANONYMOUS: &str = "its port shows no function id, as with OFS";
+
 /// A slot of a card.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Unit {
@@ -96,7 +101,7 @@ fn of_card(snapshot: &Snapshot, found: &card::Card) -> Vec<Unit> {
         nodes: found.driver.stack().edits(slot).nodes,
         interface: interface(slot_interface(found, slot)),
         function: function(&slot.function),
-        ailment: ailment(snapshot, found, Some(&slot.name)),
+        ailment: ailment(snapshot, found, Some(slot)),
         card: Arc::clone(&card),
     };
     if found.slots.is_empty() {
@@ -142,21 +147,25 @@ fn function(function: &Function) -> Result<AfuId, Unclear> {
         }
         Function::Busy => (Reason::Reconfiguring, "it is being reconfigured"),
         Function::Unreadable => (Reason::Unreadable, "its function cannot be read"),
-        Function::Absent => return Err(Unclear::Never("no driver shows its function")),
+        Function::Absent => (Reason::Unreadable, NO_DRIVER),
+        Function::Anonymous => return Err(Unclear::Never(ANONYMOUS)),
     };
     Err(Unclear::Now(reason, message))
 }
 
-fn ailment(snapshot: &Snapshot, card: &card::Card, slot: Option<&str>) -> Option<Ailment> {
-    if slot.is_some_and(|slot| snapshot.disabled.contains(slot)) {
+fn ailment(snapshot: &Snapshot, card: &card::Card, slot: Option<&Slot>) -> Option<Ailment> {
+    let name = slot.map(|slot| slot.name.as_str());
+    if name.is_some_and(|name| snapshot.disabled.contains(name)) {
         return Some(Ailment::new(Reason::ProgrammingFailed, DISABLED));
     }
+    let is_driverless = slot.is_some_and(|slot| slot.function == Function::Absent);
+    let driverless = is_driverless.then(|| Ailment::new(Reason::Unreadable, NO_DRIVER));
     let conditions = snapshot
         .conditions
         .iter()
-        .filter(|condition| condition.unhealthy && condition.affects(card.id, slot));
+        .filter(|condition| condition.unhealthy && condition.affects(card.id, name));
     let each = conditions.map(|condition| Ailment::new(condition.reason, &condition.message));
-    each.reduce(Ailment::and)
+    driverless.into_iter().chain(each).reduce(Ailment::and)
 }
 
 impl Node {

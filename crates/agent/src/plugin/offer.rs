@@ -94,9 +94,13 @@ impl<'a> Candidate<'a> {
     }
 
     /// Mode `region`: a slot, under the interface that images must fit. One that is being reconfigured is in
-    /// order: that is what the device is for.
+    /// order: that is what the device is for. One whose function can never be told is nothing for the hook, which
+    /// reads back what it programmed.
     fn region(unit: &'a Unit) -> Self {
-        let name = unit.interface.map(ResourceName::region);
+        let name = match unit.function {
+            Err(never @ Unclear::Never(_)) => Err(never),
+            _ => unit.interface.map(ResourceName::region),
+        };
         Self::new(unit, &unit.region_name, "it has no port node", name)
     }
 

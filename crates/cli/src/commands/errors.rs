@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use clap::Args as ClapArgs;
-use fpga::card::{Card, Slot};
+use fpga::card::{Card, Function, Problem, Slot};
 use fpga::errors::{ErrorBit, ErrorRegister};
 use fpga::id::CardId;
 use fpga::root::Root;
@@ -12,16 +12,16 @@ use serde::Serialize;
 
 mod clear;
 
-use super::conclude;
 use super::target::{self, Object};
+use super::why_nothing;
 use crate::output::{self, Form};
 use crate::status::Status;
-use crate::table;
 use fpga::duration;
+use fpga_findings::table;
 
 /// Show the errors that cards and ports have latched, in words, or clear them
 ///
-/// Without --clear, errors that are shown end the command with code 4.
+/// Without --clear, errors that are shown end the command with code 4; so do registers that cannot be read.
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "\
 Examples:
@@ -57,14 +57,30 @@ pub(crate) fn run(args: &Args, root: &Root) -> anyhow::Result<Status> {
     };
     let mut rows: Vec<Row<'_>> = places.iter().flat_map(Place::rows).collect();
     let cleared = args.clear.then(|| clear::run(args, root, &places, &mut rows));
-    if !args.quiet {
-        output::form(args.output, &rows, |rows| text(rows, args.clear))?;
+    let mut unread: Vec<String> = places.iter().flat_map(Place::unread).collect();
+    if args.object.is_none() {
+        unread.extend(inventory.problems.iter().map(ToString::to_string));
     }
-    Ok(match (cleared, &args.object) {
-        (Some(status), _) => status,
-        (None, _) if !rows.is_empty() => Status::Diagnosed,
-        (None, Some(_)) => Status::Sound,
-        (None, None) => conclude(root, &inventory),
+    if places.is_empty() {
+        unread.push(match &args.object {
+            Some(name) => format!("{name}: no port is before it"),
+            None => why_nothing(root, &inventory),
+        });
+    }
+    // Of registers that were not read nobody knows that they are without errors.
+    let is_known = unread.is_empty();
+    if !args.quiet {
+        output::form(args.output, &rows, |rows| text(rows, args.clear, is_known))?;
+    }
+    for reason in &unread {
+        output::complain(reason);
+    }
+    Ok(match cleared {
+        _ if places.is_empty() => Status::Nothing,
+        Some(status) if status != Status::Sound => status,
+        None if !rows.is_empty() => Status::Diagnosed,
+        _ if !is_known => Status::Diagnosed,
+        _ => Status::Sound,
     })
 }
 
@@ -110,6 +126,18 @@ impl<'a> Place<'a> {
             Self::Card(card) => &card.errors,
             Self::Slot(_, slot) => &slot.errors,
         }
+    }
+
+    /// Why not all of its registers are known.
+    fn unread(&self) -> Vec<String> {
+        let device = self.device();
+        let is_about = |problem: &&Problem| problem.object.split('/').next() == Some(device);
+        let problems = self.card().problems.iter().filter(is_about).map(ToString::to_string);
+        // The registers are the driver's to show.
+        let is_driverless =
+            matches!(self, Self::Slot(_, slot) if slot.function == Function::Absent);
+        let reason = format!("{device}: no driver is bound to the port");
+        problems.chain(is_driverless.then_some(reason)).collect()
     }
 
     fn rows(&self) -> Vec<Row<'a>> {
@@ -178,9 +206,9 @@ impl<'a> Row<'a> {
     }
 }
 
-fn text(rows: &[Row<'_>], is_clear: bool) -> String {
+fn text(rows: &[Row<'_>], is_clear: bool, is_known: bool) -> String {
     if rows.is_empty() {
-        return "no errors\n".to_owned();
+        return if is_known { "no errors\n".to_owned() } else { String::new() };
     }
     let mut header = vec!["CARD", "DEVICE", "REGISTER", "VALUE", "CLEARED", "MEANING"];
     header.retain(|name| is_clear || *name != "CLEARED");

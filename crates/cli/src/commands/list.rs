@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::conclude;
 use crate::output;
 use crate::status::Status;
-use crate::table::{self, dash};
+use fpga_findings::table::{self, dash};
 
 /// List the ports of all cards and what is loaded in them
 #[derive(Debug, ClapArgs)]

@@ -1,5 +1,6 @@
 //! `fpgactl recover`: takes the driver from a card and gives it back.
 
+use std::fs;
 use std::time::Duration;
 
 use clap::Args as ClapArgs;
@@ -8,6 +9,7 @@ use fpga::id::{AfuId, CardId, PciAddress};
 use fpga::program::{self, Method, RecoverOptions, Recovered};
 use fpga::root::Root;
 use fpga::scan::scan;
+use fpga::stack::plugged;
 use serde::Serialize;
 
 use super::target::{self, Object};
@@ -70,14 +72,26 @@ pub(crate) fn run(args: &Args, root: &Root) -> anyhow::Result<Status> {
 
 /// A card that lost its driver is in no inventory: then its address is taken as it is.
 fn address(root: &Root, inventory: &Inventory, name: &str) -> Result<PciAddress, target::Error> {
-    match (target::find(root, inventory, name), target::address(name)) {
-        (Ok(Object::Card(card) | Object::Slot(card, _) | Object::Region(card, _)), _) => {
+    // One that lost its driver is meant as well as one that did not.
+    let cards = plugged(root).into_iter().map(|card| card.pci.address);
+    target::address(name, target::functions(inventory).chain(cards))?;
+    let missing = match target::find(root, inventory, name) {
+        Ok(Object::Card(card) | Object::Slot(card, _) | Object::Region(card, _)) => {
             let CardId::Pci(address) = card.id;
-            Ok(address)
+            return Ok(address);
         }
-        (Err(_), Some(address)) if root.pci_device(address).exists() => Ok(address),
-        (Err(error), _) => Err(error),
+        Err(error) => error,
+    };
+    match target::address(name, on_the_bus(root).into_iter())? {
+        Some(address) if root.pci_device(address).exists() => Ok(address),
+        _ => Err(missing),
     }
+}
+
+/// The PCI functions of the machine, with a driver or without.
+fn on_the_bus(root: &Root) -> Vec<PciAddress> {
+    let entries = fs::read_dir(root.pci_devices()).into_iter().flatten().flatten();
+    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
 }
 
 /// The names are those of `-o json`.

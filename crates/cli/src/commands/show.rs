@@ -6,17 +6,17 @@ use clap::{Args as ClapArgs, ValueEnum};
 use fpga::card::{Card, DeviceNode, Inventory, PciFunction, Region, Slot};
 use fpga::catalog;
 use fpga::errors::ErrorRegister;
-use fpga::id::{CardId, PciAddress};
+use fpga::id::CardId;
 use fpga::names::{Naming, ResourceName};
 use fpga::root::{Root, host_node};
 
 mod hex;
 mod view;
 
-use super::conclude;
+use super::{conclude, target};
 use crate::output;
 use crate::status::Status;
-use crate::table::dash;
+use fpga_findings::table::dash;
 
 /// Show cards in detail, with their regions, ports, errors and what is wrong with them
 #[derive(Debug, ClapArgs)]
@@ -50,11 +50,11 @@ pub(crate) fn run(args: &Args, root: &Root, mut inventory: Inventory) -> anyhow:
     if let Some(object) = &args.object
         && !inventory.cards.is_empty()
     {
-        select(&mut inventory, object);
+        select(&mut inventory, object)?;
         if inventory.cards.is_empty() {
-            eprintln!(
-                "fpgactl: {object}: no such card or port; `fpgactl list` names those there are"
-            );
+            output::complain(format_args!(
+                "{object}: no such card or port; `fpgactl list` names those there are"
+            ));
             return Ok(Status::Nothing);
         }
     }
@@ -63,13 +63,19 @@ pub(crate) fn run(args: &Args, root: &Root, mut inventory: Inventory) -> anyhow:
         Form::Json => output::json(&view::Inventory::new(&inventory))?,
         Form::Yaml => output::yaml(&view::Inventory::new(&inventory))?,
     }
-    Ok(conclude(root, &inventory))
+    let has_errors = |card: &Card| {
+        !card.errors.is_empty() || card.slots.iter().any(|slot| !slot.errors.is_empty())
+    };
+    Ok(match conclude(root, &inventory) {
+        Status::Sound if inventory.cards.iter().any(has_errors) => Status::Diagnosed,
+        status => status,
+    })
 }
 
 /// Reduces the inventory to the card or port that is meant. The problems of other objects go with them.
-fn select(inventory: &mut Inventory, object: &str) {
+fn select(inventory: &mut Inventory, object: &str) -> Result<(), target::Error> {
     let name = object.rsplit('/').next().unwrap_or(object);
-    let address = name.parse::<PciAddress>().or_else(|_| format!("0000:{name}").parse()).ok();
+    let address = target::address(name, target::functions(inventory))?;
     inventory.problems.clear();
     inventory.cards.retain_mut(|card| {
         if Some(card.id) == address.map(CardId::from) || card.name == name {
@@ -78,6 +84,7 @@ fn select(inventory: &mut Inventory, object: &str) {
         card.slots.retain(|slot| address.is_some() && slot.pci == address || slot.name == name);
         !card.slots.is_empty()
     });
+    Ok(())
 }
 
 fn text(inventory: &Inventory) -> String {

@@ -1,5 +1,6 @@
 //! What a name on the command line means: a card, a slot, a region.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use clap::Args as ClapArgs;
@@ -29,6 +30,8 @@ pub(crate) enum Error {
     Unknown { name: String },
     #[error("{name}: no port {which}; `fpgactl show` names those there are")]
     NoSlot { name: String, which: String },
+    #[error("{name}: several cards have this address, give it with its domain: {}", addresses.join(", "))]
+    SeveralAddresses { name: String, addresses: Vec<String> },
     #[error("{name}: {} ports fit, name one of them: {}", slots.len(), slots.join(", "))]
     Several { name: String, slots: Vec<String> },
     #[error(
@@ -46,7 +49,9 @@ impl Error {
             Self::NoCard(_) | Self::Unknown { .. } | Self::NoSlot { .. } | Self::NoImage { .. } => {
                 Status::Nothing
             }
-            Self::Several { .. } | Self::SeveralImages { .. } => Status::Usage,
+            Self::Several { .. } | Self::SeveralAddresses { .. } | Self::SeveralImages { .. } => {
+                Status::Usage
+            }
         }
     }
 }
@@ -70,7 +75,7 @@ pub(crate) fn find<'a>(
         return Err(Error::NoCard(super::why_nothing(root, inventory)));
     }
     let last = name.rsplit('/').next().unwrap_or(name);
-    let address = address(last);
+    let address = address(last, functions(inventory))?;
     let in_board = |card: &'a Card| {
         if Some(card.id) == address.map(CardId::from) || card.name == last {
             return Some(Object::Card(card));
@@ -84,9 +89,34 @@ pub(crate) fn find<'a>(
     found.ok_or_else(|| Error::Unknown { name: name.to_owned() })
 }
 
-/// A PCI address with or without its domain.
-pub(crate) fn address(text: &str) -> Option<PciAddress> {
-    text.parse().or_else(|_| format!("0000:{text}").parse()).ok()
+/// The PCI functions of all cards and slots.
+pub(crate) fn functions(inventory: &Inventory) -> impl Iterator<Item = PciAddress> {
+    inventory.cards.iter().flat_map(|card| {
+        let own = card.pci.iter().map(|pci| pci.address);
+        own.chain(card.slots.iter().filter_map(|slot| slot.pci))
+    })
+}
+
+/// The PCI address that a text means, if it means one. Without a domain it is the one of `known` that is so but for
+/// the domain, and in domain 0 where there is none.
+///
+/// # Errors
+/// Several of `known` are.
+pub(crate) fn address(
+    text: &str,
+    known: impl Iterator<Item = PciAddress>,
+) -> Result<Option<PciAddress>, Error> {
+    if let Ok(address) = text.parse() {
+        return Ok(Some(address));
+    }
+    let Ok(short) = format!("0000:{text}").parse::<PciAddress>() else { return Ok(None) };
+    let fits = |address: &PciAddress| PciAddress { domain: 0, ..*address } == short;
+    let found: BTreeSet<PciAddress> = known.filter(fits).collect();
+    if found.len() > 1 {
+        let addresses = found.iter().map(ToString::to_string).collect();
+        return Err(Error::SeveralAddresses { name: text.to_owned(), addresses });
+    }
+    Ok(Some(found.first().copied().unwrap_or(short)))
 }
 
 /// The one slot that is meant. Without a name, the one whose region can be programmed, of those

@@ -10,6 +10,7 @@ mod doctor;
 mod errors;
 mod install_host;
 mod machine;
+mod manual;
 mod ports;
 mod program;
 mod recover;

@@ -1,7 +1,7 @@
 //! The runtime hook and the programming procedure, measured by a process whose ioctls the emulator
 //! answers: the demo runs itself under `fpga-emulator exec` for that.
 
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -105,7 +105,7 @@ pub fn inside(directory: &Path, hook: &Path) -> anyhow::Result<()> {
     figures.push(Figure::new("hook_64mib_rss_kib", big.peak_kib("VmHWM")?, "KiB"));
     loaded.time()?;
     figures.push(Figure::new("hook_64mib_anonymous_kib", big.peak_kib("RssAnon")?, "KiB"));
-    println!("{}", serde_json::to_string(&figures)?);
+    writeln!(io::stdout(), "{}", serde_json::to_string(&figures)?)?;
     Ok(())
 }
 

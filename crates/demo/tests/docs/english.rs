@@ -5,7 +5,7 @@
 use std::process::Command;
 
 use crate::page::Page;
-use crate::{pages, top};
+use crate::{binaries, pages, top};
 
 /// Phrase, and what takes its place. `*` stands for one word, `a|b` for one of several.
 const PHRASES: [(&str, &str); 22] = [
@@ -115,6 +115,16 @@ fn found(words: &[(usize, String)]) -> Vec<(usize, &'static str, &'static str)> 
         found.extend(hits.map(|window| (window[0].0, phrase, instead)));
     }
     found
+}
+
+#[test]
+fn the_hooks_help_is_in_plain_english() {
+    let output = Command::new(binaries().path("fpga-hook")).arg("--help").output().unwrap();
+    let help = String::from_utf8(output.stdout).unwrap();
+    assert!(help.contains("Usage: fpga-hook"), "{help}");
+    let words: Vec<(usize, String)> = words(&help).map(|word| (0, word)).collect();
+    let wrong: Vec<_> = found(&words).into_iter().map(|(_, phrase, _)| phrase).collect();
+    assert!(wrong.is_empty(), "{wrong:?} in\n{help}");
 }
 
 #[test]

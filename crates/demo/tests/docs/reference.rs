@@ -6,8 +6,8 @@ use std::process::Command;
 use fpga::catalog;
 use fpga::id::{AfuId, InterfaceId};
 use fpga::names::{
-    CDI_KIND, CONTAINER_MODE_ANNOTATION, ENV_AFU_PREFIX, ENV_REGION_PREFIX, Mode,
-    NODE_MODE_ANNOTATION, Naming, ResourceName,
+    CDI_KIND, CONTAINER_MODE_ANNOTATION, Mode, NODE_MODE_ANNOTATION, Naming, PromisePart,
+    ResourceName,
 };
 
 use crate::{binaries, is_update, top};
@@ -123,7 +123,7 @@ fn the_resource_names_are_those_of_the_code() {
          ## Other names\n\n\
          | what | name |\n|---|---|\n\
          | annotation of a Node, overrides `--mode` of the agent there: {} | `{NODE_MODE_ANNOTATION}` |\n\
-         | variables of a container with a region: which one, and which function | `{ENV_REGION_PREFIX}<n>`, `{ENV_AFU_PREFIX}<n>` |\n\
+         | variables of a container with a region: which one, and which function | `{}_<n>`, `{}_<n>` |\n\
          | annotation of a container with a region, for hooks of CRI-O | `{CONTAINER_MODE_ANNOTATION}` |\n\
          | kind of the CDI devices | `{CDI_KIND}` |\n\n\
          ## Functions that have names\n\n\
@@ -133,6 +133,8 @@ fn the_resource_names_are_those_of_the_code() {
         ResourceName::region(interface),
         name(Naming::Plain).socket_name(),
         modes.join(", "),
+        PromisePart::Region.stem(),
+        PromisePart::Function.stem(),
     );
     for entry in catalog::entries() {
         writeln!(text, "| `{}` | `{}` | {} |", entry.name, entry.afu_id, entry.description)

@@ -102,10 +102,15 @@ pub enum Problem {
     /// No driver is bound to the port.
     #[error("no driver is bound to the port: run `fpgactl recover`")]
     NoDriver,
+    /// What is loaded in the region cannot be read back.
+    #[error(
+        "the port shows no function id (afu_id), as with OFS: what is loaded could not be read back, so nothing is programmed"
+    )]
+    Anonymous,
     /// The driver refused a call, or an attribute cannot be read or written.
     #[error(transparent)]
     Driver(#[from] stack::Error),
-    /// Programming failed.
+    /// The driver or the card refused the image.
     #[error("{error}{}", joined(details))]
     Failed {
         /// The driver's answer.
@@ -178,6 +183,7 @@ impl Error {
     pub fn cause(&self) -> Cause {
         match &self.problem {
             Problem::NotReconfigurable
+            | Problem::Anonymous
             | Problem::UnknownInterface
             | Problem::WrongInterface { .. }
             | Problem::WrongFunction { .. } => Cause::Incompatible,

@@ -81,6 +81,7 @@ impl Procedure<'_> {
         let action = match before {
             Function::Busy => return Err(Problem::Disabled),
             Function::Absent => return Err(Problem::NoDriver),
+            Function::Anonymous => return Err(Problem::Anonymous),
             _ if !self.options.reprogram && self.book.holds(self.image, &before)? => {
                 self.keep(&before)?
             }

@@ -10,7 +10,7 @@ use crate::root::Root;
 /// A device: its node and its attributes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Device {
-    /// Its name.
+    /// Its name in sysfs and in `dev/`, such as `dfl-port.0`.
     pub name: String,
     /// Its node on this root.
     pub node: PathBuf,
@@ -21,7 +21,7 @@ pub struct Device {
 /// A card, as far as it is managed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Management {
-    /// Kernel interface.
+    /// The driver that is bound to it, by its kernel interface.
     pub driver: Driver,
     /// The card.
     pub id: CardId,

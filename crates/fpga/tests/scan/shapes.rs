@@ -287,8 +287,20 @@ fn all_ones_is_a_crash_and_no_function() {
 fn a_port_without_its_driver_has_no_function() {
     let node = Node::preset("r740");
     fs::remove_file(node.device("dfl-port.1").join("afu_id")).unwrap();
+    fs::remove_file(node.device("dfl-port.1").join("driver")).unwrap();
     let inventory = node.scan();
     assert_eq!(port(&inventory, "dfl-port.1").function, Function::Absent);
+    assert_eq!(problems(&inventory), [""; 0]);
+}
+
+/// As with OFS, on whose ports the driver has no such attribute.
+#[test]
+fn a_port_with_a_driver_and_without_an_id_is_anonymous() {
+    let node = Node::preset("r740");
+    fs::remove_file(node.device("dfl-port.1").join("afu_id")).unwrap();
+    let inventory = node.scan();
+    assert_eq!(port(&inventory, "dfl-port.1").function, Function::Anonymous);
+    assert_eq!(port(&inventory, "dfl-port.1").afu_id(), None);
     assert_eq!(problems(&inventory), [""; 0]);
 }
 

@@ -62,7 +62,7 @@ pub(crate) fn namespace(sources: &[&Annotations]) -> Result<String, Failure> {
     found.filter(|namespace| !namespace.is_empty()).ok_or_else(|| {
         fail(format!(
             "the pod's namespace is unknown, so nothing is granted to it: there is neither the annotation \
-             {CONTAINERD_NAMESPACE} nor {CRIO_LABELS} (`--allow-any` needs none)"
+             {CONTAINERD_NAMESPACE} nor {CRIO_LABELS} (not needed with `--allow-any`)"
         ))
     })
 }

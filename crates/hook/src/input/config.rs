@@ -44,7 +44,7 @@ impl Config {
         let name = path.display().to_string();
         let text = super::read(file, LIMIT, &name)?;
         Self::parse(&text).map_err(|error| {
-            Failure::new(Code::Input, format!("{name}: no OCI configuration: {error}"))
+            Failure::new(Code::Input, format!("{name}: not an OCI configuration: {error}"))
         })
     }
 

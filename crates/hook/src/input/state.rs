@@ -30,9 +30,9 @@ pub(crate) struct State {
 impl State {
     pub(crate) fn read(source: impl Read) -> Result<Self, Failure> {
         let text = super::read(source, LIMIT, WHAT)?;
-        serde_json::from_slice::<Object<Self>>(&text)
-            .map(|Object(state)| state)
-            .map_err(|error| Failure::new(Code::Input, format!("{WHAT}: no OCI state: {error}")))
+        serde_json::from_slice::<Object<Self>>(&text).map(|Object(state)| state).map_err(|error| {
+            Failure::new(Code::Input, format!("{WHAT}: not an OCI state: {error}"))
+        })
     }
 
     /// The container, as the ledger has it.
@@ -81,16 +81,16 @@ mod tests {
 
     /// Upstream: TestGetStdin/incorrect_JSON, TestProcess/Broken_stdin.
     #[test]
-    fn rejects_what_is_no_state() {
-        rejects("", "no OCI state: EOF");
+    fn rejects_what_is_not_a_state() {
+        rejects("", "not an OCI state: EOF");
         rejects(r#"{"bundle":"/b""#, "EOF");
         rejects("bundle", "expected value");
         rejects(r#"{"bundle":7}"#, "invalid type");
         rejects(r#"["c1","/b",null]"#, "expected an object");
         rejects(r#"{"bundle":"/b"} {"bundle":"/c"}"#, "trailing characters");
         rejects(r#"{"bundle":"/b","bundle":"/c"}"#, "duplicate field");
-        rejects(&"[".repeat(100_000), "no OCI state");
-        rejects(&format!(r#"{{"annotations":{}"#, "[".repeat(100_000)), "no OCI state");
+        rejects(&"[".repeat(100_000), "not an OCI state");
+        rejects(&format!(r#"{{"annotations":{}"#, "[".repeat(100_000)), "not an OCI state");
     }
 
     #[test]

@@ -39,7 +39,11 @@ fn through_json(env: &[String]) -> Vec<String> {
 
 fn check_promises(env: &[String], promises: &[Promise]) {
     for Promise { variable, interface, image } in promises {
+        let variable = variable.to_string();
         let suffix = variable.strip_prefix("FPGA_AFU").expect("such a variable");
+        let is_digits = |digits: &str| digits.bytes().all(|byte| byte.is_ascii_digit());
+        let digits = suffix.strip_prefix('_').unwrap_or("1");
+        assert!(is_digits(digits) && !digits.starts_with('0'), "{variable} is not a promise");
         let has = |name: &str, id: &str| {
             let value = |entry: &str| entry.strip_prefix(name)?.strip_prefix('=').map(plain);
             env.iter().filter_map(|entry| value(entry)).all(|value| value == id)
@@ -48,7 +52,7 @@ fn check_promises(env: &[String], promises: &[Promise]) {
         let (interface, image) = (interface.to_string(), image.to_string());
         assert!(is_hex(&interface, &[32]) && is_hex(&image, &[32, 40]), "{interface} {image}");
         assert!(has(&format!("FPGA_REGION{suffix}"), &interface), "{interface} of {env:?}");
-        assert!(has(variable, &image), "{image} of {env:?}");
+        assert!(has(&variable, &image), "{image} of {env:?}");
     }
     assert!(promises.is_sorted_by(|a, b| a.variable < b.variable), "{promises:?}");
     let mut turned = env.to_vec();

@@ -28,7 +28,7 @@ impl Facts {
             let (name, value) = entry.split_once('=')?;
             let suffix = name.strip_prefix("FPGA_AFU")?;
             let value = value.replace('-', "").trim().to_lowercase();
-            (suffix.is_empty() || suffix.starts_with('_')).then(|| (name.to_owned(), value))
+            (suffix.is_empty() || is_number(suffix)).then(|| (name.to_owned(), value))
         });
         let devices = config["linux"]["devices"].as_array().into_iter().flatten();
         let devices = devices.filter(|device| device["type"] == "c" || device["type"] == "u");
@@ -39,6 +39,12 @@ impl Facts {
     pub(super) fn has_device(&self, (major, minor): (u32, u32)) -> bool {
         self.devices.contains(&(major.into(), minor.into()))
     }
+}
+
+/// True of `_7`, but not of `_07` or `_MONITOR_PORT`.
+fn is_number(suffix: &str) -> bool {
+    let number = suffix.get(1..).and_then(|digits| digits.parse::<u32>().ok()).unwrap_or_default();
+    number > 0 && suffix == format!("_{number}")
 }
 
 fn number(value: &Value) -> i64 {

@@ -1,11 +1,12 @@
 //! In place of standard error: a check of what would be written to it.
 
 use crate::failure::{Code, Failure};
+use crate::program::Program;
 use crate::report::{Report, WIDTH};
 
 /// A report whose lines are checked, those of what went well too.
 pub(super) fn report() -> Report {
-    Report::new(true, check)
+    Report::new(Program::Hook, true, check)
 }
 
 /// What holds for every failure.

@@ -13,3 +13,4 @@ mod node;
 mod owner;
 mod reject;
 mod results;
+mod services;

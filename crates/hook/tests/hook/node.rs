@@ -192,7 +192,7 @@ impl Outcome {
     pub(crate) fn failed(&self, code: i32, parts: &[&str]) {
         assert_eq!(self.code, code, "{self:?}");
         assert_eq!(self.stderr.lines().count(), 1, "one line a failure: {self:?}");
-        assert!(self.stderr.starts_with("fpgactl oci-hook: "), "{self:?}");
+        assert!(self.stderr.starts_with("fpga-hook: "), "{self:?}");
         for part in parts {
             assert!(self.stderr.contains(part), "{part:?} is not in {:?}", self.stderr);
         }

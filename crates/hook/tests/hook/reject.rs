@@ -239,7 +239,7 @@ fn rejects_what_is_no_state_and_no_bundle() {
         .failed(10, &["container 000000000000: ", "bundle/config.json: No such file"]);
     container.write();
     fs::write(node.path("bundle/config.json"), "{\"process\":").unwrap();
-    node.hook_with_state(&container.state(), &[]).failed(10, &["no OCI configuration: EOF"]);
+    node.hook_with_state(&container.state(), &[]).failed(10, &["not an OCI configuration: EOF"]);
     untouched(&node);
 }
 

@@ -1,9 +1,10 @@
 //! Errors, reset, and ports that go to virtual functions and back.
 
 use anyhow::ensure;
+use fpga::card::Slot;
 
 use super::Case;
-use super::machines::{self, Card, NLB0, NLB3, machine};
+use super::machines::{self, Card, HELLO, NLB0, NLB3, machine};
 use crate::guest::{Node, eventually};
 
 pub(super) const CASES: &[Case] = &[
@@ -38,6 +39,12 @@ pub(super) const CASES: &[Case] = &[
             machine(&[Card { kind: "pac-a10", functions: &[NLB3, NLB0], virtual_functions: true }])
         },
         play: virtual_functions,
+    },
+    Case {
+        name: "discovery/virtual-functions-of-one",
+        about: "virtual functions are on the bus of their card, when other cards have none",
+        machine: || machines::preset("mixed"),
+        play: virtual_functions_of_one,
     },
 ];
 
@@ -109,6 +116,27 @@ fn virtual_functions(node: &Node) -> anyhow::Result<()> {
     for number in ["0", "1"] {
         node.fpgactl(&["port", "assign", &address, number])?.ended(0)?;
     }
+    node.fpgactl(&["recover", &address])?.ended(0)?;
+    ensure!(ports().len() == 2 && ports().iter().all(|port| !port.is_virtual), "{:?}", ports());
+    Ok(())
+}
+
+fn virtual_functions_of_one(node: &Node) -> anyhow::Result<()> {
+    const CARD: usize = 3;
+    let address = node.card(CARD)?.id.to_string();
+    let functions = format!("/sys/bus/pci/devices/{address}/sriov_numvfs");
+    node.fpgactl(&["port", "release", &address, "1"])?.ended(0)?;
+    node.write(&functions, "1")?;
+    let ports = || node.card(CARD).map(|card| card.slots).unwrap_or_default();
+    let expected = [format!("{address} {HELLO}"), format!("0000:af:01.0 {NLB3}")];
+    let shown = || -> Vec<String> {
+        let ports = ports();
+        let id = |port: &Slot| port.afu_id().map(|id| id.to_string()).unwrap_or_default();
+        ports.iter().filter_map(|port| Some(format!("{} {}", port.pci?, id(port)))).collect()
+    };
+    eventually(&format!("ports {expected:?}"), || shown() == expected)?;
+    node.write(&functions, "0")?;
+    node.fpgactl(&["port", "assign", &address, "1"])?.ended(0)?;
     node.fpgactl(&["recover", &address])?.ended(0)?;
     ensure!(ports().len() == 2 && ports().iter().all(|port| !port.is_virtual), "{:?}", ports());
     Ok(())

@@ -4,14 +4,11 @@ use std::collections::BTreeMap;
 
 use fpga::bitstream::ImageId;
 use fpga::id::InterfaceId;
-use fpga::names::{ENV_AFU_PREFIX, ENV_REGION_PREFIX};
+use fpga::names::{PromisePart, PromiseVariable};
 
 use super::pod::{Container, Variable};
 use super::refusal::Fault;
 use crate::index::Namespace;
-
-/// Names that start so are the webhook's alone. The seed's `FPGA_REGION` and `FPGA_AFU` are among them.
-const RESERVED: [&str; 2] = ["FPGA_REGION", "FPGA_AFU"];
 
 /// A region to be programmed, and with what.
 pub(super) type Promise = (InterfaceId, ImageId);
@@ -28,25 +25,31 @@ pub(super) fn promises(
     units: impl Fn(InterfaceId) -> u64,
 ) -> Result<Vec<Promise>, Fault> {
     prefixes(container)?;
-    let reserved: Vec<&Variable<'_>> =
-        container.env.iter().flatten().filter(|variable| is_reserved(&variable.name)).collect();
-    let Some(first) = reserved.first() else { return Ok(Vec::new()) };
+    // Names of promises are the webhook's alone, the numberless pair of the seed among them: that is all that the
+    // runtime hook reads.
+    let reserved: Vec<(&Variable<'_>, PromiseVariable)> = container
+        .env
+        .iter()
+        .flatten()
+        .filter_map(|variable| Some((variable, PromiseVariable::parse(&variable.name)?)))
+        .collect();
+    let Some(&(first, _)) = reserved.first() else { return Ok(Vec::new()) };
     let fault = |variable: &Variable<'_>, reason: &str| {
         Err(Fault::Reserved { name: variable.name.to_string(), reason: reason.to_owned() })
     };
     let count = reserved.len().div_ceil(2);
     let mut regions = vec![None; count];
     let mut images = vec![None; count];
-    for variable in &reserved {
+    for (variable, name) in &reserved {
         let Some(value) = literal(variable) else {
             return fault(variable, "it has no literal value");
         };
-        let is_new = if let Some(at) = number(&variable.name, ENV_REGION_PREFIX, count) {
-            put(&mut regions, at, canonical::<InterfaceId>(value))
-        } else if let Some(at) = number(&variable.name, ENV_AFU_PREFIX, count) {
-            put(&mut images, at, canonical::<ImageId>(value))
-        } else {
+        let Some(at) = place(*name, count) else {
             return fault(variable, "its number is none of those that it would have");
+        };
+        let is_new = match name.part {
+            PromisePart::Region => put(&mut regions, at, canonical::<InterfaceId>(value)),
+            PromisePart::Function => put(&mut images, at, canonical::<ImageId>(value)),
         };
         if !is_new {
             return fault(variable, "it is there twice, or its value is no id in lower case");
@@ -72,15 +75,12 @@ pub(super) fn promises(
     Ok(promises)
 }
 
-fn is_reserved(name: &str) -> bool {
-    RESERVED.iter().any(|start| name.starts_with(start))
-}
-
 /// Variables that come from other objects are not seen here, save for the start of their names.
 fn prefixes(container: &Container<'_>) -> Result<(), Fault> {
     let mut prefixes =
         container.env_from.iter().flatten().filter_map(|source| source.prefix.as_deref());
-    match prefixes.find(|prefix| is_reserved(prefix)) {
+    let is_reserved = |prefix: &&str| begins_as_promise(prefix) && may_be_promise(prefix);
+    match prefixes.find(is_reserved) {
         None => Ok(()),
         Some(prefix) => Err(Fault::ReservedPrefix(prefix.to_owned())),
     }
@@ -92,19 +92,27 @@ pub(super) fn doubtful_prefix<'a>(container: &'a Container<'_>) -> Option<&'a st
         container.env_from.iter().flatten().filter_map(|source| source.prefix.as_deref());
     prefixes
         .filter(|prefix| !prefix.is_empty())
-        .find(|prefix| RESERVED.iter().any(|reserved| reserved.starts_with(prefix)))
+        .find(|prefix| !begins_as_promise(prefix) && may_be_promise(prefix))
+}
+
+/// True if some key after this prefix makes the name of a promise.
+fn may_be_promise(prefix: &str) -> bool {
+    PromiseVariable::may_begin_with(prefix)
+}
+
+/// True if the prefix leaves no doubt what such a name would be for.
+fn begins_as_promise(prefix: &str) -> bool {
+    PromisePart::ALL.iter().any(|part| prefix.starts_with(part.stem()))
 }
 
 fn literal<'a>(variable: &'a Variable<'_>) -> Option<&'a str> {
     variable.value.as_deref().filter(|_| variable.value_from.is_none())
 }
 
-/// The place of the variable `name` among `count`, when it is spelled as the webhook would.
-fn number(name: &str, prefix: &str, count: usize) -> Option<usize> {
-    let digits = name.strip_prefix(prefix)?;
-    let number: usize = digits.parse().ok()?;
-    let is_own = number.to_string() == digits && (1..=count).contains(&number);
-    is_own.then(|| number - 1)
+/// The place of a variable among `count`; `None` if the webhook would not have given it its number.
+fn place(variable: PromiseVariable, count: usize) -> Option<usize> {
+    let number = usize::try_from(variable.number?.get()).ok()?;
+    (number <= count).then(|| number - 1)
 }
 
 fn canonical<T: std::str::FromStr + ToString>(text: &str) -> Option<T> {

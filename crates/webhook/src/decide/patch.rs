@@ -1,6 +1,6 @@
 //! From what a container gets to the operations of RFC 6902 that give it.
 
-use fpga::names::{ENV_AFU_PREFIX, ENV_REGION_PREFIX};
+use fpga::names::PromisePart;
 use json_patch::jsonptr::PointerBuf;
 use json_patch::{AddOperation, PatchOperation, RemoveOperation};
 use serde_json::{Value, json};
@@ -47,9 +47,12 @@ pub(super) fn operations(
         .iter()
         .zip(plan.first..)
         .flat_map(|((interface, image), number)| {
+            let variable = |part: PromisePart, value: String| {
+                json!({ "name": format!("{}_{number}", part.stem()), "value": value })
+            };
             [
-                json!({ "name": format!("{ENV_REGION_PREFIX}{number}"), "value": interface.to_string() }),
-                json!({ "name": format!("{ENV_AFU_PREFIX}{number}"), "value": image.to_string() }),
+                variable(PromisePart::Region, interface.to_string()),
+                variable(PromisePart::Function, image.to_string()),
             ]
         })
         .collect();

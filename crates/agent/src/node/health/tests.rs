@@ -37,8 +37,18 @@ fn slot(power_state: Option<PowerState>, errors: Vec<ErrorRegister>) -> Vitals {
 
 /// `reason, unhealthy or not, message` of what is found of one card.
 fn found(judge: &mut Judge, vitals: &Vitals) -> Vec<String> {
+    found_with(judge, vitals, &[])
+}
+
+/// The same when reading went wrong in these ways.
+fn found_with(judge: &mut Judge, vitals: &Vitals, problems: &[(&str, &str)]) -> Vec<String> {
     let card = card(Driver::Dfl, 0x10, 0, &[loaded(NLB3)]);
-    let found = judge.look([(&card, vitals)]);
+    let problem = |(object, message): &(&str, &str)| Problem {
+        object: (*object).to_owned(),
+        message: (*message).to_owned(),
+    };
+    let problems: Vec<Problem> = problems.iter().map(problem).collect();
+    let found = judge.look([(&card, (vitals, &problems))]);
     let line = |condition: &Condition| {
         let harm = if condition.unhealthy { "unhealthy" } else { "told" };
         let of = condition.slot.as_deref().unwrap_or("card");
@@ -116,6 +126,87 @@ fn errors_are_as_bad_as_their_bits() {
     assert_eq!(found(&mut judge(&DEFAULT), &card("unheard-of", 1)), [""; 0]);
 }
 
+/// The card says that some port has a fatal error; what of a port nobody has a name for is taken for it.
+#[test]
+fn an_unknown_error_of_a_port_is_as_bad_as_the_card_says() {
+    const UNKNOWN: u64 = 1 << 52;
+    let with = |port_errors: u64, card_errors: &str, value: u64| Vitals {
+        errors: register(card_errors, value),
+        ..slot(None, port_register(port_errors))
+    };
+    for (vitals, expected) in [
+        (slot(None, port_register(UNKNOWN)), vec!["dfl-port.0 nonfatal_error told: bit 52"]),
+        (
+            with(UNKNOWN, "nonfatal_errors", 1 << 3),
+            vec![
+                "card nonfatal_error told: fatal error of a port",
+                "dfl-port.0 port_error unhealthy: bit 52",
+            ],
+        ),
+        (
+            with(UNKNOWN, "bbs_errors", 1 << 3),
+            vec![
+                "card nonfatal_error told: fatal error of a port",
+                "dfl-port.0 port_error unhealthy: bit 52",
+            ],
+        ),
+        // A known error is as bad as it ever was.
+        (
+            with(1 << 9, "nonfatal_errors", 1 << 3),
+            vec![
+                "card nonfatal_error told: fatal error of a port",
+                "dfl-port.0 nonfatal_error told: register read while the port was in reset",
+            ],
+        ),
+        // Another error of the card confirms nothing.
+        (
+            with(UNKNOWN, "nonfatal_errors", 1 << 6),
+            vec![
+                "card nonfatal_error told: injected warning",
+                "dfl-port.0 nonfatal_error told: bit 52",
+            ],
+        ),
+    ] {
+        assert_eq!(found(&mut judge(&DEFAULT), &vitals), expected);
+    }
+    let told = found(&mut judge(&[]), &with(UNKNOWN, "nonfatal_errors", 1 << 3));
+    assert!(told[1].starts_with("dfl-port.0 port_error told"), "{told:?}");
+}
+
+#[test]
+fn registers_that_cannot_be_read_are_not_without_errors() {
+    let of = |on: &[Cause], problems: &[(&str, &str)]| {
+        found_with(&mut judge(on), &Vitals::default(), problems)
+    };
+    let (card, port) = ("dfl-fme.0/errors", "dfl-port.0/errors");
+    let broken = "fme_errors: Input/output error";
+    assert_eq!(
+        of(&DEFAULT, &[(card, broken)]),
+        [
+            "card unreadable unhealthy: error registers cannot be read: fme_errors: Input/output error"
+        ]
+    );
+    assert_eq!(
+        of(&DEFAULT, &[(port, "errors: all ones: the card does not answer")]),
+        [
+            "dfl-port.0 unreadable unhealthy: error registers cannot be read: errors: all ones: the card does not answer"
+        ]
+    );
+    // The directory itself.
+    assert_eq!(of(&DEFAULT, &[("dfl-port.0", "errors: Input/output error")]).len(), 1);
+    // Whoever does not mind the errors does not mind that nobody reads them.
+    for (on, object) in [(Cause::SlotErrors, card), (Cause::FatalErrors, port)] {
+        assert!(of(&[on], &[(object, broken)])[0].contains(" unreadable told: "));
+    }
+    // This process may not, which says nothing of the card.
+    assert!(of(&DEFAULT, &[(card, "fme_errors: Permission denied")])[0].contains(" told: "));
+    // What is no error register is no matter.
+    for other in [("dfl-port.0", "power_state: Input/output error"), ("dfl-port.1/errors", broken)]
+    {
+        assert_eq!(of(&DEFAULT, &[other]), [""; 0]);
+    }
+}
+
 #[test]
 fn power_states_are_of_the_port() {
     let mut judge = judge(&DEFAULT);
@@ -150,7 +241,7 @@ fn each_cause_can_be_switched() {
         let others: Vec<Cause> =
             Cause::value_variants().iter().copied().filter(|c| c != cause).collect();
         for (on, unhealthy) in [(vec![*cause], true), (others, false)] {
-            let found = judge(&on).look([(&card, vitals)]);
+            let found = judge(&on).look([(&card, (vitals, &Vec::new()))]);
             let [one] = found.as_slice() else { panic!("{cause:?}: {found:?}") };
             assert_eq!(one.unhealthy, unhealthy, "{cause:?} of {on:?}");
         }

@@ -197,6 +197,38 @@ fn a_crashed_card_takes_its_functions_down_under_their_own_names() {
     assert_eq!(lines(&after), [format!("af-{NLB0} dfl-port.0 unhealthy dfl-port.0")]);
 }
 
+/// OFS: nobody can tell what is loaded, so only who programs by himself gets it.
+#[test]
+fn a_port_without_an_id_is_offered_in_regiondevel_alone() {
+    let card = || vec![card(Driver::Dfl, 0, 0, &[Function::Anonymous])];
+    for settings in [AF, REGION] {
+        let plan = fresh(card(), settings);
+        assert!(plan.offer.is_empty(), "{settings:?}");
+        let [note] = notes(&plan).try_into().unwrap();
+        assert!(
+            note.ends_with("not offered: its port shows no function id, as with OFS"),
+            "{note}"
+        );
+    }
+    let plan = fresh(card(), REGION_DEVEL);
+    assert_eq!(lines(&plan), [format!("region-{A10} dfl-fme.0 healthy dfl-port.0 dfl-fme.0")]);
+}
+
+#[test]
+fn a_port_without_a_driver_is_unhealthy_under_its_name() {
+    let now = |function: Function| units(&inventory(vec![card(Driver::Dfl, 0, 0, &[function])]));
+    let expected = [
+        (AF, format!("af-{NLB0} dfl-port.0 unhealthy dfl-port.0")),
+        (REGION, format!("region-{A10} dfl-fme.0 unhealthy dfl-port.0")),
+        (REGION_DEVEL, format!("region-{A10} dfl-fme.0 unhealthy dfl-port.0 dfl-fme.0")),
+    ];
+    for (settings, line) in expected {
+        let before = plan(&now(loaded(NLB0)), settings, &Memory::default());
+        let after = plan(&now(Function::Absent), settings, &before.memory);
+        assert_eq!(lines(&after), [line]);
+    }
+}
+
 #[test]
 fn reconfiguration_does_not_disturb_a_region() {
     for function in [Function::Busy, Function::Crashed, Function::Unreadable] {

@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use fpga::card::{Card, DeviceNode as Node, Inventory};
+use fpga::card::{Card, DeviceNode as Node, Function, Inventory, Slot};
 use fpga::names::{CDI_KIND, Mode};
 
-use super::finding::Finding;
 use super::permissions;
 use super::spec::{Device, DeviceNode, SpecFile};
 use super::survey::Survey;
+use fpga_findings::Finding;
+use fpga_findings::shell::word;
 
 /// Stages at which the hook must run.
 const STAGES: [&str; 2] = ["createRuntime", "poststop"];
@@ -56,7 +57,8 @@ fn missing(survey: &Survey, directory: &Path, report: &mut dyn FnMut(Finding)) {
         .flat_map(|device| &device.container_edits.device_nodes)
         .filter_map(|node| node.path.rsplit('/').next())
         .collect();
-    for (_, slot) in survey.inventory().slots().filter(|(_, slot)| slot.region.is_some()) {
+    let is_offered = |slot: &Slot| slot.region.is_some() && slot.function != Function::Anonymous;
+    for (_, slot) in survey.inventory().slots().filter(|(_, slot)| is_offered(slot)) {
         if !nodes.contains(&slot.name.as_str()) {
             report(
                 Finding::error(&slot.name, "is in no CDI spec, so that no container gets it")
@@ -86,7 +88,7 @@ fn conflicts(files: &[SpecFile], report: &mut dyn FnMut(Finding)) {
                         ),
                     )
                     .because("a runtime takes none of them, and no container with it starts")
-                    .fix(format_args!("rm {}", file.path.display())),
+                    .fix(format_args!("rm {}", word(&file.path))),
                 );
             }
         }
@@ -101,7 +103,7 @@ fn check(inventory: &Inventory, file: &SpecFile) -> Vec<Finding> {
             return vec![
                 Finding::error(&path, "runtimes cannot use it, or take another one for it")
                     .because(error)
-                    .fix(format_args!("rm {path}; {RESTART}")),
+                    .fix(format_args!("rm {}; {RESTART}", word(&file.path))),
             ];
         }
     };
@@ -109,7 +111,7 @@ fn check(inventory: &Inventory, file: &SpecFile) -> Vec<Finding> {
         return vec![
             Finding::error(&path, format_args!("is of kind {:?} and not {CDI_KIND}", spec.kind))
                 .because("somebody changed it")
-                .fix(format_args!("rm {path}; {RESTART}")),
+                .fix(format_args!("rm {}; {RESTART}", word(&file.path))),
         ];
     }
     let devices = spec.devices.iter();
@@ -123,7 +125,7 @@ fn wrong(inventory: &Inventory, file: &SpecFile, device: &Device) -> Option<Find
         return Some(
             Finding::error(&path, format_args!("{}: has no hook at {stage}", device.name))
                 .because("a container would start without being programmed, or leave its function behind")
-                .fix(format_args!("rm {path}; {RESTART}")),
+                .fix(format_args!("rm {}; {RESTART}", word(&file.path))),
         );
     }
     let (node, why) =
@@ -133,7 +135,7 @@ fn wrong(inventory: &Inventory, file: &SpecFile, device: &Device) -> Option<Find
             .because(
                 "the spec is older than the device: a container would get another one, or none",
             )
-            .fix(format_args!("rm {path}; {RESTART}")),
+            .fix(format_args!("rm {}; {RESTART}", word(&file.path))),
     )
 }
 

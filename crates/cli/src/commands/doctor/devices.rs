@@ -3,11 +3,13 @@
 use std::fs::{self, Metadata};
 use std::io;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::Path;
 
 use fpga::card::{DeviceNode, DeviceNumber};
 
-use super::finding::Finding;
 use super::survey::Survey;
+use fpga_findings::Finding;
+use fpga_findings::shell::word;
 
 /// Read and write permission of everybody.
 const EVERYBODY: u32 = 0o006;
@@ -51,12 +53,13 @@ fn check(survey: &Survey, node: &DeviceNode, is_management: bool) -> Option<Find
                     )),
             );
         }
-        Err(error) => return Some(Finding::unknown(path.display(), error)),
+        Err(error) => {
+            let fix = "sudo fpgactl doctor --area nodes";
+            return Some(Finding::unknown(path.display(), error).fix(fix));
+        }
     };
     match DeviceNumber::of(&metadata) {
-        Some(found) if found == number => {
-            exposed(&path.display().to_string(), &metadata).filter(|_| is_management)
-        }
+        Some(found) if found == number => exposed(&path, &metadata).filter(|_| is_management),
         Some(found) => Some(
             Finding::error(
                 path.display(),
@@ -74,17 +77,20 @@ fn check(survey: &Survey, node: &DeviceNode, is_management: bool) -> Option<Find
     }
 }
 
-fn remake(number: DeviceNumber, path: &std::path::Path) -> String {
-    format!("rm -r {}; udevadm trigger --action=add /sys/dev/char/{number}", path.display())
+fn remake(number: DeviceNumber, path: &Path) -> String {
+    format!("rm -r {}; udevadm trigger --action=add /sys/dev/char/{number}", word(path))
 }
 
 /// Who can open the management node can program the card.
-fn exposed(path: &str, metadata: &Metadata) -> Option<Finding> {
+fn exposed(path: &Path, metadata: &Metadata) -> Option<Finding> {
     let mode = metadata.permissions().mode() & 0o7777;
     (mode & EVERYBODY != 0).then(|| {
-        Finding::warning(path, format_args!("mode {mode:04o}: everybody may program the card"))
-            .because("the management node is root's alone, unless a udev rule says otherwise")
-            .fix(format_args!("chmod o-rw {path}; grep -rn -e fme -e fpga /etc/udev/rules.d"))
+        Finding::warning(
+            path.display(),
+            format_args!("mode {mode:04o}: everybody may program the card"),
+        )
+        .because("the management node is root's alone, unless a udev rule says otherwise")
+        .fix(format_args!("chmod o-rw {}; grep -rn -e fme -e fpga /etc/udev/rules.d", word(path)))
     })
 }
 

@@ -1,16 +1,20 @@
 //! The kernel's drivers: is one there, and has it bound to every card that is plugged in?
 
-use fpga::card::{Card, Driver, Inventory};
+use fpga::card::{Card, Driver, Inventory, Problem};
 use fpga::stack::{self, Plugged, plugged};
 
-use super::finding::Finding;
+use super::modules::Unbound;
 use super::survey::Survey;
+use fpga_findings::Finding;
 
 /// The in-tree driver of the PCI cards.
 const DFL_PCI: &str = "dfl-pci";
 
 pub(super) fn look(survey: &Survey, report: &mut dyn FnMut(Finding)) {
     let inventory = survey.inventory();
+    if let Some(directory) = &survey.emulated {
+        report(Finding::ok(directory.display(), "the cards are emulated: these are checked"));
+    }
     let cards = plugged(&survey.root);
     for driver in &inventory.drivers {
         let count = inventory.cards.iter().filter(|card| card.driver == *driver).count();
@@ -36,14 +40,27 @@ pub(super) fn look(survey: &Survey, report: &mut dyn FnMut(Finding)) {
                 .fix("modprobe dfl-pci"),
         );
     }
-    for problem in inventory.all_problems() {
-        report(
-            Finding::error(&problem.object, &problem.message)
-                .because("the driver does not show it, or shows it half")
-                .fix("dmesg | grep -i -e dfl -e fpga"),
-        );
+    inventory.problems.iter().for_each(|problem| report(half_shown(problem)));
+    for card in &inventory.cards {
+        let unbound = Unbound::of(&survey.root, card);
+        unbound.finding(card).into_iter().for_each(&mut *report);
+        // What an unbound part does not show it shows as soon as it is bound.
+        let others = card.problems.iter().filter(|problem| !unbound.explains(problem));
+        others.for_each(|problem| report(half_shown(problem)));
+        parts(survey, card, report);
     }
-    inventory.cards.iter().for_each(|card| parts(survey, card, report));
+}
+
+fn half_shown(problem: &Problem) -> Finding {
+    let (object, message) = (&problem.object, &problem.message);
+    if problem.is_of_permission() {
+        return Finding::unknown(object, message)
+            .because("this user may not read it")
+            .fix("sudo fpgactl doctor --area driver");
+    }
+    Finding::error(object, message)
+        .because("the driver does not show it, or shows it half")
+        .fix("dmesg | grep -i -e dfl -e fpga")
 }
 
 fn examine(card: &Plugged, inventory: &Inventory, report: &mut dyn FnMut(Finding)) {
@@ -68,12 +85,20 @@ fn examine(card: &Plugged, inventory: &Inventory, report: &mut dyn FnMut(Finding
         Some(driver) => Finding::warning(address, format_args!("{model}: {driver} has the card"))
             .because("no FPGA driver can have it as well")
             .fix(format_args!(
-                "echo {address} > /sys/bus/pci/drivers/{driver}/unbind; fpgactl recover {address}"
+                "echo {address} > /sys/bus/pci/drivers/{driver}/unbind; \
+                 echo > /sys/bus/pci/devices/{address}/driver_override; fpgactl recover {address}"
             )),
     });
 }
 
 fn no_driver(survey: &Survey, cards: &[Plugged]) -> Finding {
+    if !survey.root.sys().is_dir() {
+        return Finding::error(survey.root.sys().display(), "there is no such directory")
+            .because(
+                "--root or FPGA_ROOT names another directory than the one that holds sys/ and dev/",
+            )
+            .fix("fpgactl --root DIR doctor");
+    }
     let classes = stack::classes(&survey.root);
     let classes: Vec<_> = classes.iter().map(|class| class.display().to_string()).collect();
     let (first, others) = classes.split_first().expect("every stack has a class");

@@ -1,23 +1,17 @@
 //! What is loaded, and what is out of use.
 
-use std::thread;
-use std::time::Duration;
-
 use fpga::card::{Card, Function, Slot};
 use fpga::program::is_programming;
-use fpga::scan::scan;
 
-use super::finding::Finding;
+use super::modules::Unbound;
 use super::survey::Survey;
-
-/// Between two looks at a region that is busy: a programming may end between the look at the region and
-/// the one at the card.
-const PAUSE: Duration = Duration::from_millis(500);
+use crate::commands::busy::is_busy_no_more;
+use fpga_findings::Finding;
 
 pub(super) fn look(survey: &Survey, report: &mut dyn FnMut(Finding)) {
     for card in &survey.inventory().cards {
         card.slots.iter().for_each(|slot| function(survey, card, slot, report));
-        interfaces(card, report);
+        interfaces(survey, card, report);
         errors(card, report);
     }
 }
@@ -32,7 +26,7 @@ fn function(survey: &Survey, card: &Card, slot: &Slot, report: &mut dyn FnMut(Fi
         Function::Busy if is_programming(&survey.root, card) => {
             Finding::ok(name, "its region is being programmed")
         }
-        Function::Busy if is_busy_no_more(survey, name) => {
+        Function::Busy if is_busy_no_more(&survey.root, name) => {
             Finding::ok(name, "its region was programmed")
         }
         Function::Busy => Finding::error(name, "its region is disabled")
@@ -44,25 +38,27 @@ fn function(survey: &Survey, card: &Card, slot: &Slot, report: &mut dyn FnMut(Fi
         Function::Absent => Finding::error(name, "shows no function")
             .because("no driver is bound to the port")
             .fix(format_args!("modprobe dfl-afu; {recover}")),
-        Function::Unreadable => Finding::error(name, "its function cannot be read")
-            .because(reason(card, name))
-            .fix(recover),
+        Function::Anonymous => Finding::warning(name, "shows no function id, as with OFS")
+            .because("what is loaded cannot be told: the port is offered in regiondevel mode only, and `fpgactl program` refuses it")
+            .fix("kubectl annotate node NODE fpga.intel.com/device-plugin-mode=regiondevel"),
+        Function::Unreadable => unreadable(card, name, &recover),
     });
 }
 
 /// The reason is among the card's problems.
-fn reason(card: &Card, slot: &str) -> String {
-    let about = card.problems.iter().find(|problem| problem.object.contains(slot));
-    about.map_or_else(|| "its id is malformed".to_owned(), |problem| problem.message.clone())
+fn unreadable(card: &Card, name: &str, recover: &str) -> Finding {
+    let finding = "its function cannot be read";
+    match card.problems.iter().find(|problem| problem.object.contains(name)) {
+        Some(problem) if problem.is_of_permission() => Finding::unknown(name, finding)
+            .because("this user may not read it")
+            .fix("sudo fpgactl doctor --area regions"),
+        Some(problem) => Finding::error(name, finding).because(&problem.message).fix(recover),
+        None => Finding::error(name, finding).because("its id is malformed").fix(recover),
+    }
 }
 
-fn is_busy_no_more(survey: &Survey, name: &str) -> bool {
-    thread::sleep(PAUSE);
-    let again = scan(&survey.root);
-    again.slots().any(|(_, slot)| slot.name == name && slot.function != Function::Busy)
-}
-
-fn interfaces(card: &Card, report: &mut dyn FnMut(Finding)) {
+fn interfaces(survey: &Survey, card: &Card, report: &mut dyn FnMut(Finding)) {
+    let unbound = Unbound::of(&survey.root, card);
     for region in &card.regions {
         match region.interface_id {
             Some(id) if id.is_crash_marker() => report(
@@ -74,7 +70,7 @@ fn interfaces(card: &Card, report: &mut dyn FnMut(Finding)) {
             None => report(
                 Finding::error(&region.name, "does not tell its interface id")
                     .because("nobody can know which bitstreams fit, so the region is not offered")
-                    .fix(format_args!("fpgactl show {}", card.id)),
+                    .fix(unbound.fix()),
             ),
         }
     }

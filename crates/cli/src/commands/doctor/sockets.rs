@@ -11,9 +11,10 @@ use std::time::Duration;
 use fpga::card::{Card, Inventory};
 use fpga::names::{Named, ResourceName};
 
-use super::finding::Finding;
 use super::survey::{Survey, resource};
 use super::timed;
+use fpga_findings::Finding;
+use fpga_findings::shell::word;
 
 /// Where the agent's logs are.
 const LOGS: &str = "kubectl get pods -A -o wide | grep fpga; journalctl -u fpga-agent -n 50";
@@ -50,7 +51,7 @@ fn socket(survey: &Survey, path: &Path, name: &ResourceName) -> Finding {
             .fix(LOGS),
         Answer::NotASocket => Finding::error(path.display(), "is no socket")
             .because("it is in the agent's way, which cannot serve the resource")
-            .fix(format_args!("rm -r {}", path.display())),
+            .fix(format_args!("rm -r {}", word(path))),
         Answer::Silent => Finding::error(path.display(), "takes no connection")
             .because("the agent is stopped or hangs")
             .fix(LOGS),

@@ -29,7 +29,7 @@ pub(super) fn run(args: &Args, root: &Root, places: &[Place<'_>], rows: &mut [Ro
             }
         };
         let status = result.unwrap_or_else(|error| {
-            eprintln!("fpgactl: {error:#}");
+            output::complain(format_args!("{error:#}"));
             status::of(&error)
         });
         if worst == Status::Sound {
@@ -89,7 +89,7 @@ fn card(
             program::Cleared::Yes => Cleared::Yes,
             program::Cleared::Follows => Cleared::Follows,
             program::Cleared::No { path, error } => {
-                eprintln!("fpgactl: {}: cannot write: {error}", path.display());
+                output::complain(format_args!("{}: cannot write: {error}", path.display()));
                 status = Status::Diagnosed;
                 Cleared::No(error.to_string())
             }

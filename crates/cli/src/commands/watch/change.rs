@@ -228,7 +228,7 @@ impl fmt::Display for Change<'_> {
                 write!(f, "{card} {slot}: function {before} -> {after}")
             }
             Self::Interface { card, region, before, after } => {
-                let id = |id: &Option<InterfaceId>| crate::table::dash(*id);
+                let id = |id: &Option<InterfaceId>| fpga_findings::table::dash(*id);
                 write!(f, "{card} {region}: interface {} -> {}", id(before), id(after))
             }
             Self::Errors { card, device, register, value, words } if words.is_empty() => {

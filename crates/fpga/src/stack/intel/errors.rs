@@ -159,6 +159,7 @@ fn decode(register: Register, value: u64) -> Vec<ErrorBit> {
                 name: Some(entry.name),
                 severity: register.severity(bit),
                 words: entry.words,
+                is_of_slot: register == Register::Nonfatal && bit == fme::PORT_FATAL,
             });
         }
     }
@@ -168,6 +169,7 @@ fn decode(register: Register, value: u64) -> Vec<ErrorBit> {
         name: None,
         severity: register.severity(bit),
         words: "",
+        is_of_slot: false,
     }));
     errors.sort_by_key(|error| error.bit);
     errors

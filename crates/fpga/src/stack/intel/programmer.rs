@@ -41,7 +41,8 @@ impl Programmer for Intel {
 
     fn function(&self, slot: &Device) -> Result<Function, Error> {
         let path = slot.attribute("afu_id");
-        match function::of_attribute(sysfs::read(&path)) {
+        let is_driven = || slot.attribute("driver").exists();
+        match function::of_attribute(sysfs::read(&path), is_driven) {
             Ok(function) => Ok(function),
             Err(FunctionError::Attribute(error @ sysfs::AttrError::Os(_))) => {
                 Err(Error::attribute(&path, "read", error))

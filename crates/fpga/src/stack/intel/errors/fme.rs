@@ -29,11 +29,14 @@ pub(super) const PCIE: &[Entry] = &[
     Entry::bit(63, "FunctTypeErr", "(it was a virtual function)"),
 ];
 
+/// The bit of [`NONFATAL`] for a fatal error of some port.
+pub(super) const PORT_FATAL: u32 = 3;
+
 pub(super) const NONFATAL: &[Entry] = &[
     Entry::bit(0, "TempThreshAP1", "temperature above the first threshold (AP1)"),
     Entry::bit(1, "TempThreshAP2", "temperature above the second threshold (AP2)"),
     Entry::bit(2, "PcieError", "error of a PCIe link"),
-    Entry::bit(3, "PortFatalErr", "fatal error of a port"),
+    Entry::bit(PORT_FATAL, "PortFatalErr", "fatal error of a port"),
     Entry::bit(4, "ProcHot", "the processor is too hot"),
     Entry::bit(5, "AfuAccessModeErr", "access to a port through the wrong kind of PCI function"),
     Entry::bit(6, "InjectedWarningErr", "injected warning"),

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 use super::Flavour;
 use crate::id::PciAddress;
@@ -32,23 +32,23 @@ pub(super) fn entries(class: &Path, flavour: &Flavour) -> io::Result<Vec<Entry>>
 /// Where the class directory's link leads. What is no link is taken for the object itself.
 fn target(class: &Path, name: &str) -> PathBuf {
     match fs::read_link(class.join(name)) {
-        Ok(link) => normalized(&class.join(link)),
+        Ok(link) => joined(class, &link),
         Err(_) => class.join(name),
     }
 }
 
-/// Without `..`. It may be done on the text, since neither a class directory nor one above it is a
-/// link (`class_register` in drivers/base/class.c), and the messages are for people.
-fn normalized(path: &Path) -> PathBuf {
-    path.components().fold(PathBuf::new(), |mut clean, component| {
-        match component {
-            Component::ParentDir => {
-                clean.pop();
-            }
-            other => clean.push(other),
+/// Without the `..` that the link begins with. It may be done on the text, since neither a class directory nor one above
+/// it in sysfs is a link (`class_register` in drivers/base/class.c), and the messages are for people. Of the path to
+/// sysfs nothing is known: its own `..` stay.
+fn joined(class: &Path, link: &Path) -> PathBuf {
+    let (mut base, mut rest) = (class, link);
+    while let Ok(shorter) = rest.strip_prefix("..") {
+        match (base.file_name(), base.parent()) {
+            (Some(_), Some(parent)) => (base, rest) = (parent, shorter),
+            _ => return class.join(link),
         }
-        clean
-    })
+    }
+    base.join(rest)
 }
 
 /// True of the DFL driver's reconfigurable regions, which are in the same class as the containers but
@@ -80,7 +80,22 @@ mod tests {
 
     #[test]
     fn a_links_path_is_printed_without_detours() {
-        let path = Path::new("/t/sys/class/fpga/../../devices/pci0000:00/x");
-        assert_eq!(normalized(path), Path::new("/t/sys/devices/pci0000:00/x"));
+        let link = Path::new("../../devices/pci0000:00/x");
+        for (root, found) in [
+            ("/t/sys", "/t/sys/devices/pci0000:00/x"),
+            ("sys", "sys/devices/pci0000:00/x"),
+            ("../machine/sys", "../machine/sys/devices/pci0000:00/x"),
+            ("a/../../sys", "a/../../sys/devices/pci0000:00/x"),
+            ("..", "../devices/pci0000:00/x"),
+        ] {
+            let class = Path::new(root).join("class/fpga");
+            assert_eq!(joined(&class, link), Path::new(found), "{root}");
+        }
+        let beyond = Path::new("../../../x");
+        assert_eq!(joined(Path::new("/class/fpga"), beyond), Path::new("/class/fpga/../../../x"));
+        assert_eq!(
+            joined(Path::new("../class/fpga"), beyond),
+            Path::new("../class/fpga/../../../x")
+        );
     }
 }

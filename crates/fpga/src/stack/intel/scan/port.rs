@@ -61,7 +61,7 @@ fn why_unnumbered(object: &Object<'_>, place: Place) -> String {
 }
 
 fn function(object: &mut Object<'_>) -> Function {
-    of_attribute(object.raw("afu_id")).unwrap_or_else(|error| {
+    of_attribute(object.raw("afu_id"), || object.has("driver")).unwrap_or_else(|error| {
         object.problem("afu_id", error);
         Function::Unreadable
     })

@@ -1,17 +1,18 @@
 //! The findings for people.
 
-use super::areas::Area;
-use super::finding::{Finding, Level};
+use crate::finding::{Finding, Level};
 use crate::table::{self, dash};
 
 const HEADER: [&str; 4] = ["LEVEL", "AREA", "OBJECT", "FINDING"];
 
-/// A line a finding, with the cause and the fix below it, and a sum at the end.
-pub(super) fn table(findings: &[Finding], worst: Level) -> String {
+/// A line for each finding, with the cause and the fix below it, and a sum at the end. `worst` is that of all that
+/// was found, some of which may not be shown.
+#[must_use]
+pub fn report(findings: &[Finding], worst: Level) -> String {
     let rows = findings.iter().map(|finding| {
         vec![
             finding.level.as_str().to_owned(),
-            dash(finding.area.map(Area::as_str)),
+            dash(finding.area),
             printable(&finding.object),
             printable(&finding.finding),
         ]
@@ -63,7 +64,7 @@ mod tests {
         let finding =
             Finding::error("dfl-port.0", "disabled").because("it failed").fix("fpgactl recover x");
         let sound = Finding::ok("a\x1b[2J", "fine");
-        let findings = [sound, Finding { area: Some(Area::Regions), ..finding }];
+        let findings = [sound, finding.in_area("regions")];
         let expected = "\
 LEVEL   AREA      OBJECT       FINDING
 ok      -         a\\u{1b}[2J   fine
@@ -72,7 +73,7 @@ error   regions   dfl-port.0   disabled
           fix: fpgactl recover x
 1 error, 0 warnings, 0 undetermined
 ";
-        assert_eq!(table(&findings, Level::Error), expected);
-        assert_eq!(table(&[], Level::Ok), "nothing is wrong\n");
+        assert_eq!(report(&findings, Level::Error), expected);
+        assert_eq!(report(&[], Level::Ok), "nothing is wrong\n");
     }
 }

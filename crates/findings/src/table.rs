@@ -6,7 +6,8 @@ use std::fmt::Display;
 const GAP: &str = "   ";
 
 /// Rows below a header, each column as wide as its widest cell.
-pub(crate) fn aligned(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
+#[must_use]
+pub fn aligned(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
     let header = header.iter().map(|&cell| cell.to_owned()).collect();
     let rows: Vec<Vec<String>> = std::iter::once(header).chain(rows).collect();
     let mut widths = Vec::new();
@@ -24,7 +25,8 @@ pub(crate) fn aligned(header: &[&str], rows: impl IntoIterator<Item = Vec<String
 }
 
 /// The value, or a dash for none.
-pub(crate) fn dash(value: Option<impl Display>) -> String {
+#[must_use]
+pub fn dash(value: Option<impl Display>) -> String {
     value.map_or_else(|| "-".to_owned(), |value| value.to_string())
 }
 
