@@ -25,6 +25,8 @@ mod review;
 mod run;
 mod server;
 mod status;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod tls;
 
 /// The program: parses the command line, sets the log up and runs until a signal.
