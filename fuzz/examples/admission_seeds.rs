@@ -10,7 +10,7 @@ fn main() -> std::io::Result<()> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let corpus = root.join("corpus/admission");
     fs::create_dir_all(&corpus)?;
-    let world = World::new();
+    let world = World::default();
     for entry in fs::read_dir(root.join("../crates/webhook/tests/admission"))? {
         let path = entry?.path();
         let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();

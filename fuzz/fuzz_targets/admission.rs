@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use fpga_webhook::testing::World;
 use libfuzzer_sys::fuzz_target;
 
-static WORLD: LazyLock<World> = LazyLock::new(World::new);
+static WORLD: LazyLock<World> = LazyLock::new(World::default);
 
 fuzz_target!(|data: &[u8]| {
     let _ = WORLD.check(data);

@@ -86,7 +86,7 @@ fn reviews_of_the_corpus_are_let_in_as_granted_or_not_at_all() {
             (entry.file_name().into_string().unwrap(), std::fs::read(entry.path()).unwrap())
         })
         .collect();
-    let world = World::new();
+    let world = World::default();
     let good = files.keys().filter(|name| name.starts_with("good-")).count();
     assert!(good >= 20 && files.len() >= good + 20, "{good} of {}", files.len());
     let (mut accepted, mut refused) = (0, 0);

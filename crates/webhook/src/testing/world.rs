@@ -21,10 +21,9 @@ pub struct World {
     programs: Vec<(String, String, String)>,
 }
 
-impl World {
+impl Default for World {
     /// With the default mode preprogrammed and the plain naming.
-    #[must_use]
-    pub fn new() -> Self {
+    fn default() -> Self {
         let objects: Vec<Value> =
             serde_json::from_str(include_str!("../../tests/admission/objects.json"))
                 .expect("objects");
@@ -49,7 +48,9 @@ impl World {
         }
         Self { index, resources, programs }
     }
+}
 
+impl World {
     /// Decides on a review and checks what comes out. True when the pod is let in.
     #[must_use]
     pub fn check(&self, bytes: &[u8]) -> bool {
