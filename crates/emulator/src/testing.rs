@@ -14,6 +14,8 @@ use std::time::{Duration, Instant};
 
 use crate::ctl::Client;
 
+pub mod harness;
+
 /// How long to wait for another program before a test fails: long enough for any machine, only to not hang.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 

@@ -38,8 +38,7 @@ pub struct Args {
     /// Function that a region gets after its container has ended; once for each interface id
     #[arg(long, value_name = "INTERFACE=AFU")]
     pub(crate) blank: Vec<Blank>,
-    /// Directory for the result of each run, which fpga-agent counts; without the directory no results are written,
-    /// nor with `none`
+    /// Directory for the results of runs, which fpga-agent counts; nothing is written if it does not exist or is `none`
     #[arg(long, value_name = "DIR", default_value = records::DEFAULT_DIRECTORY)]
     pub(crate) results: PathBuf,
     /// Also report what was done

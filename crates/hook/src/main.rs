@@ -8,7 +8,7 @@ use fpga_hook::{NAME, Program, run_alone};
 
 fn main() -> ExitCode {
     let mut words = std::env::args_os().skip(1).peekable();
-    // Runtimes are told to run it with the same words as `fpgactl`.
+    // The files that runtimes read give both programs the same words.
     words.next_if(|word| word == NAME);
     run_alone(Program::Hook, words).into()
 }

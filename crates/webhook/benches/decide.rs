@@ -4,17 +4,14 @@
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
-#[path = "../tests/support/review.rs"]
-mod support;
-
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use fpga_api::Kind;
 use fpga_webhook::decide::{Outcome, Settings, decide};
 use fpga_webhook::index::{Index, Object, Rules};
+use fpga_webhook::testing::review;
 use serde_json::{Value, json};
-use support::review;
 
 const A10: &str = "69528db6eb31577a8c3668f9faa081f6";
 

@@ -27,6 +27,8 @@ mod review;
 mod run;
 mod server;
 mod status;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod tls;
 
 /// The program: parses the command line, and either checks or sets the log up and runs until a signal.

@@ -5,15 +5,12 @@
 
 #![allow(clippy::unwrap_used)]
 
-#[path = "support/review.rs"]
-mod support;
-
 use std::path::{Path, PathBuf};
 
 use fpga_webhook::decide::{Outcome, Settings, decide};
 use fpga_webhook::index::Index;
+use fpga_webhook::testing::{Answer, index, review};
 use serde_json::{Map, Value, json};
-use support::{Answer, index, review};
 
 fn cases() -> Vec<(String, PathBuf)> {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/admission");

@@ -1,14 +1,11 @@
 //! The fuzzer's corpus and mutations of it: a smoke run of what `fuzz/` does at length.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs, unreachable_pub, dead_code)]
+#![allow(clippy::unwrap_used)]
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use fpga_webhook::{decide, index};
-
-#[path = "../../../fuzz/fuzz_targets/admission/check.rs"]
-mod check;
+use fpga_webhook::testing::World;
 
 /// Each file is mutated this many times.
 const MUTATIONS: u64 = 200;
@@ -89,7 +86,7 @@ fn reviews_of_the_corpus_are_let_in_as_granted_or_not_at_all() {
             (entry.file_name().into_string().unwrap(), std::fs::read(entry.path()).unwrap())
         })
         .collect();
-    let world = check::World::new();
+    let world = World::default();
     let good = files.keys().filter(|name| name.starts_with("good-")).count();
     assert!(good >= 20 && files.len() >= good + 20, "{good} of {}", files.len());
     let (mut accepted, mut refused) = (0, 0);

@@ -2,21 +2,18 @@
 
 #![allow(clippy::unwrap_used)]
 
-#[path = "support/review.rs"]
-mod support;
-
 use std::sync::LazyLock;
 
 use fpga_webhook::decide::{Outcome, Settings, decide};
 use fpga_webhook::index::Index;
+use fpga_webhook::testing::{self, Answer, review};
 use proptest::collection::{btree_map, vec};
 use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
 use serde_json::{Map, Value, json};
-use support::{Answer, review};
 
-static INDEX: LazyLock<Index> = LazyLock::new(|| support::index(None, None));
+static INDEX: LazyLock<Index> = LazyLock::new(|| testing::index(None, None));
 
 const A10: &str = "69528db6eb31577a8c3668f9faa081f6";
 const D5005: &str = "bfac4d851ee856fe8c95865ce1bbaa2d";

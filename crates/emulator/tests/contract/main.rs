@@ -16,14 +16,11 @@ mod raw;
 mod table;
 mod world;
 
-#[allow(dead_code)] // The other test needs more of it.
-#[path = "../ioctl/harness.rs"]
-mod harness;
-
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use fpga_emulator::ctl::Command;
+use fpga_emulator::testing::harness;
 use world::{Face, World};
 
 /// One card with two ports.

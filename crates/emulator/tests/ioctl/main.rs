@@ -5,8 +5,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)] // A panic in a test is the failure report.
 
 mod client;
-mod harness;
 mod tests;
+
+use fpga_emulator::testing::harness;
 
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();

@@ -5,8 +5,8 @@ use std::process::{Child, Stdio};
 use std::time::Duration;
 
 use fpga_emulator::ctl::Command;
-
-use crate::harness::{Emulator, Test, Who};
+use fpga_emulator::testing::PATIENCE;
+use fpga_emulator::testing::harness::{Emulator, Test, Who};
 
 const AFU_ID: &str = "sys/class/fpga_region/region0/dfl-port.0/afu_id";
 const NLB3: &str = "f7df405cbd7acf7222f144b0b93acd18\n";
@@ -131,10 +131,7 @@ fn a_function_that_computes(who: Who) {
     let mut status = emulator.control().status().unwrap();
     let start = std::time::Instant::now();
     while status.cards[0].ports[0].mapped {
-        assert!(
-            start.elapsed() < crate::harness::PATIENCE,
-            "memory of an ended process stays mapped"
-        );
+        assert!(start.elapsed() < PATIENCE, "memory of an ended process stays mapped");
         status = emulator.control().status().unwrap();
     }
 }
@@ -158,12 +155,12 @@ fn a_kill_during_reconfiguration_changes_nothing(who: Who) {
     let mut client = emulator.client("reconfigure-once").spawn().unwrap();
     let start = std::time::Instant::now();
     while !emulator.control().status().unwrap().cards[0].ports[0].disabled {
-        assert!(start.elapsed() < crate::harness::PATIENCE, "the reconfiguration does not start");
+        assert!(start.elapsed() < PATIENCE, "the reconfiguration does not start");
     }
     client.kill().unwrap();
     client.wait().unwrap();
     while emulator.control().status().unwrap().cards[0].ports[0].disabled {
-        assert!(start.elapsed() < crate::harness::PATIENCE, "the reconfiguration is not abandoned");
+        assert!(start.elapsed() < PATIENCE, "the reconfiguration is not abandoned");
     }
     assert_eq!(emulator.read(AFU_ID), NLB3);
     emulator.control().pr_time("card0", Duration::ZERO).unwrap();
@@ -247,7 +244,7 @@ const DRIVER: &str = "sys/bus/pci/drivers/dfl-pci";
 fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
     let start = std::time::Instant::now();
     while !is_so() {
-        assert!(start.elapsed() < crate::harness::PATIENCE, "waited in vain: {what}");
+        assert!(start.elapsed() < PATIENCE, "waited in vain: {what}");
         std::thread::sleep(Duration::from_millis(1));
     }
 }

@@ -1,22 +1,22 @@
-//! Reviews and answers, for the tests and the benchmark.
-
-#![allow(clippy::unwrap_used, dead_code, missing_docs, unreachable_pub)]
+//! Reviews and answers.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use fpga_api::Kind;
-use fpga_webhook::decide::{Decision, Outcome};
-use fpga_webhook::index::{Index, Object, Rules};
 use serde_json::{Value, json};
 
-/// The objects of `objects.json`, under the rules of these words.
+use crate::decide::{Decision, Outcome};
+use crate::index::{Index, Object, Rules};
+
+/// The objects of `tests/admission/objects.json`, under the rules of these words.
+#[must_use]
 pub fn index(mode: Option<&str>, naming: Option<&str>) -> Index {
     let rules = Rules {
         default_mode: mode.map(|word| word.parse().unwrap()).unwrap_or_default(),
         naming: naming.map(|word| word.parse().unwrap()).unwrap_or_default(),
     };
     let objects: Vec<Value> =
-        serde_json::from_str(include_str!("../admission/objects.json")).unwrap();
+        serde_json::from_str(include_str!("../../tests/admission/objects.json")).unwrap();
     let index = Index::new(rules);
     for object in objects {
         let kind = match object["kind"].as_str().unwrap() {
@@ -30,6 +30,7 @@ pub fn index(mode: Option<&str>, naming: Option<&str>) -> Index {
 }
 
 /// The review of a pod that is created, with what is in `request` instead or beside.
+#[must_use]
 pub fn review(namespace: &str, pod: Option<&Value>, request: &Value) -> Vec<u8> {
     let mut whole = json!({
         "uid": "705ab4f5-6393-11e8-b7cc-42010a800002",
@@ -57,13 +58,19 @@ pub fn review(namespace: &str, pod: Option<&Value>, request: &Value) -> Vec<u8> 
 /// An answer, read as the API server does.
 #[derive(Debug)]
 pub struct Answer {
+    /// What came out.
     pub outcome: Outcome,
+    /// The operations of the patch, if there is one.
     pub patch: Option<Value>,
+    /// Why the pod is refused.
     pub refused: Option<String>,
+    /// What the user is warned of.
     pub warnings: Vec<String>,
 }
 
 impl Answer {
+    /// Reads the answer of a decision.
+    #[must_use]
     pub fn read(decision: &Decision) -> Self {
         let answer: Value = serde_json::from_slice(&decision.body).unwrap();
         assert_eq!(
@@ -93,6 +100,7 @@ impl Answer {
     }
 
     /// What is compared with a case's file.
+    #[must_use]
     pub fn to_json(&self) -> Value {
         let mut json = json!({});
         if let Some(message) = &self.refused {
@@ -108,6 +116,7 @@ impl Answer {
     }
 
     /// The pod with the patch applied.
+    #[must_use]
     pub fn apply(&self, pod: &Value) -> Value {
         let mut pod = pod.clone();
         if let Some(patch) = &self.patch {

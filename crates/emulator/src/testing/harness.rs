@@ -1,22 +1,21 @@
-//! Runs the tests, and an emulator for each.
+//! Tests that bring their own main, because their binary is also the client: runs them, and an emulator for each.
 
 use std::panic::catch_unwind;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use fpga_emulator::ctl::Client;
-use fpga_emulator::testing::{self, Start};
+use super::{PATIENCE, Start};
+use crate::ctl::Client;
 
-pub(crate) use fpga_emulator::testing::PATIENCE;
 const NOBODY: u32 = 65534;
 
 /// A named test.
-pub(crate) type Test = (&'static str, fn(Who));
+pub type Test = (&'static str, fn(Who));
 
 /// Who runs the emulator and its clients.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Who {
+pub enum Who {
     /// This user.
     Own,
     /// Uid 65534; only root can arrange that.
@@ -33,13 +32,16 @@ impl Who {
     }
 
     /// A command as this user.
-    pub(crate) fn command(self, program: impl AsRef<Path>) -> Command {
-        testing::command_as(program.as_ref(), self.user())
+    pub fn command(self, program: impl AsRef<Path>) -> Command {
+        super::command_as(program.as_ref(), self.user())
     }
 }
 
-/// Runs those whose name contains the first argument that is not a flag; all without one.
-pub(crate) fn run(tests: &[Test], mut arguments: impl Iterator<Item = String>) {
+/// Runs the tests whose name contains the first argument that is not a flag; all without one.
+///
+/// # Panics
+/// When one of them fails.
+pub fn run(tests: &[Test], mut arguments: impl Iterator<Item = String>) {
     let filter = arguments.find(|a| !a.starts_with('-')).unwrap_or_default();
     require_supervision();
     let mut failed = Vec::new();
@@ -69,45 +71,67 @@ fn require_supervision() {
 }
 
 /// A running emulator and whose it is.
-pub(crate) struct Emulator {
-    emulator: testing::Emulator,
+pub struct Emulator {
+    emulator: super::Emulator,
     who: Who,
 }
 
 impl Emulator {
-    pub(crate) fn start(who: Who, preset: &str) -> Self {
+    /// Starts one for a preset.
+    ///
+    /// # Panics
+    /// When that fails, as all here.
+    pub fn start(who: Who, preset: &str) -> Self {
         Self::with(who, &["--preset", preset])
     }
 
-    pub(crate) fn with(who: Who, arguments: &[&str]) -> Self {
-        let program = env!("CARGO_BIN_EXE_fpga-emulator").into();
+    /// Starts one with these arguments of `serve`.
+    ///
+    /// # Panics
+    /// When that fails.
+    pub fn with(who: Who, arguments: &[&str]) -> Self {
+        let program = super::program().to_owned();
         let arguments = arguments.iter().map(Into::into).collect();
         let start = Start { program, user: who.user(), arguments };
-        Self { emulator: testing::Emulator::with(start), who }
+        Self { emulator: super::Emulator::with(start), who }
     }
 
-    pub(crate) fn root(&self) -> PathBuf {
+    /// The machine's root, with `sys` and `dev`.
+    pub fn root(&self) -> PathBuf {
         self.emulator.root()
     }
 
-    pub(crate) fn socket(&self) -> PathBuf {
+    /// The control socket.
+    pub fn socket(&self) -> PathBuf {
         self.emulator.socket()
     }
 
-    pub(crate) fn directory(&self) -> &Path {
+    /// The directory that holds it all.
+    pub fn directory(&self) -> &Path {
         self.emulator.directory()
     }
 
-    pub(crate) fn control(&self) -> Client {
+    /// A connection to the control socket.
+    ///
+    /// # Panics
+    /// When there is none.
+    pub fn control(&self) -> Client {
         self.emulator.control()
     }
 
-    pub(crate) fn read(&self, path: &str) -> String {
+    /// Text of a file below the root.
+    ///
+    /// # Panics
+    /// When it cannot be read.
+    pub fn read(&self, path: &str) -> String {
         std::fs::read_to_string(self.root().join(path)).unwrap_or_else(|e| panic!("{path}: {e}"))
     }
 
     /// Waits until the attribute has this text.
-    pub(crate) fn wait_for(&self, path: &str, text: &str) {
+    ///
+    /// # Panics
+    /// When it has not for [`PATIENCE`].
+    pub fn wait_for(&self, path: &str, text: &str) {
         let start = Instant::now();
         while self.read(path) != text {
             assert!(start.elapsed() < PATIENCE, "{path}: {:?}, not {text:?}", self.read(path));
@@ -116,30 +140,40 @@ impl Emulator {
     }
 
     /// The beginning of a command line under this emulator.
-    pub(crate) fn exec(&self, flags: &[&str]) -> Command {
+    pub fn exec(&self, flags: &[&str]) -> Command {
         self.exec_as(self.who, flags)
     }
 
-    pub(crate) fn exec_as(&self, who: Who, flags: &[&str]) -> Command {
+    /// The same as somebody.
+    pub fn exec_as(&self, who: Who, flags: &[&str]) -> Command {
         self.emulator.exec_as(who.user(), flags)
     }
 
-    /// A client that runs a scenario.
-    pub(crate) fn client(&self, scenario: &str) -> Command {
+    /// A client that runs a scenario: this binary with the words `client SCENARIO ROOT`.
+    ///
+    /// # Panics
+    /// When the path of this binary is unknown.
+    pub fn client(&self, scenario: &str) -> Command {
         let mut command = self.exec(&[]);
         command.arg(std::env::current_exe().unwrap()).args(["client", scenario]).arg(self.root());
         command
     }
 
-    /// Runs a scenario to its end, which has to be a good one.
-    pub(crate) fn check(&self, scenario: &str) {
+    /// Runs a scenario to its end.
+    ///
+    /// # Panics
+    /// When the scenario fails.
+    pub fn check(&self, scenario: &str) {
         let output = self.client(scenario).output().unwrap();
         let text = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{scenario}: {:?}: {text}", output.status);
     }
 
-    /// Ends it as a service manager would: nothing stays behind.
-    pub(crate) fn stop(self) {
+    /// Ends it as a service manager would.
+    ///
+    /// # Panics
+    /// When it fails, or leaves something behind.
+    pub fn stop(self) {
         self.emulator.stop();
     }
 }

@@ -1,6 +1,4 @@
 //! What holds for the bytes of every review, by a second and plainer reading of them.
-//!
-//! The module that this is in has the webhook's `decide` and `index`.
 
 use std::collections::BTreeMap;
 
@@ -9,8 +7,8 @@ use base64::engine::general_purpose::STANDARD;
 use fpga_api::Kind;
 use serde_json::{Value, json};
 
-use super::decide::{Outcome, Settings, decide};
-use super::index::{Index, Object, Rules};
+use crate::decide::{Outcome, Settings, decide};
+use crate::index::{Index, Object, Rules};
 
 const PREFIX: &str = "fpga.intel.com/";
 
@@ -23,13 +21,12 @@ pub struct World {
     programs: Vec<(String, String, String)>,
 }
 
-impl World {
+impl Default for World {
     /// With the default mode preprogrammed and the plain naming.
-    pub fn new() -> Self {
-        let objects: Vec<Value> = serde_json::from_str(include_str!(
-            "../../../crates/webhook/tests/admission/objects.json"
-        ))
-        .expect("objects");
+    fn default() -> Self {
+        let objects: Vec<Value> =
+            serde_json::from_str(include_str!("../../tests/admission/objects.json"))
+                .expect("objects");
         let index = Index::new(Rules::default());
         let (mut resources, mut programs) = (Vec::new(), Vec::new());
         for object in &objects {
@@ -51,8 +48,11 @@ impl World {
         }
         Self { index, resources, programs }
     }
+}
 
+impl World {
     /// Decides on a review and checks what comes out. True when the pod is let in.
+    #[must_use]
     pub fn check(&self, bytes: &[u8]) -> bool {
         let decision = decide(bytes, &self.index, &Settings::default());
         if decision.outcome == Outcome::BadRequest {
@@ -203,7 +203,8 @@ fn is_pod(object: &Value) -> bool {
 }
 
 /// The review of an admission test, as the API server would send it.
-pub fn review(case: &Value) -> Vec<u8> {
+#[must_use]
+pub fn review_of_case(case: &Value) -> Vec<u8> {
     let mut request = json!({
         "uid": "705ab4f5-6393-11e8-b7cc-42010a800002",
         "resource": { "group": "", "version": "v1", "resource": "pods" },
