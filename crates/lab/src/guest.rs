@@ -49,7 +49,6 @@ fn finish(link: &Arc<Link>, task: Task) -> anyhow::Result<()> {
 
 fn start() -> anyhow::Result<(Arc<Link>, Task)> {
     setup::mounts()?;
-    nodes::keep_links()?;
     let link = Arc::new(Link::open()?);
     link::share(&link)?;
     match link.call(&Request::Task)? {
@@ -60,7 +59,10 @@ fn start() -> anyhow::Result<(Arc<Link>, Task)> {
 
 fn perform(link: &Arc<Link>, task: Task) -> anyhow::Result<Ended> {
     match task {
-        Task::Program(program) => execute(&program),
+        Task::Program(program) => {
+            nodes::keep_links()?;
+            execute(&program)
+        }
         Task::Case(name) => {
             let case = cases::all().find(|case| case.name == name).context("no such case")?;
             let node = Node::new(Arc::clone(link), &(case.machine)())?;

@@ -108,7 +108,7 @@ fn registers_that_cannot_be_read_are_not_without_errors() {
         for args in [&["errors"][..], &["errors", object], &["errors", "--clear"]] {
             let answer = running.run(args).ended(4);
             assert_eq!(answer.stdout, "", "{args:?}");
-            assert!(answer.stderr.contains("Input/output error"), "{args:?}: {answer:?}");
+            assert!(answer.stderr.contains(": I/O error"), "{args:?}: {answer:?}");
         }
         assert_eq!(running.run(&["errors", other]).ended(0).stdout, "no errors\n");
         assert_eq!(running.run(&["errors", "-o", "json"]).ended(4).json(), json!([]));

@@ -133,6 +133,7 @@ fn numbered(node: &Node) -> anyhow::Result<Vec<PathBuf>> {
 }
 
 fn by_number(node: &Node) -> anyhow::Result<()> {
+    node.keep_links()?;
     let nodes = numbered(node)?;
     node.kill_emulator()?;
     let left = || nodes.iter().filter(|path| path.exists()).count();

@@ -14,7 +14,7 @@ use fpga_emulator::machine::Machine;
 use serde_json::Value;
 
 use super::link::{self, Link};
-use super::setup;
+use super::{nodes, setup};
 use crate::wire::Request;
 
 /// Only against hanging for ever.
@@ -107,6 +107,12 @@ impl Node {
             }
         }
         Ok(())
+    }
+
+    /// Keeps `/dev/char` from now on, as udev does. Not in every case: Linux 6.1 uses memory that it has freed when a node is
+    /// closed whose driver has gone, and survives that only as long as nobody else takes the memory.
+    pub(crate) fn keep_links(&self) -> anyhow::Result<()> {
+        nodes::keep_links()
     }
 
     /// Tells the person something.

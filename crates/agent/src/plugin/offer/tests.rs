@@ -211,7 +211,7 @@ fn a_port_without_an_id_is_offered_in_regiondevel_alone() {
         );
     }
     let plan = fresh(card(), REGION_DEVEL);
-    assert_eq!(lines(&plan), [format!("region-{A10} dfl-fme.0 healthy dfl-port.0 dfl-fme.0")]);
+    assert_eq!(lines(&plan), [format!("region-{A10} dfl-fme.0 healthy dfl-port.0,dfl-fme.0")]);
 }
 
 #[test]
@@ -220,7 +220,7 @@ fn a_port_without_a_driver_is_unhealthy_under_its_name() {
     let expected = [
         (AF, format!("af-{NLB0} dfl-port.0 unhealthy dfl-port.0")),
         (REGION, format!("region-{A10} dfl-fme.0 unhealthy dfl-port.0")),
-        (REGION_DEVEL, format!("region-{A10} dfl-fme.0 unhealthy dfl-port.0 dfl-fme.0")),
+        (REGION_DEVEL, format!("region-{A10} dfl-fme.0 unhealthy dfl-port.0,dfl-fme.0")),
     ];
     for (settings, line) in expected {
         let before = plan(&now(loaded(NLB0)), settings, &Memory::default());
