@@ -140,12 +140,15 @@ fn programming(directory: &Path) -> anyhow::Result<Vec<Figure>> {
     ])
 }
 
-/// A container that is about to start, as the hook sees it.
+/// Containers that are about to start, one after the other, as the hook sees them.
 struct Hook {
     program: PathBuf,
     arguments: Vec<String>,
-    state: String,
+    bundle: PathBuf,
 }
+
+/// A process that has ended before the next container needs its region.
+const ENDED: u32 = u32::MAX;
 
 impl Hook {
     fn new(directory: &Path, hook: &Path, afu_id: AfuId) -> anyhow::Result<Self> {
@@ -179,11 +182,7 @@ impl Hook {
                 "--grants".to_owned(),
                 path(&grants_file),
             ],
-            state: json!({
-                "ociVersion": "1.0.2", "id": "measured", "status": "creating", "pid": 1, "bundle": bundle,
-                "annotations": {"io.kubernetes.cri.sandbox-namespace": "default"},
-            })
-            .to_string(),
+            bundle,
         })
     }
 
@@ -193,9 +192,14 @@ impl Hook {
         Ok(command.spawn()?)
     }
 
+    /// Hands over the state of a container that no earlier run was for: for one of those there is nothing to do.
     fn feed(&self, child: &mut Child) -> anyhow::Result<()> {
         let mut stdin = child.stdin.take().context("no standard input")?;
-        Ok(stdin.write_all(self.state.as_bytes())?)
+        let state = json!({
+            "ociVersion": "1.0.2", "id": format!("measured-{}", child.id()), "status": "creating", "pid": ENDED,
+            "bundle": self.bundle, "annotations": {"io.kubernetes.cri.sandbox-namespace": "default"},
+        });
+        Ok(stdin.write_all(state.to_string().as_bytes())?)
     }
 
     /// From before fork to after the end.
