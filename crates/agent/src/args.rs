@@ -73,6 +73,11 @@ pub(crate) struct Args {
     #[arg(long)]
     pub keep_stale_resources: bool,
 
+    /// Where the mode that the node's annotation names is kept, for a restart while the API server is away; none keeps
+    /// it nowhere.
+    #[arg(long, default_value = "/run/kube-fpga/mode", value_name = "FILE")]
+    pub mode_file: OrNone<PathBuf>,
+
     /// Names of functions: plain (`af-AFUID`) or encoded (`af-III.AAA.BASE64URL`).
     #[arg(long, default_value = "plain")]
     pub naming: String,

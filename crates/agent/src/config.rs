@@ -1,7 +1,7 @@
 //! What the command line means.
 
 use std::ffi::OsString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use fpga::names::{Mode, Naming, UnknownWord};
@@ -48,6 +48,8 @@ impl CommandLine {
 pub(crate) struct Config {
     /// What the resources stand for, unless the node's annotation overrides it.
     pub mode: Mode,
+    /// Where the mode of the annotation is kept, if anywhere.
+    pub mode_file: Option<PathBuf>,
     pub naming: Naming,
     pub root: Root,
     /// Where the sockets are.
@@ -112,6 +114,7 @@ impl Config {
         };
         Ok(Self {
             mode: args.mode.parse()?,
+            mode_file: args.mode_file.0,
             naming: args.naming.parse()?,
             root,
             sockets: Sockets { directory, kubelet },

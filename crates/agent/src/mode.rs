@@ -1,8 +1,12 @@
 //! The mode that is in force: the configured one, unless the node's annotation says otherwise.
 //!
-//! The annotation is watched through the API server, in the background: the agent serves in the
-//! configured mode until it knows better, and when the API server is away it goes on as it was.
+//! The annotation is watched through the API server, in the background: until it is known the agent serves as it
+//! did before its last restart, by a file on the node, and when the API server is away it goes on as it was. In
+//! another mode the devices of running pods would be offered under other names.
 
+use std::path::PathBuf;
+
+use fpga::files;
 use fpga::names::{Mode, NODE_MODE_ANNOTATION, UnknownWord};
 use fpga_cluster::api::Server;
 use fpga_cluster::reach::Reach;
@@ -13,11 +17,18 @@ use kube::core::PartialObjectMeta;
 use kube::{Api, ResourceExt as _};
 use tokio::sync::watch;
 
-/// Starts watching the annotation of `node`. The value is `configured` until the annotation is known.
+/// Starts watching the annotation of `node`. Until it is known the value is what it last was, by the file `kept`, and
+/// `configured` where that says nothing.
 #[must_use]
-pub(crate) fn follow(configured: Mode, node: String, server: Server) -> watch::Receiver<Mode> {
-    let (mode, receiver) = watch::channel(configured);
-    let follower = Follower { configured, node, mode, told: Told::default() };
+pub(crate) fn follow(
+    configured: Mode,
+    node: String,
+    server: Server,
+    kept: Option<PathBuf>,
+) -> watch::Receiver<Mode> {
+    let kept = Kept(kept);
+    let (mode, receiver) = watch::channel(kept.mode().unwrap_or(configured));
+    let follower = Follower { configured, node, mode, kept, told: Told::default() };
     tokio::spawn(follower.run(server));
     receiver
 }
@@ -34,6 +45,7 @@ struct Follower {
     configured: Mode,
     node: String,
     mode: watch::Sender<Mode>,
+    kept: Kept,
     /// The wrong annotation that was last complained of.
     told: Told,
 }
@@ -64,6 +76,7 @@ impl Follower {
     }
 
     fn take(&mut self, annotation: Option<&str>) {
+        self.kept.keep(annotation.and_then(|word| word.parse().ok()));
         let mode = match decide(self.configured, annotation) {
             Ok(mode) => {
                 self.told.clear();
@@ -94,6 +107,34 @@ impl Follower {
     }
 }
 
+/// The file with the mode that the annotation last named; it is missing when there was none.
+#[derive(Debug)]
+struct Kept(Option<PathBuf>);
+
+/// A mode is a word.
+const LIMIT: u64 = 64;
+
+impl Kept {
+    fn mode(&self) -> Option<Mode> {
+        let text = files::read(self.0.as_ref()?, LIMIT).ok()?;
+        std::str::from_utf8(&text).ok()?.trim().parse().ok()
+    }
+
+    fn keep(&self, mode: Option<Mode>) {
+        let Some(path) = self.0.as_ref().filter(|_| self.mode() != mode) else { return };
+        let kept = match mode {
+            Some(mode) => path
+                .parent()
+                .map_or(Ok(()), files::make_directories)
+                .and_then(|()| files::replace(path, format!("{mode}\n").as_bytes(), 0o644)),
+            None => std::fs::remove_file(path),
+        };
+        if let Err(error) = kept {
+            tracing::warn!("{}: the mode is not kept for a restart: {error}", path.display());
+        }
+    }
+}
+
 /// The mode for an annotation's value.
 fn decide(configured: Mode, annotation: Option<&str>) -> Result<Mode, UnknownWord> {
     annotation.map_or(Ok(configured), str::parse)
@@ -102,6 +143,27 @@ fn decide(configured: Mode, annotation: Option<&str>) -> Result<Mode, UnknownWor
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_mode_is_kept_until_there_is_none() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("run/mode");
+        let kept = Kept(Some(path.clone()));
+        assert_eq!(kept.mode(), None);
+        kept.keep(None);
+        for mode in [Mode::Region, Mode::Region, Mode::Af] {
+            kept.keep(Some(mode));
+            assert_eq!(kept.mode(), Some(mode));
+        }
+        for text in ["", "both", "region af", "\u{0}"] {
+            std::fs::write(&path, text).unwrap();
+            assert_eq!(kept.mode(), None, "{text:?}");
+        }
+        kept.keep(Some(Mode::Region));
+        kept.keep(None);
+        assert!(!path.exists());
+        Kept(None).keep(Some(Mode::Af));
+    }
 
     #[test]
     fn the_annotation_wins_when_it_is_a_mode() {

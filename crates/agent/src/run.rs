@@ -197,7 +197,8 @@ async fn count_kubelets(mut seen: watch::Receiver<Seen>, metrics: Metrics) {
 fn follow_mode(config: &Config, server: Option<&Server>) -> watch::Receiver<Mode> {
     let reason = match (server, &config.node_name) {
         (Some(server), Some(node)) => {
-            return mode::follow(config.mode, node.clone(), server.clone());
+            let kept = config.mode_file.clone();
+            return mode::follow(config.mode, node.clone(), server.clone(), kept);
         }
         (None, _) => "neither --kubeconfig nor a service account is given",
         (Some(_), None) => "neither --node-name nor NODE_NAME is given",

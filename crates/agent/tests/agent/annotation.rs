@@ -153,6 +153,32 @@ async fn an_api_server_may_come_later_go_and_come_back() {
     assert_eq!(complaints, 2, "{:?}", agent.log());
 }
 
+/// In the configured mode it would withdraw what running pods have and offer it under another name.
+#[tokio::test]
+async fn a_restart_without_the_api_server_keeps_the_mode() {
+    let node = Node::new(&one_card());
+    let kubelet = node.kubelet();
+    let api = Api::start(Some("region")).await;
+    let address = api.address();
+    api.write_kubeconfig(&node.file("kubeconfig"));
+    let before = agent(&node, &["-mode", "af"]);
+    allocatable(&kubelet, REGION, 1).await;
+    drop((before, api));
+
+    let mut after = agent(&node, &["-mode", "af"]);
+    after.wait_for_line("staying in mode region and retrying", LIMIT).await.unwrap();
+    allocatable(&kubelet, REGION, 1).await;
+    assert!(kubelet.lists(AF_NLB3).is_empty(), "the function was offered meanwhile");
+
+    // An annotation that is gone is not kept.
+    let api = Api::start_at(&address, None).await;
+    allocatable(&kubelet, AF_NLB3, 1).await;
+    eventually("nothing is kept", || !node.file("run/mode").exists()).await;
+    drop((after, api));
+    let mut last = agent(&node, &["-mode", "af"]);
+    last.wait_for_line("staying in mode af and retrying", LIMIT).await.unwrap();
+}
+
 #[tokio::test]
 async fn without_an_api_server_the_agent_says_so_and_goes_on() {
     let node = Node::new(&one_card());

@@ -100,6 +100,7 @@ impl Node {
         command.arg("--root").arg(self.root()).arg("--socket-dir").arg(self.sockets());
         command.arg("--cdi-dir").arg(self.cdi());
         command.arg("--grants-file").arg(self.file("run/grants.json"));
+        command.arg("--mode-file").arg(self.file("run/mode"));
         command.arg("--hook-results").arg(self.file("run/hook-results"));
         command.arg("--pod-resources-socket").arg(self.file("pod-resources/kubelet.sock"));
         if !arguments.contains(&"--health-address") {
