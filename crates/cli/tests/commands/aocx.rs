@@ -8,6 +8,7 @@ use crate::machine::{INTERFACE, NLB0, Running};
 use fpga_emulator::bitstream_writer::{aocx, gbs, metadata};
 
 const HASH: &str = "40007c0623210742000ebc58df6f5343e668b03a";
+const OTHER: &str = "1111111111111111111111111111111111111111";
 
 fn running() -> Running {
     let running = Running::preset("pac-a10");
@@ -30,15 +31,24 @@ fn an_image_is_installed_listed_and_verified_by_its_hash() {
     running.run(&["bitstream", "verify", "--store", "store"]).ended(0);
 }
 
-/// The AFU id that a region shows does not tell which image is in it.
+/// The AFU id that a region shows does not tell which image is in it; the file that was loaded does.
 #[test]
 fn an_image_is_programmed_whatever_the_region_shows() {
     let running = running();
     running.run(&["bitstream", "install", "--store", "store", "matrix.aocx"]).ended(0);
-    for image in ["matrix.aocx", HASH, HASH] {
+    let head = payload_head(INTERFACE.parse().unwrap(), NLB0.parse().unwrap());
+    let other = aocx(OTHER, &gbs(&metadata(INTERFACE, NLB0), &[&head[..], b"other"].concat()));
+    fs::write(running.node.path("other.aocx"), other).unwrap();
+    for (image, action) in [
+        ("matrix.aocx", "programmed"),
+        (HASH, "alreadyLoaded"),
+        ("other.aocx", "programmed"),
+        (HASH, "programmed"),
+        (HASH, "alreadyLoaded"),
+    ] {
         let args = ["program", "-o", "json", "--store", "store", image, "dfl-port.0"];
         let report = running.run(&args).ended(0).json();
-        assert_eq!(report["action"], "programmed", "{image}");
+        assert_eq!(report["action"], action, "{image}");
         assert_eq!(running.function("dfl-port.0"), NLB0);
     }
 }
