@@ -10,15 +10,14 @@ use std::path::PathBuf;
 
 use crate::ctl::{self, Answer, Client};
 use crate::sys::seccomp;
+use crate::tree::LEDGER;
 
 pub use crate::sys::namespace::permitted as namespace_permitted;
 pub use crate::sys::seccomp::InstallError;
 pub use namespace::Error as NamespaceError;
 
-/// By what the programs of this project are told where the ledger of the regions is, and where it is below an
-/// emulated root.
+/// By what the programs of this project are told where the ledger of the regions is.
 const LEDGER_VARIABLE: &str = "FPGA_LEDGER";
-const LEDGER: &str = "run/kube-fpga/ledger";
 
 /// How to run a command.
 #[derive(Debug, Clone, Default)]

@@ -26,6 +26,10 @@ pub use sheet::{Entry, Sheet};
 use crate::host::{BusFile, Host, Link, Slot};
 use crate::machine::{Driver, Machine};
 
+/// Where programs keep what they know of the regions of this machine, below its root: it ends with the machine, as on
+/// a real one with the boot.
+pub(crate) const LEDGER: &str = "run/kube-fpga/ledger";
+
 /// A tree that cannot be made or kept.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {

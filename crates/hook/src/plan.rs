@@ -121,7 +121,7 @@ pub(crate) fn without_promise<'a>(
 /// That there is no port for a promise.
 pub(crate) fn no_slot(root: &Root, promise: &Promise, slots: &[Slot]) -> Failure {
     let Promise { variable, interface, image } = promise;
-    let port = |slot: &Slot| {
+    let one = |slot: &Slot| {
         let name = &slot.target.slot.name;
         match slot.target.interface_id {
             Some(interface) => format!("{name} of region {interface}"),
@@ -130,7 +130,7 @@ pub(crate) fn no_slot(root: &Root, promise: &Promise, slots: &[Slot]) -> Failure
     };
     let has = match slots {
         [] => "no FPGA port".to_owned(),
-        _ => slots.iter().map(port).collect::<Vec<_>>().join(", "),
+        _ => slots.iter().map(one).collect::<Vec<_>>().join(", "),
     };
     let mut message = format!(
         "{variable} asks for function {image} in a region {interface}, and the container has no port of \

@@ -16,7 +16,7 @@ use nix::sys::inotify::{Inotify, WatchDescriptor};
 use nix::sys::stat::{Mode, SFlag, mknod};
 
 use super::sheet::{Entry, Sheet};
-use super::{Error, bus_files, card_sheet, machine_sheet};
+use super::{Error, LEDGER, bus_files, card_sheet, machine_sheet};
 use crate::card::mmio::Mmio;
 use crate::card::regs::{AFU_SIZE, DFH_AFU, Dfh};
 use crate::host::{Host, Node, Unit};
@@ -350,14 +350,20 @@ impl Tree {
     }
 }
 
-/// Removes what an emulator may have put below `root`, except the marker.
+/// Removes what an emulator may have put below `root`, except the marker, and what was known of the regions of this
+/// machine.
 fn remove_content(root: &Path) -> Result<(), Error> {
-    for name in ["sys", "dev", STAGE] {
+    for name in ["sys", "dev", STAGE, LEDGER] {
         let path = root.join(name);
         match fs::remove_dir_all(&path) {
             Err(e) if e.kind() != ErrorKind::NotFound => return Err(Error::Io { path, reason: e }),
             _ => {}
         }
+    }
+    // Only when nothing else is in them.
+    let above = Path::new(LEDGER).ancestors().skip(1).filter(|dir| !dir.as_os_str().is_empty());
+    for dir in above {
+        let _not_empty = fs::remove_dir(root.join(dir));
     }
     Ok(())
 }

@@ -146,6 +146,16 @@ fn refuses_a_directory_with_other_content_and_replaces_its_own() {
     create(&Machine::preset("mixed").unwrap(), own.path()).unwrap();
     create(&machine, own.path()).unwrap();
     assert!(!own.path().join("sys/class/fpga").exists());
+    // What was known of the other machine's regions goes with it, and nothing else.
+    let (ledger, other) = (own.path().join(LEDGER), own.path().join("run/precious"));
+    std::fs::create_dir_all(&ledger).unwrap();
+    std::fs::write(ledger.join("0000-3b-00-0-slot0.json"), "{}").unwrap();
+    std::fs::write(&other, "x").unwrap();
+    create(&machine, own.path()).unwrap();
+    assert!(!own.path().join("run/kube-fpga").exists() && other.exists());
+    std::fs::remove_file(&other).unwrap();
+    create(&machine, own.path()).unwrap();
+    assert!(!own.path().join("run").exists());
     let held = Tree::claim(own.path()).unwrap();
     assert!(matches!(create(&machine, own.path()).unwrap_err(), Error::InUse(_)));
     drop(held);

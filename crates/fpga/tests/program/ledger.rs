@@ -2,13 +2,14 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command as Process;
 
 use fpga::ledger::{Entry, Ledger, State};
 use fpga_emulator::bitstream_writer as writer;
 use fpga_emulator::ctl::Command;
 
 use crate::emulator::{Emulator, NLB0, NLB3, TWO_CARDS, eventually};
-use crate::helper::{Helper, INTERFACE, Purpose, Report, Request, Verb};
+use crate::helper::{INTERFACE, Purpose, Report, Request, Verb};
 
 const PORT: &str = "dfl-port.0";
 const SLOT: &str = "0000-3b-00-0-slot0";
@@ -138,10 +139,10 @@ fn an_owners_region_is_prepared_once() {
     node.program(alive("c1"), &nlb0).one("done Programmed ");
     let entry = node.entry();
     assert_eq!((entry.state, entry.owner.unwrap().id.as_str()), (State::Owned, "c1"));
-    // What it did meanwhile is not lost.
-    node.emulator.set_register(PORT, DESTINATION, 0xdead);
+    // What it did meanwhile is left alone.
+    node.emulator.control(&Command::PortError { card: "near".into(), port: 0, bits: 1 });
     node.program(alive("c1"), &nlb0).one("done AlreadyPrepared ");
-    assert_eq!(node.emulator.register(PORT, DESTINATION), 0xdead);
+    assert_eq!(node.emulator.attribute(PORT, "errors/errors"), "0x1");
     // Unless it asks for another image.
     node.program(alive("c1"), &node.build(NLB3, 0)).one("done Programmed ");
     assert_eq!(node.function(), NLB3);
@@ -184,10 +185,11 @@ fn held_card(report: &Report) {
 fn cleaning_that_comes_late_changes_nothing() {
     let node = Node::new();
     let (nlb0, nlb3) = (node.build(NLB0, 0), node.build(NLB3, 0));
-    let mut process = Helper::plain(&node.request(Verb::Lock, None));
+    let mut process = Process::new("sleep").arg("3600").spawn().unwrap();
     let ended = Some(Purpose::Owner("c1".to_owned(), Some(process.id())));
     node.program(ended, &nlb0).one("done Programmed ");
-    process.kill();
+    process.kill().unwrap();
+    process.wait().unwrap();
     // The next owner does not wait for the cleaning.
     node.program(alive("c2"), &nlb3).one("done Programmed ");
     let before = node.entry();
