@@ -38,7 +38,11 @@ fn gbs_seeds() -> Seeds {
         ("no-image", gbs(&full, b"")),
         ("two-clusters", gbs(two, b"x")),
         ("deep", gbs(&format!("{{\"a\":{}", "[".repeat(300)), b"x")),
-        ("escape", gbs(&full.replace("17", "\"\\u001b[2J\""), b"x")),
+        ("good-escape", gbs(&full.replace("17", "\"\\u001b[2J\""), b"x")),
+        ("escape", gbs("{\"afu-image\": \"\\u001b[2J\"}", b"x")),
+        ("nameless", [&GBS_MAGIC[..], &[0; 4], b"image"].concat()),
+        ("legacy", [&0x1d1f_8680_u32.to_le_bytes()[..], &[7; 32]].concat()),
+        ("good-signed", gbs(&full, &[&0xb6ea_fd19_u32.to_le_bytes()[..], b"image"].concat())),
         ("long", [&GBS_MAGIC[..], &[0xff; 4], full.as_bytes()].concat()),
         ("empty", Vec::new()),
     ]

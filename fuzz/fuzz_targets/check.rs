@@ -8,6 +8,8 @@ const INFLATE_LIMIT: u64 = 1 << 20;
 pub fn check(bytes: &[u8]) {
     let length = Contents::parse(&bytes).and_then(|contents| {
         let _ = (contents.interface_id(), contents.afu_id(), contents.hash());
+        let ignored = contents.metadata().ignored.iter();
+        ignored.for_each(|text| assert!(!text.contains(char::is_control), "{text:?}"));
         contents.payload_len(&bytes, INFLATE_LIMIT)
     });
     match length {

@@ -26,7 +26,6 @@ use crate::metrics::{Cleaning, Metrics};
 use crate::mode::reached;
 use crate::node::inventory::Snapshot;
 use crate::node::units::units;
-use crate::plugin::offer::region_id;
 use cleaning::Outcome;
 use closes::Closes;
 use ledger::Ledger;
@@ -121,7 +120,7 @@ impl Cleaner {
         self.looks.reset();
         let mut next = self.look_at_first().await;
         loop {
-            self.watch_ports();
+            self.watch_slots();
             match self.event(next).await {
                 Event::Left => return,
                 Event::Allocated(devices) => {
@@ -203,14 +202,14 @@ impl Cleaner {
     }
 
     async fn clean(&mut self, device: &Held) {
-        let Some(ports) = self.ports(device) else {
+        let Some(slots) = self.slots(device) else {
             // It is gone, and what it held with it.
             return self.ledger.forget(device);
         };
         let root = self.source.root.clone();
         let inventory = self.source.inventory.borrow().clone();
         let cleaning = move || match inventory {
-            Some(found) => cleaning::clean(&root, &found.inventory, &ports),
+            Some(found) => cleaning::clean(&root, &found.inventory, &slots),
             None => Outcome::Later("the node is not scanned yet".to_owned()),
         };
         match tokio::task::spawn_blocking(cleaning).await {
@@ -240,22 +239,22 @@ impl Cleaner {
         }
     }
 
-    /// The names of a device's ports; `None` when there is no such device now.
-    fn ports(&self, device: &Held) -> Option<Vec<String>> {
+    /// The names of a device's slots; `None` when there is no such device now.
+    fn slots(&self, device: &Held) -> Option<Vec<String>> {
         let found = self.source.inventory.borrow().clone()?;
-        let unit = units(&found).into_iter().find(|unit| region_id(unit) == device.id)?;
-        let ports: Vec<String> = unit.nodes.into_iter().map(|node| node.name).collect();
-        (!ports.is_empty()).then_some(ports)
+        let unit = units(&found).into_iter().find(|unit| unit.region_name == device.id)?;
+        let slots: Vec<String> = unit.nodes.into_iter().map(|node| node.name).collect();
+        (!slots.is_empty()).then_some(slots)
     }
 
     /// Watches the ports that are in use, if any. A failure does no harm: closes are only a hint.
-    fn watch_ports(&mut self) {
+    fn watch_slots(&mut self) {
         if self.closes.is_none() && self.ledger.is_empty() {
             return;
         }
         let devices: Vec<Held> = self.ledger.devices().cloned().collect();
-        let ports = devices.iter().filter_map(|device| self.ports(device)).flatten();
-        let nodes = ports.map(|port| self.source.root.node(&port)).collect();
+        let slots = devices.iter().filter_map(|device| self.slots(device)).flatten();
+        let nodes = slots.map(|slot| self.source.root.node(&slot)).collect();
         let mut closes = match self.closes.take().map_or_else(Closes::new, Ok) {
             Ok(closes) => closes,
             Err(error) => return tracing::debug!("closes of ports go unnoticed: {error}"),

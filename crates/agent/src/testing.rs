@@ -1,9 +1,9 @@
-//! Boards and devices for unit tests.
+//! Cards and devices for unit tests.
 
-use fpga::board::{
-    Board, DeviceNode, DeviceNumber, Driver, Fme, Function, Inventory, PciFunction, Port, Region,
+use fpga::card::{
+    Card, DeviceNode, DeviceNumber, Driver, Function, Inventory, PciFunction, Region, Slot,
 };
-use fpga::id::{AfuId, InterfaceId, PciAddress};
+use fpga::id::{AfuId, CardId, InterfaceId, PciAddress};
 
 use crate::node::inventory::Snapshot;
 use crate::node::units::Node;
@@ -17,28 +17,41 @@ pub(crate) fn node(name: &str) -> DeviceNode {
     DeviceNode { name: name.to_owned(), number: Some(DeviceNumber { major: 243, minor: 0 }) }
 }
 
-/// A card on bus `bus` whose nodes have the number `index` and which has one port for each function.
-pub(crate) fn board(driver: Driver, bus: u8, index: usize, functions: &[Function]) -> Board {
+pub(crate) fn card_id(bus: u8) -> CardId {
+    PciAddress { domain: 0, bus, device: 0, function: 0 }.into()
+}
+
+/// A card on bus `bus` whose nodes have the number `index` and which has one slot for each function.
+pub(crate) fn card(driver: Driver, bus: u8, index: usize, functions: &[Function]) -> Card {
     let prefix = match driver {
         Driver::Dfl => "dfl",
         Driver::Opae => "intel-fpga",
     };
-    let address = PciAddress { domain: 0, bus, device: 0, function: 0 };
-    let port = |(id, function): (usize, &Function)| Port {
-        node: node(&format!("{prefix}-port.{}", index + id)),
-        id: u32::try_from(id).unwrap(),
-        pci: address,
-        is_virtual: false,
-        region: Some(id),
-        function: function.clone(),
-        errors: Vec::new(),
+    let name = format!("{prefix}-fme.{index}");
+    let slot = |(number, function): (usize, &Function)| {
+        let own = format!("{prefix}-port.{}", index + number);
+        Slot {
+            nodes: vec![node(&own)],
+            name: own,
+            region_name: match functions {
+                [_only] => name.clone(),
+                _ => format!("{name}-port{number}"),
+            },
+            number: u32::try_from(number).unwrap(),
+            pci: None,
+            is_virtual: false,
+            region: Some(number),
+            function: function.clone(),
+            errors: Vec::new(),
+        }
     };
     let region =
         |id: usize| Region { name: format!("dfl-fme-region.{id}"), interface_id: Some(A10) };
-    Board {
+    Card {
+        id: card_id(bus),
         driver,
-        pci: PciFunction {
-            address,
+        pci: Some(PciFunction {
+            address: PciAddress { domain: 0, bus, device: 0, function: 0 },
             vendor: 0x8086,
             device: 0x09c4,
             subsystem_vendor: 0x8086,
@@ -48,19 +61,18 @@ pub(crate) fn board(driver: Driver, bus: u8, index: usize, functions: &[Function
             local_cpus: String::new(),
             sriov_numvfs: 0,
             sriov_totalvfs: 1,
-        },
+        }),
         model: None,
-        fme: Fme {
-            node: node(&format!("{prefix}-fme.{index}")),
-            ports_num: Some(u32::try_from(functions.len()).unwrap()),
-            bitstream_id: None,
-            bitstream_metadata: None,
-            socket_id: None,
-            errors: Vec::new(),
-        },
+        management: Some(node(&name)),
+        slots_num: Some(u32::try_from(functions.len()).unwrap()),
+        bitstream_id: None,
+        bitstream_metadata: None,
+        socket_id: None,
+        errors: Vec::new(),
         regions: (0..functions.len()).map(region).collect(),
-        ports: functions.iter().enumerate().map(port).collect(),
+        slots: functions.iter().enumerate().map(slot).collect(),
         problems: Vec::new(),
+        name,
     }
 }
 
@@ -68,8 +80,8 @@ pub(crate) fn loaded(afu_id: AfuId) -> Function {
     Function::Loaded { afu_id }
 }
 
-pub(crate) fn inventory(boards: Vec<Board>) -> Snapshot {
-    let inventory = Inventory { drivers: vec![Driver::Dfl], boards, problems: Vec::new() };
+pub(crate) fn inventory(cards: Vec<Card>) -> Snapshot {
+    let inventory = Inventory { drivers: vec![Driver::Dfl], cards, problems: Vec::new() };
     Snapshot { inventory, ..Snapshot::default() }
 }
 
@@ -86,6 +98,6 @@ pub(crate) fn device(id: &str, bus: u8, numa_node: Option<u32>) -> Device {
         health: Health::Healthy,
         numa_node,
         nodes: nodes(&[id]),
-        board: PciAddress { domain: 0, bus, device: 0, function: 0 },
+        card: card_id(bus),
     }
 }

@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
-use clap::{Args as ClapArgs, Parser, Subcommand};
+use clap::error::ErrorKind;
+use clap::parser::ValueSource;
+use clap::{Args as ClapArgs, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use fpga::store::{DEFAULT_ROOT, Store};
 use fpga_hook::Trees;
 
@@ -20,6 +22,24 @@ pub(crate) struct Args {
     pub(crate) command: Command,
     #[command(flatten)]
     pub(crate) trees: Trees,
+}
+
+impl Args {
+    /// What was typed. Ends the program where it is wrong, or asks for help.
+    pub(crate) fn from_environment() -> Self {
+        let mut command = Self::command();
+        let matches = command.get_matches_mut();
+        let mut args = Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+        if args.trees.root.as_os_str().is_empty() {
+            // A variable without a value is one that is not set; who typed it meant something.
+            if matches.value_source("root") == Some(ValueSource::CommandLine) {
+                let reason = "--root is empty: expected a directory";
+                command.error(ErrorKind::InvalidValue, reason).exit();
+            }
+            args.trees.root = "/".into();
+        }
+        args
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -56,7 +76,6 @@ impl StoreArgs {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory as _;
     use fpga::root::Root;
 
     use super::*;

@@ -1,14 +1,18 @@
 //! The subcommands, one file each.
 
-use fpga::board::{Inventory, Problem};
+use fpga::card::{Card, Function, Inventory, Region, Slot};
+use fpga::id::InterfaceId;
 use fpga::root::Root;
 use fpga::scan::scan;
+use fpga::stack;
 use fpga_hook::Program;
 
 use crate::args::{Args, Command};
+use crate::output;
 use crate::status::Status;
 
 pub(crate) mod bitstream;
+mod busy;
 pub(crate) mod completions;
 pub(crate) mod doctor;
 pub(crate) mod errors;
@@ -46,27 +50,62 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Status> {
 
 /// What to say on stderr about an inventory that was shown, and how that ends the command.
 fn conclude(root: &Root, inventory: &Inventory) -> Status {
-    let problems: Vec<&Problem> = inventory.all_problems().collect();
+    let out_of_use = inventory.cards.iter().flat_map(|card| out_of_use(root, card));
+    let problems: Vec<String> =
+        inventory.all_problems().map(ToString::to_string).chain(out_of_use).collect();
     for problem in &problems {
-        eprintln!("fpgactl: {problem}");
+        output::complain(problem);
     }
-    match (problems.is_empty(), inventory.boards.is_empty()) {
+    match (problems.is_empty(), inventory.cards.is_empty()) {
         (false, _) => Status::Diagnosed,
         (true, false) => Status::Sound,
         (true, true) => {
-            eprintln!("fpgactl: {}", why_nothing(root, inventory));
+            output::complain(why_nothing(root, inventory));
             Status::Nothing
         }
     }
 }
 
+/// What of a card cannot be used though everything of it was read.
+fn out_of_use(root: &Root, card: &Card) -> Vec<String> {
+    let address = card.id;
+    let slot = |slot: &Slot| {
+        let what = match slot.function {
+            // The problem that it was read with is among the card's.
+            Function::Loaded { .. } | Function::Unreadable => return None,
+            // That is how the card was made.
+            Function::Anonymous => return None,
+            Function::Busy if !busy::is_disabled(root, card, slot) => return None,
+            Function::Busy => "its region is disabled since programming failed",
+            Function::Crashed => "reads as all ones: the card does not answer",
+            Function::Absent => "no driver is bound to the port",
+        };
+        Some(format!("{}: {what}: run `fpgactl recover {address}`", slot.name))
+    };
+    if card.slots.is_empty() {
+        return vec![format!("{address}: the card shows no port")];
+    }
+    let crashed = |region: &&Region| region.interface_id.is_some_and(InterfaceId::is_crash_marker);
+    let regions = card.regions.iter().filter(crashed);
+    let regions =
+        regions.map(|region| format!("{}: its interface id reads as all ones", region.name));
+    card.slots.iter().filter_map(slot).chain(regions).collect()
+}
+
 fn why_nothing(root: &Root, inventory: &Inventory) -> String {
+    if !root.sys().is_dir() {
+        return format!(
+            "{}: there is no such directory, or this user may not look into it",
+            root.sys().display()
+        );
+    }
     let names: Vec<_> = inventory.drivers.iter().map(|driver| driver.as_str()).collect();
     if names.is_empty() {
+        let classes = stack::classes(root);
+        let classes: Vec<_> = classes.iter().map(|class| class.display().to_string()).collect();
         return format!(
-            "no FPGA driver is loaded: neither {} nor {} exists; `modprobe dfl-pci` loads the in-tree one",
-            root.dfl_class().display(),
-            root.opae_class().display()
+            "no FPGA driver is loaded: neither {} exists; `modprobe dfl-pci` loads the in-tree one",
+            classes.join(" nor ")
         );
     }
     format!(

@@ -5,7 +5,6 @@
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
 use fpga_hook::Program;
 
 mod args;
@@ -14,19 +13,18 @@ mod documented;
 mod output;
 mod progress;
 mod status;
-mod table;
 
 fn main() -> ExitCode {
     let mut words = std::env::args_os().skip(1);
     if words.next().is_some_and(|word| word == fpga_hook::NAME) {
         return fpga_hook::run_alone(Program::Fpgactl, words).into();
     }
-    let args = args::Args::parse();
+    let args = args::Args::from_environment();
     match commands::run(&args) {
         Ok(status) => status.into(),
         Err(error) if output::is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("fpgactl: {error:#}");
+            output::complain(format_args!("{error:#}"));
             status::of(&error).into()
         }
     }

@@ -2,12 +2,13 @@
 
 use std::fmt::Display;
 use std::io::{self, Write as _};
+use std::path::Path;
 
 use anyhow::Context as _;
 use clap::ValueEnum;
 use fpga::catalog;
 use fpga::id::AfuId;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 /// The forms of most commands' output.
 #[derive(Debug, Clone, Copy, Default, ValueEnum)]
@@ -34,10 +35,15 @@ pub(crate) fn form<T: Serialize>(
     }
 }
 
+/// A line on stderr. `eprintln!` would panic where stderr cannot be written, and there is nobody to hear of that.
+pub(crate) fn complain(text: impl Display) {
+    let _ = writeln!(io::stderr(), "fpgactl: {text}");
+}
+
 /// Says on stderr what does not stop a command.
 pub(crate) fn warn(object: impl Display, warnings: &[impl Display]) {
     for warning in warnings {
-        eprintln!("fpgactl: {object}: warning: {warning}");
+        complain(format_args!("{object}: warning: {warning}"));
     }
 }
 
@@ -60,6 +66,22 @@ pub(crate) fn json(value: &impl Serialize) -> anyhow::Result<()> {
 
 pub(crate) fn yaml(value: &impl Serialize) -> anyhow::Result<()> {
     text(&serde_saphyr::to_string(value)?)
+}
+
+/// A path in JSON or YAML, which have text alone: what of it is none is shown as U+FFFD.
+pub(crate) fn path<S: Serializer>(path: impl AsRef<Path>, to: S) -> Result<S::Ok, S::Error> {
+    to.collect_str(&path.as_ref().display())
+}
+
+/// The same of a path that may be missing.
+pub(crate) fn optional_path<S: Serializer>(
+    path: &Option<impl AsRef<Path>>,
+    to: S,
+) -> Result<S::Ok, S::Error> {
+    match path {
+        Some(path) => self::path(path, to),
+        None => to.serialize_none(),
+    }
 }
 
 /// True when the reader went away, as `head` does: it has what it wanted.

@@ -41,7 +41,7 @@ impl Progress for Steps {
         };
         if self.bar.is_hidden() {
             if !self.is_quiet && is_long(step) {
-                eprintln!("fpgactl: {text}");
+                crate::output::complain(&text);
             }
             return;
         }

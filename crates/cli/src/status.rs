@@ -4,8 +4,9 @@ use std::process::ExitCode;
 
 use fpga::program::{Cause, LockError};
 use fpga::{program, store};
+use fpga_findings::Level;
 
-use crate::commands::target;
+use crate::commands::{install_host, target};
 
 /// How a command ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,10 +29,8 @@ pub(crate) enum Status {
     Refused,
     /// The region is disabled until the card is recovered.
     Disabled,
-    /// Nothing is wrong for certain, but something to be warned of.
-    Warned,
-    /// Something could not be determined; nothing is wrong as far as is known.
-    Undetermined,
+    /// What was checked is at worst like this.
+    Judged(Level),
     /// The runtime hook has codes of its own.
     Hook(fpga_hook::Code),
 }
@@ -44,10 +43,10 @@ Exit codes:
   2  the command line is wrong, or names several objects where one is meant
   3  nothing to show or to work on: no driver, no card, or none of that name
   4  shown, but something is wrong with a card or a bitstream
-  5  the card is locked or the port in use; nothing was touched
+  5  the card or the directory is locked, or the port in use; nothing was touched
   6  the bitstream does not fit the region; nothing was touched
-  7  the card refused the bitstream, or shows another function than it should
-  8  the region is disabled since a programming that failed: run `fpgactl recover`
+  7  the card refused the bitstream, or shows a different function from the one expected
+  8  the region is disabled since a failed reconfiguration: run `fpgactl recover`
   9  doctor: there are warnings, but no errors
  10  doctor: something could not be determined; there are neither errors nor warnings";
 
@@ -60,6 +59,9 @@ pub(crate) fn of(error: &anyhow::Error) -> Status {
         return error.status();
     }
     if let Some(LockError::Timeout { .. }) = error.downcast_ref() {
+        return Status::Busy;
+    }
+    if error.is::<install_host::Locked>() {
         return Status::Busy;
     }
     match error.downcast_ref::<store::Error>() {
@@ -90,8 +92,7 @@ impl From<Status> for ExitCode {
             Status::Unfit => 6,
             Status::Refused => 7,
             Status::Disabled => 8,
-            Status::Warned => 9,
-            Status::Undetermined => 10,
+            Status::Judged(level) => level.exit_code(),
             Status::Hook(code) => return code.into(),
         })
     }

@@ -152,9 +152,70 @@ fn a_card_without_ports_is_listed_too() {
     let node = Node::preset("r740");
     fs::remove_dir_all(node.device("dfl-port.1")).unwrap();
     let answer = node.run(&["list"]);
-    assert_eq!(answer.code, 0);
+    assert_eq!(
+        (answer.code, answer.stderr.as_str()),
+        (4, "fpgactl: 0000:86:00.0: the card shows no port\n")
+    );
     let line = answer.stdout.lines().find(|line| line.starts_with("0000:86:00.0")).unwrap();
     assert!(line.ends_with("no port"), "{line}");
+}
+
+/// What cannot be used is not in order, though all of it was shown.
+#[test]
+fn a_port_that_is_out_of_use_is_code_4() {
+    fn attribute(node: &Node) -> PathBuf {
+        node.device("dfl-port.0").join("afu_id")
+    }
+    for (state, break_it, reason) in [
+        (
+            "crashed",
+            (|node| fs::write(attribute(node), "f".repeat(32)).unwrap()) as fn(&Node),
+            "reads as all ones",
+        ),
+        (
+            "absent",
+            |node| {
+                fs::remove_file(attribute(node)).unwrap();
+                fs::remove_file(node.device("dfl-port.0").join("driver")).unwrap();
+            },
+            "no driver is bound",
+        ),
+    ] {
+        let node = Node::preset("r740");
+        break_it(&node);
+        for args in [&["list"][..], &["show"], &["show", "3b:00.0"], &["list", "-o", "json"]] {
+            let answer = node.run(args);
+            assert_eq!(answer.code, 4, "{state}: {args:?}");
+            assert!(answer.stdout.contains(state), "{state}: {args:?}: {}", answer.stdout);
+            let start = format!("fpgactl: dfl-port.0: {reason}");
+            assert!(answer.stderr.starts_with(&start), "{state}: {args:?}: {}", answer.stderr);
+            assert_eq!(answer.stderr.lines().count(), 1, "{state}: {args:?}: {}", answer.stderr);
+        }
+        // It is not the other card's fault.
+        assert_eq!(node.run(&["show", "86:00.0"]).code, 0);
+    }
+}
+
+/// OFS has such ports. Nothing is wrong with them.
+#[test]
+fn a_port_that_shows_no_id_is_in_order() {
+    let node = Node::preset("pac-a10");
+    fs::remove_file(node.device("dfl-port.0").join("afu_id")).unwrap();
+    let answer = node.run(&["list"]);
+    assert_eq!((answer.code, answer.stderr.as_str()), (0, ""));
+    assert!(answer.stdout.ends_with("anonymous\n"), "{}", answer.stdout);
+}
+
+#[test]
+fn latched_errors_that_are_shown_are_code_4() {
+    let node = Node::preset("r740");
+    fs::write(node.device("dfl-port.0").join("errors/errors"), "0x1\n").unwrap();
+    let answer = node.run(&["show"]);
+    assert_eq!(answer.code, 4);
+    assert!(answer.stdout.contains("errors=0x1"), "{}", answer.stdout);
+    assert_eq!(node.run(&["show", "86:00.0"]).code, 0);
+    // The list has no errors in it.
+    assert_eq!(node.run(&["list"]).code, 0);
 }
 
 #[test]
@@ -211,6 +272,7 @@ fn a_name_that_nothing_has_is_code_3() {
 #[test]
 fn no_driver_is_code_3_with_what_to_do() {
     let node = Node::bare();
+    fs::create_dir_all(node.dir.join("sys/class")).unwrap();
     for args in [&["list"][..], &["show"], &["show", "dfl-port.0"]] {
         let answer = node.run(args);
         assert_eq!((answer.code, answer.stdout.as_str()), (3, ""), "{args:?}");
@@ -303,6 +365,116 @@ fn the_trees_can_be_named_one_by_one_and_by_the_environment() {
     );
     let answer: Answer = fpgactl().arg("list").env("FPGA_ROOT", &node.dir).output().unwrap().into();
     assert_eq!(answer.code, 0);
+    // A variable without a value is none: the machine itself, not the directory where it is typed.
+    let list = |root: Option<&str>| -> Answer {
+        let mut command = fpgactl();
+        command.arg("list").current_dir(&node.dir);
+        root.map(|root| command.env("FPGA_ROOT", root));
+        command.output().unwrap().into()
+    };
+    let (empty, unset) = (list(Some("")), list(None));
+    assert_eq!(
+        (empty.code, &empty.stdout, &empty.stderr),
+        (unset.code, &unset.stdout, &unset.stderr)
+    );
+    assert!(!empty.stdout.contains("dfl-port.0") || Path::new("/dev/dfl-port.0").exists());
+    // Who says it on the command line meant something.
+    let answer: Answer = fpgactl().args(["--root", "", "list"]).output().unwrap().into();
+    assert_eq!((answer.code, answer.stdout.as_str()), (2, ""));
+}
+
+/// Another machine in the place where a wrong path would lead.
+#[test]
+fn a_relative_path_leads_where_it_says() {
+    let (node, other) = (Node::preset("pac-a10"), Node::preset("r740"));
+    let here = node.dir.join("a/b");
+    fs::create_dir_all(&here).unwrap();
+    for decoy in [here.join("machine"), node.dir.join("a/machine")] {
+        symlink(&other.dir, decoy).unwrap();
+    }
+    symlink(&node.dir, node.dir.join("machine")).unwrap();
+    symlink(&here, node.dir.join("link")).unwrap();
+    for root in [
+        "../..",
+        "../../machine",
+        "./../../machine/.",
+        "../../a/../machine",
+        "../../link/../../machine",
+    ] {
+        let list = |command: &mut Command| -> Answer {
+            command.args(["list", "-o", "json"]).current_dir(&here).output().unwrap().into()
+        };
+        for answer in [
+            list(fpgactl().args(["--root", root])),
+            list(fpgactl().env("FPGA_ROOT", root)),
+            list(fpgactl().args(["--sysfs", &format!("{root}/sys"), "--devfs", "x"])),
+        ] {
+            assert_eq!((answer.code, answer.stderr.as_str()), (0, ""), "{root}");
+            assert_eq!(json(&answer).as_array().unwrap().len(), 1, "{root}");
+        }
+    }
+}
+
+#[test]
+fn a_root_that_is_not_there_is_called_so() {
+    for command in ["list", "show", "errors"] {
+        let answer = run(&["--root", "/nonexistent", command]);
+        let expected = "fpgactl: /nonexistent/sys: there is no such directory, or this user may not look into it\n";
+        assert_eq!((answer.code, answer.stderr.as_str()), (3, expected), "{command}");
+    }
+}
+
+/// Cards of one bus address in two domains.
+#[test]
+fn a_short_address_means_one_card_or_none() {
+    let node = Node::preset("pac-a10");
+    let text = Machine::preset_text("pac-a10").unwrap();
+    assert!(text.contains("0000:3b:00.0"), "{text}");
+    let machine = |text: &str| {
+        let node = Node::bare();
+        tree::create(&Machine::parse(text).unwrap(), &node.dir).unwrap();
+        node
+    };
+    let far = machine(&text.replace("0000:3b:00.0", "0001:3b:00.0"));
+    for command in ["show", "errors"] {
+        for name in ["3b:00.0", "0001:3b:00.0"] {
+            assert_eq!(far.run(&[command, name]).code, 0, "{command} {name}");
+        }
+        assert_eq!(far.run(&[command, "0000:3b:00.0"]).code, 3, "{command}");
+        assert_eq!(node.run(&[command, "0001:3b:00.0"]).code, 3, "{command}");
+    }
+    let (_, card) = text.split_once("[[card]]").unwrap();
+    let second = card.replace("0000:3b:00.0", "0001:3b:00.0");
+    let both = machine(&format!("{text}\n[[card]]{second}"));
+    for args in [
+        &["show", "3b:00.0"][..],
+        &["errors", "3b:00.0"],
+        &["reset", "3b:00.0"],
+        &["recover", "3b:00.0"],
+    ] {
+        let answer = both.run(args);
+        assert_eq!((answer.code, answer.stdout.as_str()), (2, ""), "{args:?}: {}", answer.stderr);
+        assert!(
+            answer.stderr.contains("0000:3b:00.0, 0001:3b:00.0"),
+            "{args:?}: {}",
+            answer.stderr
+        );
+    }
+    for name in ["0000:3b:00.0", "0001:3b:00.0"] {
+        assert_eq!(both.run(&["errors", name]).code, 0, "{name}");
+    }
+    // One that lost its driver is a card all the same, and the one that is meant may be that.
+    fs::remove_dir_all(both.dir.join("sys/bus/pci/devices/0001:3b:00.0/fpga_region")).unwrap();
+    let class = both.dir.join("sys/class/fpga_region");
+    for entry in fs::read_dir(&class).unwrap() {
+        let path = entry.unwrap().path();
+        if !path.exists() {
+            fs::remove_file(path).unwrap();
+        }
+    }
+    assert_eq!(both.run(&["errors", "3b:00.0"]).code, 0);
+    let answer = both.run(&["recover", "3b:00.0"]);
+    assert_eq!(answer.code, 2, "{}", answer.stderr);
 }
 
 #[test]

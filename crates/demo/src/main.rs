@@ -1,5 +1,6 @@
 //! `fpga-demo`: the scenario on one machine, without a card, a cluster or root.
 
+use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -64,7 +65,8 @@ async fn main() -> ExitCode {
     match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("fpga-demo: {error:#}");
+            // `eprintln!` would panic where stderr cannot be written.
+            let _ = writeln!(io::stderr(), "fpga-demo: {error:#}");
             ExitCode::FAILURE
         }
     }

@@ -5,6 +5,9 @@ mod hook;
 mod statistics;
 mod webhook;
 
+use std::io::{self, Write as _};
+
+use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
 
 pub use hook::inside;
@@ -33,15 +36,15 @@ impl Figure {
 /// # Errors
 /// When a program does not do what is being measured.
 pub async fn run(binaries: &Binaries) -> anyhow::Result<()> {
-    let print = |figures: Vec<Figure>| {
+    let print = |figures: Vec<Figure>| -> anyhow::Result<()> {
         for Figure { name, value, unit } in figures {
-            println!("{name}\t{value:.3}\t{unit}");
+            writeln!(io::stdout(), "{name}\t{value:.3}\t{unit}").context("writing to stdout")?;
         }
+        Ok(())
     };
-    print(agent::start(binaries).await?);
-    print(agent::change(binaries).await?);
-    print(hook::run(binaries).await?);
-    print(webhook::run(binaries).await?);
-    print(agent::idle(binaries).await?);
-    Ok(())
+    print(agent::start(binaries).await?)?;
+    print(agent::change(binaries).await?)?;
+    print(hook::run(binaries).await?)?;
+    print(webhook::run(binaries).await?)?;
+    print(agent::idle(binaries).await?)
 }

@@ -7,6 +7,7 @@ mod install;
 mod pci;
 mod serve;
 
+use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -151,11 +152,19 @@ impl Cli {
 
 fn presets(name: Option<&str>) -> Result<()> {
     match name {
-        None => Machine::presets().for_each(|n| println!("{n}")),
+        None => print(&Machine::presets().map(|name| format!("{name}\n")).collect::<String>()),
         Some(name) => {
             Machine::preset(name)?;
-            print!("{}", Machine::preset_text(name).unwrap_or_default());
+            print(Machine::preset_text(name).unwrap_or_default())
         }
     }
-    Ok(())
+}
+
+/// Writes to stdout. A reader that has seen enough, such as `head`, is a success.
+fn print(text: &str) -> Result<()> {
+    let mut stdout = io::stdout().lock();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        written => written.context("writing to stdout"),
+    }
 }

@@ -2,6 +2,7 @@
 
 mod cli;
 
+use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -10,7 +11,8 @@ fn main() -> ExitCode {
     match cli::Cli::parse().run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(e) => {
-            eprintln!("fpga-emulator: {e:#}");
+            // `eprintln!` would panic where stderr cannot be written.
+            let _ = writeln!(io::stderr(), "fpga-emulator: {e:#}");
             ExitCode::from(cli::FAILURE)
         }
     }

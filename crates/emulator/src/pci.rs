@@ -20,6 +20,7 @@ mod function;
 mod memory;
 mod message;
 mod msix;
+mod place;
 mod ring;
 mod server;
 mod vhost;

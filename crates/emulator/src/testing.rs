@@ -201,13 +201,21 @@ pub fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
     }
 }
 
-/// The emulator's binary, which belongs to another package than most tests: built once for all tests of a process.
+/// Names a directory that has this workspace's programs already. Whoever tests the whole workspace sets it: built
+/// from a test, they would be compiled with the features of fewer packages, and much of what they need with them.
+pub const PROGRAMS: &str = "KUBE_FPGA_PROGRAMS";
+
+/// The emulator's binary, which belongs to another package than most tests: taken from [`PROGRAMS`], or built once
+/// for all tests of a process.
 ///
 /// # Panics
 /// When it cannot be built.
 pub fn program() -> &'static Path {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
     PROGRAM.get_or_init(|| {
+        if let Some(directory) = std::env::var_os(PROGRAMS) {
+            return Path::new(&directory).join("fpga-emulator");
+        }
         let mut cargo = Command::new(env!("CARGO"))
             .args(["build", "-p", "fpga-emulator", "--message-format=json-render-diagnostics"])
             .current_dir(env!("CARGO_MANIFEST_DIR"))

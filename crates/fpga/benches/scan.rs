@@ -13,7 +13,7 @@ fn scans(criterion: &mut Criterion) {
         let machine = Machine::cards(cards, ports).expect("a machine of that size");
         fpga_emulator::tree::create(&machine, &dir).expect("its tree");
         let root = Root::at(&dir);
-        let found: usize = scan(&root).boards.iter().map(|board| board.ports.len()).sum();
+        let found: usize = scan(&root).cards.iter().map(|card| card.slots.len()).sum();
         assert_eq!(found, cards * ports, "the tree is not what is to be measured");
         group.throughput(Throughput::Elements(u64::try_from(found).expect("a small number")));
         let name = BenchmarkId::new("ports", format!("{found} on {cards} cards"));

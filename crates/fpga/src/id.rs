@@ -1,9 +1,13 @@
-//! Identifiers: PCI addresses, and the 128-bit ids of interfaces and accelerator functions.
+//! Identifiers: PCI addresses, the 128-bit ids of interfaces and accelerator functions, and devices.
 
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+
+mod device;
+
+pub use device::{CardId, DeviceId};
 
 /// An identifier that does not have the form its type asks for.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -7,8 +7,8 @@
 //!
 //! let root = Root::host();
 //! let inventory = fpga::scan::scan(&root);
-//! let (board, port) = program::port_by_name(&inventory, "dfl-port.0").ok_or("no such port")?;
-//! let target = Target::new(&root, board, port);
+//! let (card, slot) = program::slot_by_name(&inventory, "dfl-port.0").ok_or("no such slot")?;
+//! let target = Target::new(&root, card, slot);
 //! let bitstream = Bitstream::open("nlb_mode_3.gbs")?;
 //! let payload = bitstream.payload()?;
 //! let image = Image::new(&bitstream, &payload)?;
@@ -38,12 +38,11 @@ mod function;
 mod holder;
 mod image;
 mod lock;
-mod manager;
 mod outcome;
-mod ports;
 mod procedure;
 mod recover;
 mod registers;
+mod slots;
 mod target;
 
 use std::time::Duration;
@@ -54,10 +53,11 @@ pub use holder::{Holder, users};
 pub use image::{Image, UserClock};
 pub use lock::{CardLock, LockError};
 pub use outcome::{Action, Outcome, Progress, Step, Warning};
-pub use ports::{PortOptions, assign, release, reset};
 pub use procedure::program;
 pub use recover::{Method, RecoverOptions, Recovered, recover};
-pub use target::{Card, Device, Target, port_by_name, port_by_number};
+pub use registers::{Cleared, clear_errors};
+pub use slots::{SlotOptions, assign, release, reset};
+pub use target::{Target, slot_by_name, slot_by_number};
 
 use crate::id::AfuId;
 

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::board::DeviceNumber;
+use crate::card::DeviceNumber;
 use crate::id::PciAddress;
 
 /// The two trees of a node. [`Root::host`] is the machine itself; [`Root::at`] is a directory that
@@ -51,16 +51,10 @@ impl Root {
         self.sys == Path::new("/sys")
     }
 
-    /// Class directory of the in-tree DFL driver (`drivers/fpga/fpga-region.c`).
+    /// Directory of the devices of the class `name`.
     #[must_use]
-    pub fn dfl_class(&self) -> PathBuf {
-        self.sys.join("class/fpga_region")
-    }
-
-    /// Class directory of Intel's out-of-tree OPAE driver.
-    #[must_use]
-    pub fn opae_class(&self) -> PathBuf {
-        self.sys.join("class/fpga")
+    pub fn class(&self, name: &str) -> PathBuf {
+        self.sys.join("class").join(name)
     }
 
     /// Directory of the character device of this number (`Documentation/ABI/testing/sysfs-dev`).
@@ -69,10 +63,16 @@ impl Root {
         self.sys.join("dev/char").join(number.to_string())
     }
 
-    /// Directory of the platform device `name`, which both drivers' ports and management engines are.
+    /// Directory of the platform device `name`, which most drivers' devices are.
     #[must_use]
     pub fn platform_device(&self, name: &str) -> PathBuf {
         self.sys.join("bus/platform/devices").join(name)
+    }
+
+    /// Directory of the platform driver `name`, which is there while its module is loaded.
+    #[must_use]
+    pub fn platform_driver(&self, name: &str) -> PathBuf {
+        self.sys.join("bus/platform/drivers").join(name)
     }
 
     /// Directory of the links to all PCI functions.
@@ -130,8 +130,7 @@ mod tests {
         let host = Root::host();
         assert_eq!((host.sys(), host.dev()), (Path::new("/sys"), Path::new("/dev")));
         assert!(host.is_kernel());
-        assert_eq!(host.dfl_class(), Path::new("/sys/class/fpga_region"));
-        assert_eq!(host.opae_class(), Path::new("/sys/class/fpga"));
+        assert_eq!(host.class("fpga"), Path::new("/sys/class/fpga"));
     }
 
     #[test]

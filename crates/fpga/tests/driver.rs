@@ -8,7 +8,9 @@ use std::env;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use fpga::driver::{Cause, DmaBuffer, Error, Fme, Pages, Port, REGION_AFU, page_size, port_nodes};
+use fpga::stack::intel::driver::{
+    Cause, DmaBuffer, Error, Fme, Pages, Port, REGION_AFU, page_size, port_nodes,
+};
 use fpga_emulator::card::{afu, pr::payload_head};
 use fpga_emulator::ctl::Client;
 use fpga_emulator::exec;

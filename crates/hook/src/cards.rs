@@ -4,7 +4,7 @@ use std::fmt::{self, Display};
 use std::time::Duration;
 
 use fpga::bitstream::{Bitstream, ImageId};
-use fpga::program::{self, Action, Image, Options, PortOptions, Target, Warning};
+use fpga::program::{self, Action, Image, Options, SlotOptions, Target, Warning};
 
 use crate::failure::{Code, Failure};
 
@@ -59,7 +59,7 @@ pub(crate) struct Driver;
 
 impl Cards for Driver {
     fn reset(&self, target: &Target, timeout: Duration) -> Result<Work, Failure> {
-        let options = PortOptions { lock_timeout: timeout, ignore_users: false };
+        let options = SlotOptions { lock_timeout: timeout, ignore_users: false };
         let warnings = program::reset(target, &options, &mut ())?;
         Ok(Work { words: describe("reset".to_owned(), &warnings), programmed: None })
     }

@@ -14,13 +14,13 @@ use crate::run::Hook;
 
 pub(crate) fn run(hook: &Hook<'_>, state: &State, report: &mut Report) -> Result<(), Failure> {
     match config(state, report)? {
-        Some(config) => ports(hook, &config, report),
+        Some(config) => slots(hook, &config, report),
         None => Ok(()),
     }
 }
 
 /// Cleans the ports of a container.
-pub(crate) fn ports(hook: &Hook<'_>, config: &Config, report: &mut Report) -> Result<(), Failure> {
+pub(crate) fn slots(hook: &Hook<'_>, config: &Config, report: &mut Report) -> Result<(), Failure> {
     let promises = promise::promises(&config.env)?;
     if promises.is_empty() && config.devices.is_empty() {
         return Ok(());
@@ -36,7 +36,7 @@ pub(crate) fn ports(hook: &Hook<'_>, config: &Config, report: &mut Report) -> Re
     }
     // A port that went with its card must not keep the others from being cleaned.
     for (promise, _) in promises.iter().zip(&assigned).filter(|(_, index)| index.is_none()) {
-        report.failure(&plan::no_port(hook.root, promise, &slots));
+        report.failure(&plan::no_slot(hook.root, promise, &slots));
     }
     for (index, slot) in slots.iter().enumerate() {
         match clean(hook, slot, slots.len() - index) {

@@ -1,6 +1,6 @@
 //! Before a container starts: each of its ports is cleaned and gets the function it was promised.
 
-use fpga::board::Function;
+use fpga::card::Function;
 use fpga::id::AfuId;
 use fpga::program::Target;
 
@@ -67,7 +67,7 @@ fn jobs<'a>(
     let mut jobs = Vec::with_capacity(promises.len());
     for ((promise, function), index) in promises.iter().zip(functions).zip(&assigned) {
         let slot = index.map(|index| &slots[index]);
-        let slot = slot.ok_or_else(|| plan::no_port(hook.root, promise, slots))?;
+        let slot = slot.ok_or_else(|| plan::no_slot(hook.root, promise, slots))?;
         let target = slot.checked()?;
         let is_loaded = slot.afu_id() == Some(function)
             && bitstream::is_certain(&hook.store, promise.interface, promise.image, function);

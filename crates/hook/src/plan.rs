@@ -1,10 +1,8 @@
 //! Which promise goes into which of a container's ports.
 
 use std::fs;
-use std::path::Path;
 
-use fpga::board::{DeviceNumber, Function};
-use fpga::driver::{Node, NodeKind};
+use fpga::card::{DeviceNumber, Function};
 use fpga::id::{AfuId, InterfaceId};
 use fpga::program::Target;
 use fpga::root::Root;
@@ -29,18 +27,7 @@ pub(crate) fn slots(root: &Root, devices: &[DeviceNumber]) -> Vec<Slot> {
         let target = Target::find(root, number)?;
         Some(Slot { function: target.function(), target, number })
     };
-    devices.iter().filter(|number| may_be_port(root, **number)).filter_map(slot).collect()
-}
-
-/// False for other devices, which are not worth a scan of the node each: a container may list any number
-/// of them. The kernel has a link for every device, but not everywhere is its directory to be seen.
-fn may_be_port(root: &Root, number: DeviceNumber) -> bool {
-    let path = root.char_device(number);
-    let Ok(link) = fs::read_link(&path) else {
-        return !path.parent().is_some_and(Path::is_dir);
-    };
-    let name = link.file_name().and_then(|name| name.to_str());
-    name.and_then(Node::parse).is_some_and(|node| node.kind == NodeKind::Port)
+    devices.iter().filter_map(slot).collect()
 }
 
 impl Slot {
@@ -52,7 +39,7 @@ impl Slot {
     /// The port on the host, whose node must be the device that the container has.
     pub(crate) fn checked(&self) -> Result<&Target, Failure> {
         let Self { target, number, .. } = self;
-        let path = &target.port.node;
+        let path = &target.slot.node;
         let node = fs::metadata(path).ok();
         match node.as_ref().and_then(DeviceNumber::of) {
             Some(other) if other != *number => Err(Failure::new(
@@ -105,10 +92,10 @@ pub(crate) fn without_promise<'a>(
 }
 
 /// That there is no port for a promise.
-pub(crate) fn no_port(root: &Root, promise: &Promise, slots: &[Slot]) -> Failure {
+pub(crate) fn no_slot(root: &Root, promise: &Promise, slots: &[Slot]) -> Failure {
     let Promise { variable, interface, image } = promise;
-    let port = |slot: &Slot| {
-        let name = &slot.target.port.name;
+    let one = |slot: &Slot| {
+        let name = &slot.target.slot.name;
         match slot.target.interface_id {
             Some(interface) => format!("{name} of region {interface}"),
             None => format!("{name} of an unknown region"),
@@ -116,7 +103,7 @@ pub(crate) fn no_port(root: &Root, promise: &Promise, slots: &[Slot]) -> Failure
     };
     let has = match slots {
         [] => "no FPGA port".to_owned(),
-        _ => slots.iter().map(port).collect::<Vec<_>>().join(", "),
+        _ => slots.iter().map(one).collect::<Vec<_>>().join(", "),
     };
     let mut message = format!(
         "{variable} asks for function {image} in a region {interface}, and the container has no port of \
@@ -191,8 +178,7 @@ afu = "nlb0"
 
         fn numbers(&self) -> Vec<DeviceNumber> {
             let inventory = scan(&self.root);
-            let ports = inventory.boards.iter().flat_map(|board| &board.ports);
-            ports.map(|port| port.node.number.unwrap()).collect()
+            inventory.slots().map(|(_, slot)| slot.nodes[0].number.unwrap()).collect()
         }
 
         /// The names of the ports that wishes get, of those with these indices.
@@ -204,7 +190,7 @@ afu = "nlb0"
                 function: Some(function.parse().unwrap()),
             };
             let wishes: Vec<_> = wishes.iter().map(wish).collect();
-            let name = |index: usize| slots[index].target.port.name.clone();
+            let name = |index: usize| slots[index].target.slot.name.clone();
             assign(&wishes, &slots).into_iter().map(|index| index.map(name)).collect()
         }
     }
@@ -247,7 +233,7 @@ afu = "nlb0"
     #[test]
     fn devices_are_told_by_number() {
         let node = Machine::new();
-        let fme = scan(&node.root).boards[0].fme.node.number.unwrap();
+        let fme = scan(&node.root).cards[0].management.as_ref().unwrap().number.unwrap();
         let null = DeviceNumber { major: 1, minor: 3 };
         assert!(slots(&node.root, &[null, fme]).is_empty(), "neither is a port");
         assert_eq!(slots(&node.root, &node.numbers()).len(), 4);
@@ -262,7 +248,7 @@ afu = "nlb0"
     }
 
     #[test]
-    fn a_number_that_no_device_of_the_node_has_is_no_port() {
+    fn a_number_that_no_device_of_the_node_has_is_no_slot() {
         let node = Machine::new();
         let numbers = node.numbers();
         fs::remove_file(node.root.char_device(numbers[1])).unwrap();

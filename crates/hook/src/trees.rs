@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args as ClapArgs;
+use clap::builder::{OsStringValueParser, TypedValueParser as _};
 use fpga::root::Root;
 
 /// Where the kernel's trees are.
@@ -10,6 +11,7 @@ use fpga::root::Root;
 pub struct Trees {
     /// Directory that holds sys/ and dev/
     #[arg(long, global = true, value_name = "DIR", default_value = "/", env = "FPGA_ROOT")]
+    #[arg(value_parser = OsStringValueParser::new().map(PathBuf::from))]
     pub root: PathBuf,
     /// Directory of sysfs, if it is not ROOT/sys
     #[arg(long, global = true, value_name = "DIR")]
@@ -20,10 +22,11 @@ pub struct Trees {
 }
 
 impl Trees {
-    /// The trees that the flags name.
+    /// The trees that the flags name. A FPGA_ROOT that is empty is one that is not set: the machine itself.
     #[must_use]
     pub fn root(&self) -> Root {
-        let both = Root::at(&self.root);
+        let is_empty = self.root.as_os_str().is_empty();
+        let both = if is_empty { Root::host() } else { Root::at(&self.root) };
         let sys = self.sysfs.as_deref().unwrap_or(both.sys());
         let dev = self.devfs.as_deref().unwrap_or(both.dev());
         Root::new(sys, dev)

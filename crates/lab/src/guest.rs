@@ -2,6 +2,7 @@
 
 mod link;
 mod node;
+mod nodes;
 mod setup;
 
 use std::any::Any;
@@ -58,7 +59,10 @@ fn start() -> anyhow::Result<(Arc<Link>, Task)> {
 
 fn perform(link: &Arc<Link>, task: Task) -> anyhow::Result<Ended> {
     match task {
-        Task::Program(program) => execute(&program),
+        Task::Program(program) => {
+            nodes::keep_links()?;
+            execute(&program)
+        }
         Task::Case(name) => {
             let case = cases::all().find(|case| case.name == name).context("no such case")?;
             let node = Node::new(Arc::clone(link), &(case.machine)())?;

@@ -2,7 +2,9 @@
 
 mod boot;
 mod emulator;
+mod processor;
 mod serve;
+mod words;
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
@@ -71,7 +73,14 @@ impl Lab {
             Task::Case(_) => notes.push(note),
             Task::Program(_) => println!("{note}"),
         });
-        let ended = ended.unwrap_or_else(|error| Ended::Failed(format!("{error:#}")));
+        let console = directory.path().join(boot::LOG);
+        let ended = ended.unwrap_or_else(|error| {
+            let console = std::fs::read(&console).unwrap_or_default();
+            let meaning = words::meaning(&String::from_utf8_lossy(&console));
+            Ended::Failed(
+                meaning.map_or_else(|| format!("{error:#}"), |m| format!("{error:#}: {m}")),
+            )
+        });
         // Before the guest's end, which has a lot to say.
         let logs = match ended {
             Ended::Exit(_) => String::new(),
@@ -96,8 +105,10 @@ pub(crate) fn suite(lab: &Lab, cases: &[&'static Case], jobs: usize) -> bool {
     let failed = Mutex::new(Vec::new());
     println!("{} cases, each in a guest of its own, {jobs} at a time", cases.len());
     std::thread::scope(|scope| {
-        for _ in 0..jobs.min(cases.len()) {
-            scope.spawn(|| {
+        for turn in 0..jobs.min(cases.len()) {
+            let (next, failed) = (&next, &failed);
+            scope.spawn(move || {
+                processor::take(turn);
                 while let Some(case) = next() {
                     if !play(lab, case)
                         && let Ok(mut failed) = failed.lock()

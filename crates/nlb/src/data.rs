@@ -1,6 +1,6 @@
 //! What is put into memory before a run, and what must be there after it.
 
-use fpga::driver::DmaBuffer;
+use fpga::stack::intel::driver::DmaBuffer;
 
 use crate::failure::Problem;
 use crate::memory::LINE;
@@ -87,7 +87,7 @@ fn word(line: &Line, byte: usize) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use fpga::driver::{Pages, page_size};
+    use fpga::stack::intel::driver::{Pages, page_size};
 
     use super::*;
 

@@ -4,8 +4,8 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use fpga::driver::{Cause, Error};
 use fpga::id::AfuId;
+use fpga::stack::intel::driver::{Cause, Error};
 
 /// Why the program ends without a result.
 #[derive(Debug, thiserror::Error)]

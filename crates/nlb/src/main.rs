@@ -18,7 +18,7 @@ mod status;
 mod testing;
 mod wait;
 
-use std::io::Write;
+use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -35,7 +35,7 @@ fn main() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("Error: {failure}");
+            say(format_args!("Error: {failure}"));
             ExitCode::from(failure.exit_code())
         }
     }
@@ -45,7 +45,7 @@ fn execute(args: &Args) -> Result<(), Failure> {
     let found = search::find(&args.devfs(), args.mode)?;
     let buffers = Buffers::allocate(args.lines)?;
     if let Some(note) = buffers.note(args.lines) {
-        eprintln!("note: {note}");
+        say(format_args!("note: {note}"));
     }
     let job = Job {
         mode: args.mode,
@@ -60,8 +60,18 @@ fn execute(args: &Args) -> Result<(), Failure> {
     args.absent.map_or(Ok(()), |mode| require_absence(args, mode))
 }
 
+/// A line on stderr. `eprintln!` would panic where stderr cannot be written, and change the exit code.
+fn say(text: std::fmt::Arguments<'_>) {
+    let _ = writeln!(io::stderr(), "{text}");
+}
+
+/// A reader that has seen enough, such as `head`, is a success.
 fn print(text: &str) -> Result<(), Failure> {
-    std::io::stdout().lock().write_all(text.as_bytes()).map_err(Failure::Output)
+    let mut stdout = io::stdout().lock();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        written => written.map_err(Failure::Output),
+    }
 }
 
 /// Every port must have been looked into: one that could not be may hold the function.

@@ -1,6 +1,8 @@
 //! The memory of a run: the status line, the source and the destination.
 
-use fpga::driver::{DmaBuffer, DmaMapping, Errno, Error, HUGE_PAGE_SIZE, Pages, Port, page_size};
+use fpga::stack::intel::driver::{
+    DmaBuffer, DmaMapping, Errno, Error, HUGE_PAGE_SIZE, Pages, Port, page_size,
+};
 
 /// Bytes of a cache line.
 pub(crate) const LINE: usize = 64;

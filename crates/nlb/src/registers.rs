@@ -1,7 +1,7 @@
 //! The function's registers: where they are, and the list of feature headers they are found by.
 
-use fpga::driver::{Error, Mmio};
 use fpga::id::AfuId;
+use fpga::stack::intel::driver::{Error, Mmio};
 
 /// Address of the status line's page in bytes, one 64-bit write.
 pub(crate) const DSM_BASE: usize = 0x110;

@@ -1,10 +1,10 @@
 //! Prints the result: the tables that users of Intel's samples know, or JSON.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 use fpga::id::AfuId;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use crate::mode::Mode;
 use crate::run::{Job, Outcome};
@@ -24,6 +24,7 @@ pub(crate) enum Format {
 pub(crate) struct Report {
     mode: u8,
     afu_id: AfuId,
+    #[serde(serialize_with = "path")]
     node: PathBuf,
     /// Where the function's registers begin in the port's.
     offset: usize,
@@ -35,6 +36,11 @@ pub(crate) struct Report {
     /// 10^9 bytes a second.
     read_gb_per_s: f64,
     write_gb_per_s: f64,
+}
+
+/// JSON has text alone: what of a path is none is shown as U+FFFD.
+fn path<S: Serializer>(path: &Path, to: S) -> Result<S::Ok, S::Error> {
+    to.collect_str(&path.display())
 }
 
 impl Report {

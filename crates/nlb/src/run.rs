@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use fpga::driver::Error;
+use fpga::stack::intel::driver::Error;
 
 use crate::data;
 use crate::failure::{Expected, Problem};

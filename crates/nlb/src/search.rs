@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use fpga::driver::{Cause, Error, Mmio, Port, REGION_AFU, port_nodes};
 use fpga::id::AfuId;
+use fpga::stack::intel::driver::{Cause, Error, Mmio, Port, REGION_AFU, port_nodes};
 
 use crate::failure::{Failure, Unavailable};
 use crate::mode::Mode;
@@ -100,7 +100,7 @@ impl Seen {
 
 #[cfg(test)]
 mod tests {
-    use fpga::driver::{Errno, Operation};
+    use fpga::stack::intel::driver::{Errno, Operation};
 
     use super::*;
 

@@ -1,6 +1,6 @@
 //! The status line (DSM) in which the function reports a finished run.
 
-use fpga::driver::DmaBuffer;
+use fpga::stack::intel::driver::DmaBuffer;
 
 /// Where the status line is in its page.
 pub(crate) const OFFSET: usize = 0x40;
@@ -48,7 +48,7 @@ impl Status {
 
 #[cfg(test)]
 mod tests {
-    use fpga::driver::{Pages, page_size};
+    use fpga::stack::intel::driver::{Pages, page_size};
 
     use super::*;
 

@@ -2,7 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 
-use fpga::driver::{DmaBuffer, Error, Pages, page_size};
+use fpga::stack::intel::driver::{DmaBuffer, Error, Pages, page_size};
 
 use crate::memory::{Area, LINE, Memory};
 use crate::registers::Registers;

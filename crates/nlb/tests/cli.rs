@@ -32,6 +32,16 @@ fn no_node_at_all() {
     assert_eq!((code, stdout.as_str(), stderr), (Some(102), "", format!("{NOT_FOUND}{detail}")));
 }
 
+/// The exit code is what scripts go by.
+#[test]
+fn words_that_cannot_be_written_change_no_exit_code() {
+    let dir = tempfile::tempdir().unwrap();
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let mut command = Command::new(NLB);
+    command.args(["--mode", "0", "--dev"]).arg(dir.path()).stderr(full);
+    assert_eq!(command.status().unwrap().code(), Some(102));
+}
+
 #[test]
 fn no_directory() {
     let dir = tempfile::tempdir().unwrap();

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::Parser;
+use clap::{Parser, Subcommand};
 use fpga::duration::parse_interval;
 use fpga::names::Naming;
 use fpga_cluster::http::Listen;
@@ -11,12 +11,17 @@ use fpga_cluster::logging::LogArgs;
 use fpga_cluster::optional::OrNone;
 use rustls::pki_types::ServerName;
 
+use crate::check;
 use crate::index::DefaultMode;
 
 /// What was typed.
 #[derive(Debug, Clone, Parser)]
-#[command(name = "fpga-webhook", version, about, after_help = AFTER_HELP, args_override_self = true)]
+#[command(name = "fpga-webhook", version, about, after_help = AFTER_HELP, args_override_self = true, args_conflicts_with_subcommands = true)]
 pub(crate) struct Args {
+    /// Serve, where there is none.
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+
     /// What functions whose object names no mode become: preprogrammed (`af-...`, loaded already) or
     /// orchestrated (`region-...`, programmed for the container).
     #[arg(long, alias = "default-mode", default_value_t, value_name = "MODE")]
@@ -98,11 +103,18 @@ pub(crate) struct Args {
     pub(crate) log: LogArgs,
 }
 
+/// What is done instead of serving.
+#[derive(Debug, Clone, Subcommand)]
+pub(crate) enum Command {
+    Check(check::Options),
+}
+
 const AFTER_HELP: &str = "\
 Examples:
   fpga-webhook
   fpga-webhook --mode orchestrated --naming encoded
   fpga-webhook --certificate-dir /certificates
+  fpga-webhook check --kubeconfig $KUBECONFIG
   fpga-webhook --kubeconfig $KUBECONFIG --namespace default --server-name 127.0.0.1 --address 127.0.0.1:9443
 
 By default the webhook makes its own certificate, keeps it in a Secret that all replicas serve from,

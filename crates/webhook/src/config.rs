@@ -90,10 +90,7 @@ impl Config {
     /// # Errors
     /// [`ConfigError`], in one line.
     pub(crate) fn new(args: Args) -> Result<Self, ConfigError> {
-        let source = match args.kubeconfig.filter(|path| !path.as_os_str().is_empty()) {
-            Some(path) => Source::Kubeconfig { path, master: None },
-            None => Source::ServiceAccount,
-        };
+        let source = source(args.kubeconfig);
         let namespace = args.namespace.or_else(own_namespace).ok_or(ConfigError::Namespace)?;
         if args.lease_duration < Duration::from_secs(1) {
             return Err(ConfigError::Lease(args.lease_duration));
@@ -141,6 +138,14 @@ impl Config {
             },
             shutdown_delay: args.shutdown_delay,
         })
+    }
+}
+
+/// The way to the API server.
+pub(crate) fn source(kubeconfig: Option<PathBuf>) -> Source {
+    match kubeconfig.filter(|path| !path.as_os_str().is_empty()) {
+        Some(path) => Source::Kubeconfig { path, master: None },
+        None => Source::ServiceAccount,
     }
 }
 

@@ -6,12 +6,14 @@
 //! fuzz targets use.
 #![deny(missing_docs)]
 
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::Parser as _;
 
 mod args;
 pub mod certificates;
+mod check;
 mod config;
 mod control;
 pub mod decide;
@@ -29,23 +31,37 @@ mod status;
 pub mod testing;
 mod tls;
 
-/// The program: parses the command line, sets the log up and runs until a signal.
+/// The program: parses the command line, and either checks or sets the log up and runs until a signal.
 #[must_use]
 pub fn main() -> ExitCode {
-    let args = args::Args::parse();
+    let mut args = args::Args::parse();
+    if let Some(args::Command::Check(options)) = args.command.take() {
+        return match check::run(&options) {
+            Ok(worst) => ExitCode::from(worst.exit_code()),
+            Err(error) => {
+                complain(&error);
+                ExitCode::FAILURE
+            }
+        };
+    }
     args.log.start(&["fpga_webhook"]);
     let config = match config::Config::new(args) {
         Ok(config) => config,
         Err(error) => {
-            eprintln!("fpga-webhook: {error}");
+            complain(&error);
             return ExitCode::from(2);
         }
     };
     match run::run(config) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("fpga-webhook: {error}");
+            complain(&error);
             ExitCode::FAILURE
         }
     }
+}
+
+/// A line on stderr. `eprintln!` would panic where stderr cannot be written, and change the exit code.
+fn complain(error: &dyn std::fmt::Display) {
+    let _ = writeln!(std::io::stderr(), "fpga-webhook: {error}");
 }

@@ -5,9 +5,9 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use fpga::driver::{Node, NodeKind};
 use fpga::files::{self, TEMPORARY};
 use fpga::names::CDI_KIND;
+use fpga::stack::is_region_name;
 
 /// Runtimes read files that end in `.json` or `.yaml`, and no others.
 const OURS: &str = ".json";
@@ -17,18 +17,6 @@ const INTELS: &str = ".yaml";
 /// The file name of a device's spec: its kind and its name, as is the custom.
 pub(super) fn name(device: &str) -> String {
     format!("{}{device}{OURS}", prefix())
-}
-
-/// True of the ids that regions have: a management engine's name, with the number of a port on a card
-/// of several. Nothing else becomes part of a path.
-pub(super) fn is_device(id: &str) -> bool {
-    let (engine, port) = match id.split_once("-port") {
-        Some((engine, port)) => (engine, Some(port)),
-        None => (id, None),
-    };
-    let is_engine = Node::parse(engine).is_some_and(|node| node.kind == NodeKind::Fme);
-    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-    is_engine && port.is_none_or(is_number)
 }
 
 /// True of the name of a file that only this agent writes, or that takes the place of one.
@@ -55,12 +43,13 @@ pub(super) fn stale(directory: &Path, wanted: impl Fn(&str) -> bool) -> Vec<Path
 fn parse(name: &str) -> Option<(&str, &'static str)> {
     if let Some(name) = name.strip_prefix('.') {
         let (device, _unique) = name.strip_prefix(&prefix())?.split_once(OURS)?;
-        return (name.ends_with(TEMPORARY) && is_device(device)).then_some((device, TEMPORARY));
+        return (name.ends_with(TEMPORARY) && is_region_name(device))
+            .then_some((device, TEMPORARY));
     }
     let name = name.strip_prefix(&prefix())?;
     let (device, end) =
         [OURS, INTELS].into_iter().find_map(|end| Some((name.strip_suffix(end)?, end)))?;
-    is_device(device).then_some((device, end))
+    is_region_name(device).then_some((device, end))
 }
 
 fn prefix() -> String {
@@ -87,13 +76,12 @@ mod tests {
     fn only_names_of_regions_become_files() {
         for good in ["dfl-fme.0", "dfl-fme.12-port1", "intel-fpga-fme.3", "intel-fpga-fme.3-port0"]
         {
-            assert!(is_device(good), "{good}");
             assert!(is_ours(&name(good)), "{good}");
         }
         for bad in
             ["", "dfl-port.0", "dfl-fme.0-port", "dfl-fme.0-port1x", "../dfl-fme.0", "dfl-fme.0/x"]
         {
-            assert!(!is_device(bad), "{bad}");
+            assert!(!is_ours(&name(bad)), "{bad}");
         }
     }
 

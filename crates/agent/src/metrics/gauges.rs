@@ -3,9 +3,8 @@
 use std::fmt::Display;
 use std::sync::atomic::AtomicU64;
 
-use fpga::board::ErrorRegister;
-use fpga::errors::Register;
-use fpga::scan::PowerState;
+use fpga::card::PowerState;
+use fpga::errors::ErrorRegister;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Registry, Unit};
@@ -22,13 +21,13 @@ pub(super) fn register(r: &mut Registry, state: &State, status: &Status) {
     devices(r, state);
     registrations(r, status);
     cards(r, &state.cards);
-    ports(r, &state.cards);
+    slots(r, &state.cards);
     let conditions = Gauges::default();
     for condition in &state.conditions {
-        let port = condition.port.as_deref().unwrap_or_default();
+        let slot = condition.slot.as_deref().unwrap_or_default();
         let labels: [(_, &dyn Display); 4] = [
-            ("card", &condition.board),
-            ("port", &port),
+            ("card", &condition.card),
+            ("port", &slot),
             ("reason", &condition.reason),
             ("unhealthy", &condition.unhealthy),
         ];
@@ -49,10 +48,10 @@ fn devices(r: &mut Registry, state: &State) {
         for (state, number) in [("healthy", healthy), ("unhealthy", all.len() - healthy)] {
             set(&devices, &[("resource", resource), ("state", &state)], count(number));
         }
-        for Device { id, board, health, .. } in all {
+        for Device { id, card, health, .. } in all {
             let Health::Unhealthy { reason, .. } = health else { continue };
             let labels: [(_, &dyn Display); 4] =
-                [("resource", resource), ("device", id), ("card", board), ("reason", reason)];
+                [("resource", resource), ("device", id), ("card", card), ("reason", reason)];
             set(&unhealthy, &labels, 1.0);
         }
     }
@@ -74,20 +73,20 @@ fn registrations(r: &mut Registry, status: &Status) {
 fn cards(r: &mut Registry, cards: &[Checked]) {
     let (info, temperature, limit, power) =
         (Gauges::default(), Gauges::default(), Gauges::default(), Gauges::default());
-    for Checked { address, model, driver, vitals } in cards {
+    for Checked { card, model, driver, vitals } in cards {
         let model = model.unwrap_or("unknown");
-        set(&info, &[("card", address), ("model", &model), ("driver", driver)], 1.0);
+        set(&info, &[("card", card), ("model", &model), ("driver", driver)], 1.0);
         if let Some(known) = vitals.temperature {
-            set(&temperature, &[("card", address)], f64::from(known.now) / 1000.0);
+            set(&temperature, &[("card", card)], f64::from(known.now) / 1000.0);
             for (name, value) in [("max", known.max), ("critical", known.critical)] {
                 if let Some(value) = value {
-                    let labels: [(_, &dyn Display); 2] = [("card", address), ("threshold", &name)];
+                    let labels: [(_, &dyn Display); 2] = [("card", card), ("threshold", &name)];
                     set(&limit, &labels, f64::from(value) / 1000.0);
                 }
             }
         }
         if let Some(microwatts) = vitals.power {
-            set(&power, &[("card", address)], watts(microwatts));
+            set(&power, &[("card", card)], watts(microwatts));
         }
     }
     r.register("card_info", "1 for each card, with its model and driver", info);
@@ -100,17 +99,17 @@ fn cards(r: &mut Registry, cards: &[Checked]) {
     r.register_with_unit("card_power", help, Unit::Other("watts".to_owned()), power);
 }
 
-fn ports(r: &mut Registry, cards: &[Checked]) {
+fn slots(r: &mut Registry, cards: &[Checked]) {
     let (power_state, errors) = (Gauges::default(), Gauges::default());
-    for Checked { address, vitals, .. } in cards {
-        let card = |registers: &[ErrorRegister], port: &str, of: fn(&str) -> Option<Register>| {
+    for Checked { card, vitals, .. } in cards {
+        let latched = |registers: &[ErrorRegister], slot: &str| {
             for register in registers {
-                for error in of(&register.name).into_iter().flat_map(|r| r.decode(register.value)) {
+                for error in &register.errors {
                     let bit = format!("bit_{}", error.bit);
                     let name = error.name.unwrap_or(&bit);
                     let labels: [(_, &dyn Display); 4] = [
-                        ("card", address),
-                        ("port", &port),
+                        ("card", card),
+                        ("port", &slot),
                         ("register", &register.name),
                         ("error", &name),
                     ];
@@ -118,11 +117,11 @@ fn ports(r: &mut Registry, cards: &[Checked]) {
                 }
             }
         };
-        card(&vitals.errors, "", Register::of_fme);
-        for port in &vitals.ports {
-            card(&port.errors, &port.name, Register::of_port);
-            if let Some(state) = port.power_state {
-                set(&power_state, &[("card", address), ("port", &port.name)], throttle(state));
+        latched(&vitals.errors, "");
+        for slot in &vitals.slots {
+            latched(&slot.errors, &slot.name);
+            if let Some(state) = slot.power_state {
+                set(&power_state, &[("card", card), ("port", &slot.name)], throttle(state));
             }
         }
     }

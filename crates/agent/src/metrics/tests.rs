@@ -1,9 +1,9 @@
 use std::time::Duration;
 
-use fpga::board::{Driver, ErrorRegister};
+use fpga::card::{Driver, PowerState, SlotVitals, Temperature, Vitals};
 use fpga::names::{Mode, Naming};
 use fpga::records::{RunResult, Stage};
-use fpga::scan::{PortVitals, PowerState, Temperature, Vitals};
+use fpga::stack::intel::errors::Register;
 use fpga_demo::exposition::{self, Metric};
 
 use super::*;
@@ -11,7 +11,7 @@ use crate::node::health::Reason;
 use crate::node::units::units;
 use crate::plugin::offer::{Memory, Settings, plan};
 use crate::status::Phase;
-use crate::testing::{NLB0, NLB3, board, inventory, loaded};
+use crate::testing::{NLB0, NLB3, card, inventory, loaded};
 
 const A10: &str = "fpga.intel.com/region-69528db6eb31577a8c3668f9faa081f6";
 
@@ -22,26 +22,25 @@ fn resource() -> ResourceName {
 /// Everything that can happen has happened.
 fn eventful() -> (Metrics, Status) {
     let (metrics, status) = (Metrics::default(), Status::default());
-    let card = board(Driver::Dfl, 0x10, 0, &[loaded(NLB0), loaded(NLB3)]);
-    let register = |name: &str, value| ErrorRegister { name: name.to_owned(), value };
+    let card = card(Driver::Dfl, 0x10, 0, &[loaded(NLB0), loaded(NLB3)]);
     let vitals = Vitals {
         temperature: Some(Temperature { now: 95_500, max: Some(90_000), critical: Some(93_000) }),
         power: Some(27_250_000),
-        errors: vec![register("catfatal_errors", 1 << 9)],
-        ports: vec![PortVitals {
+        errors: vec![Register::read_fme("catfatal_errors", 1 << 9)],
+        slots: vec![SlotVitals {
             name: "dfl-port.0".to_owned(),
             power_state: Some(PowerState::Tenth),
-            errors: vec![register("errors", 1 << 63 | 1 << 48)],
+            errors: vec![Register::read_port("errors", 1 << 63 | 1 << 48)],
         }],
     };
     let condition = Condition {
-        board: card.pci.address,
-        port: Some("dfl-port.0".to_owned()),
-        reason: Reason::PortError,
+        card: card.id,
+        slot: Some("dfl-port.0".to_owned()),
+        reason: Reason::SlotError,
         unhealthy: true,
         message: "page fault".to_owned(),
     };
-    let address = card.pci.address;
+    let id = card.id;
     let mut snapshot = inventory(vec![card]);
     snapshot.conditions = vec![condition];
     let settings = Settings { mode: Mode::Region, naming: Naming::Plain };
@@ -49,7 +48,7 @@ fn eventful() -> (Metrics, Status) {
     metrics.offered(offer, &snapshot.conditions);
     metrics.node(Done::Scanned { took: Duration::from_millis(2), problems: 3 });
     let model = Some("a model");
-    let checked = Checked { address, model, driver: Driver::Dfl, vitals };
+    let checked = Checked { card: id, model, driver: Driver::Dfl, vitals };
     metrics.node(Done::Checked(vec![checked]));
     metrics.allocated(&resource(), 2);
     metrics.refused(&resource(), Refusal::Unhealthy);

@@ -1,23 +1,23 @@
-//! Which of the ports that read as busy stay so: the kernel answers the same while a region is being
+//! Which of the slots that read as busy stay so: the kernel answers the same while a region is being
 //! programmed and after programming failed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-use fpga::board::{Board, Function, Inventory, Port};
+use fpga::card::{Card, Function, Inventory, Slot};
 use fpga::program::is_programming;
 use fpga::root::Root;
 
-/// How long a port must be seen busy without being programmed to be taken for disabled: programming may
+/// How long a slot must be seen busy without being programmed to be taken for disabled: programming may
 /// end between the two checks.
 const GRACE: Duration = Duration::from_millis(500);
 /// The longest time between two checks of a region that is being programmed, in case its end goes unseen.
 const SLOWEST: Duration = Duration::from_secs(30);
 
-/// The busy ports by name.
+/// The busy slots by name.
 #[derive(Debug, Default)]
 pub(super) struct Busy {
-    ports: BTreeMap<String, State>,
+    slots: BTreeMap<String, State>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,19 +33,19 @@ enum State {
 impl Busy {
     /// Takes a scan in.
     pub(super) fn look(&mut self, root: &Root, inventory: &Inventory, now: Instant) {
-        let boards = inventory.boards.iter().filter(|board| busy_ports(board).next().is_some());
-        let seen = boards.flat_map(|board| {
-            let programming = is_programming(root, board);
-            busy_ports(board).map(move |port| (port.node.name.as_str(), programming))
+        let cards = inventory.cards.iter().filter(|card| busy_slots(card).next().is_some());
+        let seen = cards.flat_map(|card| {
+            let programming = is_programming(root, card);
+            busy_slots(card).map(move |slot| (slot.name.as_str(), programming))
         });
         self.take_in(seen.collect(), now);
     }
 
-    /// The busy ports, and whether their card is being programmed.
+    /// The busy slots, and whether their card is being programmed.
     fn take_in(&mut self, seen: BTreeMap<&str, bool>, now: Instant) {
-        self.ports.retain(|port, _| seen.contains_key(port.as_str()));
-        for (port, programming) in seen {
-            let before = self.ports.get(port).copied();
+        self.slots.retain(|slot, _| seen.contains_key(slot.as_str()));
+        for (slot, programming) in seen {
+            let before = self.slots.get(slot).copied();
             let state = match (before, programming) {
                 // Another region of the card may be what is programmed.
                 (Some(State::Disabled), _) => State::Disabled,
@@ -55,14 +55,14 @@ impl Busy {
                 (Some(State::Suspect(since)), false) => State::Suspect(since),
                 (_, false) => State::Suspect(now),
             };
-            self.ports.insert(port.to_owned(), state);
+            self.slots.insert(slot.to_owned(), state);
         }
     }
 
-    /// The ports that stay busy.
+    /// The slots that stay busy.
     pub(super) fn disabled(&self) -> BTreeSet<String> {
-        let disabled = self.ports.iter().filter(|(_, state)| **state == State::Disabled);
-        disabled.map(|(port, _)| port.clone()).collect()
+        let disabled = self.slots.iter().filter(|(_, state)| **state == State::Disabled);
+        disabled.map(|(slot, _)| slot.clone()).collect()
     }
 
     /// When to check again even if nothing is reported; `None` when everything is decided. The longer
@@ -73,15 +73,15 @@ impl Busy {
             State::Suspect(_) => Some(GRACE),
             State::Disabled => None,
         };
-        self.ports.values().filter_map(wait).min()
+        self.slots.values().filter_map(wait).min()
     }
 }
 
-/// The ports whose function cannot be told right now. One that is unreadable for another reason than being
+/// The slots whose function cannot be told right now. One that is unreadable for another reason than being
 /// busy is out of use as well: nobody could say what a container gets.
-fn busy_ports(board: &Board) -> impl Iterator<Item = &Port> {
+fn busy_slots(card: &Card) -> impl Iterator<Item = &Slot> {
     let unknown = |f: &Function| matches!(f, Function::Busy | Function::Unreadable);
-    board.ports.iter().filter(move |port| unknown(&port.function))
+    card.slots.iter().filter(move |slot| unknown(&slot.function))
 }
 
 #[cfg(test)]

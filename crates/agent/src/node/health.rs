@@ -1,6 +1,6 @@
 //! What makes a device unusable, and what is only worth telling.
 //!
-//! A pure judgement over what a card says about itself ([`fpga::scan::Vitals`]): errors, power states and
+//! A pure judgement over what a card says about itself ([`fpga::card::Vitals`]): errors, power states and
 //! the temperature become [`Condition`]s, each with the part of the card that it is about. What else makes
 //! a device unusable, such as a function that cannot be read, is seen where units are made of cards
 //! ([`super::units`]); the words for all of it are [`Reason`].
@@ -9,10 +9,9 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use clap::ValueEnum;
-use fpga::board::{Board, ErrorRegister};
-use fpga::errors::{Register, Severity};
-use fpga::id::PciAddress;
-use fpga::scan::{PortVitals, PowerState, Vitals};
+use fpga::card::{Card, PowerState, Problem, Slot, SlotVitals, Vitals};
+use fpga::errors::{ErrorBit, ErrorRegister, Severity};
+use fpga::id::CardId;
 
 /// Why a device is unhealthy, or what is wrong with a card without making anything unhealthy. The worst
 /// comes first: a device that has several shows the first.
@@ -35,19 +34,19 @@ pub(crate) enum Reason {
     /// The card is too hot.
     Temperature,
     /// The port reports an error after which it lets nothing through.
-    PortError,
+    SlotError,
     /// The port holds its function back (AP1, AP2).
     Throttled,
     /// An error after which the card or the port goes on.
     NonfatalError,
 }
 
-/// Something that is wrong with a card or one of its ports.
+/// Something that is wrong with a card or one of its slots.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Condition {
-    pub board: PciAddress,
-    /// The port; `None` for the whole card.
-    pub port: Option<String>,
+    pub card: CardId,
+    /// The slot; `None` for the whole card.
+    pub slot: Option<String>,
     /// What it is.
     pub reason: Reason,
     /// True when devices of it must not be given to anybody.
@@ -76,7 +75,8 @@ pub(crate) enum Cause {
     /// Errors of a card or port after which it goes on.
     NonfatalErrors,
     /// Errors of a port after which it lets nothing of its function through.
-    PortErrors,
+    #[value(name = "port-errors")]
+    SlotErrors,
     /// A port that switched its function off (AP6).
     PowerOff,
     /// A card above the limit.
@@ -89,7 +89,7 @@ pub(crate) enum Cause {
 #[derive(Debug)]
 pub(crate) struct Judge {
     policy: Policy,
-    heat: BTreeMap<PciAddress, Heat>,
+    heat: BTreeMap<CardId, Heat>,
 }
 
 /// How hot a card was last found.
@@ -106,19 +106,25 @@ impl Judge {
         Self { policy, heat: BTreeMap::new() }
     }
 
-    /// What is wrong with these cards. What is known of any other is forgotten.
+    /// What is wrong with these cards, each with what it says and what of it could not be read. What is known of any
+    /// other is forgotten.
     pub(crate) fn look<'a>(
         &mut self,
-        cards: impl IntoIterator<Item = (&'a Board, &'a Vitals)>,
+        cards: impl IntoIterator<Item = (&'a Card, (&'a Vitals, &'a Vec<Problem>))>,
     ) -> Vec<Condition> {
         let before = std::mem::take(&mut self.heat);
         let mut found = Vec::new();
-        for (board, vitals) in cards {
-            let address = board.pci.address;
+        for (card, (vitals, problems)) in cards {
+            let address = card.id;
+            found.extend(self.unread(card, None, problems));
+            found.extend(
+                card.slots.iter().filter_map(|slot| self.unread(card, Some(slot), problems)),
+            );
             self.temperature(address, vitals, before.get(&address).copied(), &mut found);
             self.card_errors(address, &vitals.errors, &mut found);
-            for port in &vitals.ports {
-                self.port(address, port, &mut found);
+            let confirmed = confirms_slot_error(&vitals.errors);
+            for slot in &vitals.slots {
+                self.slot(address, slot, confirmed, &mut found);
             }
         }
         found.sort();
@@ -127,7 +133,7 @@ impl Judge {
 
     fn temperature(
         &mut self,
-        board: PciAddress,
+        card: CardId,
         vitals: &Vitals,
         before: Option<Heat>,
         found: &mut Vec<Condition>,
@@ -156,26 +162,54 @@ impl Judge {
             Some(limit) => format!("the card is at {} °C or above", Degrees(limit)),
             None => "the card was too hot when its temperature could last be read".to_owned(),
         };
-        self.heat.insert(board, heat);
+        self.heat.insert(card, heat);
         found.push(Condition {
-            board,
-            port: None,
+            card,
+            slot: None,
             reason: Reason::Temperature,
             unhealthy: heat == Heat::Hot && self.policy.names(Cause::Temperature),
             message,
         });
     }
 
-    fn card_errors(&self, board: PciAddress, errors: &[ErrorRegister], found: &mut Vec<Condition>) {
-        let fatal = (Reason::FatalError, Cause::FatalErrors);
-        found.extend(self.errors(board, None, errors, Register::of_fme, fatal));
+    /// Error registers of a card or slot that cannot be read: nobody knows that they are without errors.
+    fn unread(&self, card: &Card, slot: Option<&Slot>, problems: &[Problem]) -> Option<Condition> {
+        let device = slot.map_or(&card.name, |slot| &slot.name);
+        let of_registers = |problem: &&Problem| {
+            problem.object.strip_suffix("/errors") == Some(device)
+                || problem.object == *device && problem.message.starts_with("errors: ")
+        };
+        let of_registers: Vec<&Problem> = problems.iter().filter(of_registers).collect();
+        let first = of_registers.first()?;
+        // What root could read says nothing of the card.
+        let is_of_card = of_registers.iter().any(|problem| !problem.is_of_permission());
+        let cause = if slot.is_some() { Cause::SlotErrors } else { Cause::FatalErrors };
+        Some(Condition {
+            card: card.id,
+            slot: slot.map(|slot| slot.name.clone()),
+            reason: Reason::Unreadable,
+            unhealthy: is_of_card && self.policy.names(cause),
+            message: format!("error registers cannot be read: {}", first.message),
+        })
     }
 
-    fn port(&self, board: PciAddress, port: &PortVitals, found: &mut Vec<Condition>) {
-        let fatal = (Reason::PortError, Cause::PortErrors);
-        let name = Some(port.name.as_str());
-        found.extend(self.errors(board, name, &port.errors, Register::of_port, fatal));
-        let (reason, cause, message) = match port.power_state {
+    fn card_errors(&self, card: CardId, errors: &[ErrorRegister], found: &mut Vec<Condition>) {
+        let fatal = (Reason::FatalError, Cause::FatalErrors);
+        found.extend(self.errors(card, None, errors, fatal, false));
+    }
+
+    fn slot(
+        &self,
+        card: CardId,
+        slot: &SlotVitals,
+        is_confirmed: bool,
+        found: &mut Vec<Condition>,
+    ) {
+        let fatal = (Reason::SlotError, Cause::SlotErrors);
+        let name = Some(slot.name.as_str());
+        let errors = &slot.errors;
+        found.extend(self.errors(card, name, errors, fatal, is_confirmed));
+        let (reason, cause, message) = match slot.power_state {
             Some(PowerState::Off) => {
                 let message = "power state AP6: the card is too hot and switched the function off";
                 (Reason::PowerOff, Cause::PowerOff, message)
@@ -191,28 +225,30 @@ impl Judge {
             Some(PowerState::Normal | PowerState::Unknown(_)) | None => return,
         };
         found.push(Condition {
-            board,
-            port: Some(port.name.clone()),
+            card,
+            slot: Some(slot.name.clone()),
             reason,
             unhealthy: self.policy.names(cause),
             message: message.to_owned(),
         });
     }
 
-    /// The errors of one part of a card: the fatal ones, and the others.
+    /// The errors of one part of a card: the fatal ones, and the others. A bit that no table has is fatal where the
+    /// card says that there is a fatal one.
     fn errors(
         &self,
-        board: PciAddress,
-        port: Option<&str>,
+        card: CardId,
+        slot: Option<&str>,
         registers: &[ErrorRegister],
-        register: fn(&str) -> Option<Register>,
         (reason, cause): (Reason, Cause),
+        is_confirmed: bool,
     ) -> impl Iterator<Item = Condition> {
         let mut words = [Vec::new(), Vec::new()];
         for set in registers {
-            let Some(known) = register(&set.name) else { continue };
-            for error in known.decode(set.value) {
-                words[usize::from(error.severity == Severity::Nonfatal)].push(error.to_string());
+            for error in &set.errors {
+                let is_fatal =
+                    error.severity != Severity::Nonfatal || is_confirmed && error.name.is_none();
+                words[usize::from(!is_fatal)].push(error.to_string());
             }
         }
         let [fatal, nonfatal] = words;
@@ -220,17 +256,22 @@ impl Judge {
             (fatal, reason, self.policy.names(cause)),
             (nonfatal, Reason::NonfatalError, self.policy.names(Cause::NonfatalErrors)),
         ];
-        let port = port.map(str::to_owned);
+        let slot = slot.map(str::to_owned);
         kinds.into_iter().filter(|(words, ..)| !words.is_empty()).map(
             move |(words, reason, unhealthy)| Condition {
-                board,
-                port: port.clone(),
+                card,
+                slot: slot.clone(),
                 reason,
                 unhealthy,
                 message: words.join(", "),
             },
         )
     }
+}
+
+/// True when a card reports a fatal error of one of its slots, without saying which.
+fn confirms_slot_error(errors: &[ErrorRegister]) -> bool {
+    errors.iter().flat_map(|register| &register.errors).any(ErrorBit::is_of_slot)
 }
 
 impl Policy {
@@ -240,9 +281,9 @@ impl Policy {
 }
 
 impl Condition {
-    /// True when it is about this card, or about this port of it.
-    pub(super) fn affects(&self, board: PciAddress, port: Option<&str>) -> bool {
-        self.board == board && (self.port.is_none() || self.port.as_deref() == port)
+    /// True when it is about this card, or about this slot of it.
+    pub(super) fn affects(&self, card: CardId, slot: Option<&str>) -> bool {
+        self.card == card && (self.slot.is_none() || self.slot.as_deref() == slot)
     }
 }
 
@@ -258,7 +299,7 @@ impl Reason {
         Self::FatalError,
         Self::PowerOff,
         Self::Temperature,
-        Self::PortError,
+        Self::SlotError,
         Self::Throttled,
         Self::NonfatalError,
     ];
@@ -275,7 +316,7 @@ impl Reason {
             Self::FatalError => "FpgaFatalError",
             Self::PowerOff => "FpgaPowerOff",
             Self::Temperature => "FpgaTemperature",
-            Self::PortError => "FpgaPortError",
+            Self::SlotError => "FpgaPortError",
             Self::Throttled => "FpgaThrottled",
             Self::NonfatalError => "FpgaNonfatalError",
         }
@@ -293,7 +334,7 @@ impl Reason {
             Self::FatalError => "fatal_error",
             Self::PowerOff => "power_off",
             Self::Temperature => "temperature",
-            Self::PortError => "port_error",
+            Self::SlotError => "port_error",
             Self::Throttled => "throttled",
             Self::NonfatalError => "nonfatal_error",
         }

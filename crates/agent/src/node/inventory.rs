@@ -7,10 +7,10 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use fpga::board::{Board, Driver, Inventory, Problem};
-use fpga::id::PciAddress;
+use fpga::card::{Card, Driver, Inventory, Problem, Vitals};
+use fpga::id::CardId;
 use fpga::root::Root;
-use fpga::scan::{Vitals, scan, vitals};
+use fpga::scan::{scan, vitals};
 use fpga::watch::Watcher;
 use fpga_cluster::told::Told;
 use tokio::sync::watch;
@@ -29,9 +29,9 @@ const WHILE_ILL: Duration = Duration::from_secs(5);
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Snapshot {
     pub inventory: Inventory,
-    /// Names of the ports that are out of use since programming failed.
+    /// Names of the slots that are out of use since programming failed.
     pub disabled: BTreeSet<String>,
-    /// What is wrong with cards and ports.
+    /// What is wrong with cards and slots.
     pub conditions: Vec<Condition>,
     /// What could not be read of how they are.
     pub problems: Vec<Problem>,
@@ -53,7 +53,7 @@ pub(crate) enum Done {
 /// A card, and what it said about itself when it was last checked.
 #[derive(Debug, Clone)]
 pub(crate) struct Checked {
-    pub address: PciAddress,
+    pub card: CardId,
     /// What it is, if that is known.
     pub model: Option<&'static str>,
     /// Which driver it has.
@@ -139,7 +139,7 @@ impl<F: Fn(Done)> Follower<F> {
     fn changed(&mut self, found: &Snapshot, scan_at: Instant) -> bool {
         let rest = scan_at.saturating_duration_since(Instant::now());
         // Without cards there is nothing to check.
-        let health = self.looks.health.filter(|_| !found.inventory.boards.is_empty());
+        let health = self.looks.health.filter(|_| !found.inventory.cards.is_empty());
         let is_ill = found.conditions.iter().any(|condition| condition.unhealthy);
         let health = health.map(|health| if is_ill { health.min(WHILE_ILL) } else { health });
         let interval = health.map_or(rest, |health| health.min(rest));
@@ -161,19 +161,19 @@ impl<F: Fn(Done)> Follower<F> {
 
     /// Looks how the cards are, and publishes it with what is known of them.
     fn look(&mut self, found: &mut Snapshot) {
-        let boards = &found.inventory.boards;
+        let cards = &found.inventory.cards;
         let (all, problems): (Vec<Vitals>, Vec<Vec<Problem>>) =
-            boards.iter().map(|board| vitals(&self.root, board)).unzip();
-        found.conditions = self.judge.look(boards.iter().zip(&all));
+            cards.iter().map(|card| vitals(&self.root, card)).unzip();
+        found.conditions = self.judge.look(cards.iter().zip(all.iter().zip(&problems)));
         found.problems = problems.concat();
         self.publish(found);
-        let card = |(board, vitals): (&Board, Vitals)| Checked {
-            address: board.pci.address,
-            model: board.model,
-            driver: board.driver,
+        let checked = |(card, vitals): (&Card, Vitals)| Checked {
+            card: card.id,
+            model: card.model,
+            driver: card.driver,
             vitals,
         };
-        let checked = found.inventory.boards.iter().zip(all).map(card).collect();
+        let checked = found.inventory.cards.iter().zip(all).map(checked).collect();
         (self.report)(Done::Checked(checked));
     }
 

@@ -5,23 +5,32 @@
 
 use std::sync::Arc;
 
-use fpga::board::{Board, DeviceNode, DeviceNumber, Function, Port};
-use fpga::id::{AfuId, InterfaceId, PciAddress};
+use fpga::card::{self, DeviceNode, DeviceNumber, Function, Slot};
+use fpga::id::{AfuId, DeviceId, InterfaceId};
 
 use super::health::Reason;
 use super::inventory::Snapshot;
 
-/// Why a unit is unhealthy whose port reads as busy and is not being reconfigured.
+/// Why a unit is unhealthy whose function reads as busy and is not being reconfigured.
 const DISABLED: &str = "the last programming failed: run `fpgactl recover`";
 
-/// A slot of a card. Together with its card's address, the slot's number says which.
+/// Of a slot that lost its driver.
+const NO_DRIVER: &str = "no driver shows its function";
+/// Of a slot whose function nobody can tell, before or after it was programmed.
+const ANONYMOUS: &str = "its port shows no function id, as with OFS";
+
+/// A slot of a card.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Unit {
+    /// Which one. A card that shows no slot is one unit all the same.
+    pub id: DeviceId,
+    /// What it is called where containers get a function.
+    pub name: String,
+    /// What it is called where containers get a region.
+    pub region_name: String,
     /// The card that it is on.
     pub card: Arc<Card>,
-    /// Number of the slot on its card; `None` on a card that has one.
-    pub slot: Option<u32>,
-    /// Nodes through which programs use it. Empty while the host shows none, as after the release of a port.
+    /// Nodes through which programs use it. Empty while the host shows none, as after the release of a slot.
     pub nodes: Vec<DeviceNode>,
     /// The interface that images for it must fit.
     pub interface: Result<InterfaceId, Unclear>,
@@ -34,11 +43,12 @@ pub(crate) struct Unit {
 /// A card, as far as its units have it in common.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Card {
-    pub address: PciAddress,
+    /// Its name on this node.
+    pub name: String,
     /// NUMA node; `None` when the platform does not say.
     pub numa_node: Option<u32>,
-    /// The node by which the card is managed. Its name identifies the card on this node.
-    pub management: DeviceNode,
+    /// The node by which the card is managed.
+    pub management: Option<DeviceNode>,
     /// The interface that images for the card must fit, of its first slot that says so.
     pub interface: Result<InterfaceId, Unclear>,
 }
@@ -69,53 +79,51 @@ pub(crate) struct Node {
     pub number: DeviceNumber,
 }
 
-/// The units of a node: cards by PCI address, a card's slots by port number. Every card has at least one.
+/// The units of a node: cards by their ids, a card's slots by number. Every card has at least one.
 #[must_use]
 pub(crate) fn units(snapshot: &Snapshot) -> Vec<Unit> {
-    let mut boards: Vec<&Board> = snapshot.inventory.boards.iter().collect();
-    boards.sort_by_key(|board| board.pci.address);
-    boards.into_iter().flat_map(|board| of_board(snapshot, board)).collect()
+    let mut cards: Vec<&card::Card> = snapshot.inventory.cards.iter().collect();
+    cards.sort_by_key(|card| card.id);
+    cards.into_iter().flat_map(|card| of_card(snapshot, card)).collect()
 }
 
-/// A card of one slot gives all its ports with it; on any other the driver has one slot behind each port, so a
-/// tenant never gets the port of its neighbour.
-fn of_board(snapshot: &Snapshot, board: &Board) -> Vec<Unit> {
+fn of_card(snapshot: &Snapshot, found: &card::Card) -> Vec<Unit> {
     let card = Arc::new(Card {
-        address: board.pci.address,
-        numa_node: board.pci.numa_node,
-        management: board.fme.node.clone(),
-        interface: interface(board.regions.iter().find_map(|region| region.interface_id)),
+        name: found.name.clone(),
+        numa_node: found.numa_node(),
+        management: found.management.clone(),
+        interface: interface(found.regions.iter().find_map(|region| region.interface_id)),
     });
-    let is_only = slot_count(board) <= 1;
-    let unit = |port: &Port| Unit {
-        slot: (!is_only).then_some(port.id),
-        nodes: vec![port.node.clone()],
-        interface: if is_only { card.interface } else { interface(port_interface(board, port)) },
-        function: function(&port.function),
-        ailment: ailment(snapshot, board, Some(&port.node.name)),
+    let unit = |slot: &Slot| Unit {
+        id: DeviceId { card: found.id, slot: Some(slot.number) },
+        name: slot.name.clone(),
+        region_name: slot.region_name.clone(),
+        nodes: found.driver.stack().edits(slot).nodes,
+        interface: interface(slot_interface(found, slot)),
+        function: function(&slot.function),
+        ailment: ailment(snapshot, found, Some(slot)),
         card: Arc::clone(&card),
     };
-    if board.ports.is_empty() {
-        let interface = card.interface;
-        let function = Err(Unclear::Never("it has no port node"));
-        let ailment = ailment(snapshot, board, None);
-        return vec![Unit { card, slot: None, nodes: Vec::new(), interface, function, ailment }];
+    if found.slots.is_empty() {
+        return vec![Unit {
+            id: DeviceId { card: found.id, slot: None },
+            name: found.name.clone(),
+            region_name: found.name.clone(),
+            nodes: Vec::new(),
+            interface: card.interface,
+            function: Err(Unclear::Never("it has no port node")),
+            ailment: ailment(snapshot, found, None),
+            card,
+        }];
     }
-    board.ports.iter().map(unit).collect()
+    found.slots.iter().map(unit).collect()
 }
 
-/// `ports_num` counts the released ports too, which the inventory cannot show; the others are for
-/// drivers that lack it.
-fn slot_count(board: &Board) -> usize {
-    let declared = board.fme.ports_num.and_then(|n| usize::try_from(n).ok()).unwrap_or(0);
-    declared.max(board.regions.len()).max(board.ports.len())
-}
-
-/// A driver that shows one region for all ports need not say which port it is behind.
-fn port_interface(board: &Board, port: &Port) -> Option<InterfaceId> {
-    match board.regions.as_slice() {
+/// A driver that shows one region for all slots need not say whose it is.
+fn slot_interface(card: &card::Card, slot: &Slot) -> Option<InterfaceId> {
+    match card.regions.as_slice() {
         [only] => only.interface_id,
-        _ => board.interface_id(port),
+        _ => card.interface_id(slot),
     }
 }
 
@@ -139,21 +147,25 @@ fn function(function: &Function) -> Result<AfuId, Unclear> {
         }
         Function::Busy => (Reason::Reconfiguring, "it is being reconfigured"),
         Function::Unreadable => (Reason::Unreadable, "its function cannot be read"),
-        Function::Absent => return Err(Unclear::Never("no driver shows its function")),
+        Function::Absent => (Reason::Unreadable, NO_DRIVER),
+        Function::Anonymous => return Err(Unclear::Never(ANONYMOUS)),
     };
     Err(Unclear::Now(reason, message))
 }
 
-fn ailment(snapshot: &Snapshot, board: &Board, port: Option<&str>) -> Option<Ailment> {
-    if port.is_some_and(|port| snapshot.disabled.contains(port)) {
+fn ailment(snapshot: &Snapshot, card: &card::Card, slot: Option<&Slot>) -> Option<Ailment> {
+    let name = slot.map(|slot| slot.name.as_str());
+    if name.is_some_and(|name| snapshot.disabled.contains(name)) {
         return Some(Ailment::new(Reason::ProgrammingFailed, DISABLED));
     }
+    let is_driverless = slot.is_some_and(|slot| slot.function == Function::Absent);
+    let driverless = is_driverless.then(|| Ailment::new(Reason::Unreadable, NO_DRIVER));
     let conditions = snapshot
         .conditions
         .iter()
-        .filter(|condition| condition.unhealthy && condition.affects(board.pci.address, port));
+        .filter(|condition| condition.unhealthy && condition.affects(card.id, name));
     let each = conditions.map(|condition| Ailment::new(condition.reason, &condition.message));
-    each.reduce(Ailment::and)
+    driverless.into_iter().chain(each).reduce(Ailment::and)
 }
 
 impl Node {

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use fpga::id::PciAddress;
+use fpga::id::CardId;
 
 use super::health::Reason;
 use super::units::{Ailment, Unit};
@@ -15,7 +15,7 @@ pub(crate) struct Vanished {
     keep: Duration,
     /// The units that were there last time.
     last: Vec<Unit>,
-    gone: BTreeMap<PciAddress, Gone>,
+    gone: BTreeMap<CardId, Gone>,
 }
 
 #[derive(Debug, Clone)]
@@ -34,9 +34,9 @@ impl Vanished {
     /// Adds what is gone to the `units` that are there, and returns when that changes although nothing happens. A
     /// card that is there has what it has: a slot that it no longer shows was taken away, by somebody who may.
     pub(crate) fn add_to(&mut self, units: &mut Vec<Unit>, now: Instant) -> Option<Instant> {
-        let is_there = |card: PciAddress| units.iter().any(|unit| unit.card.address == card);
+        let is_there = |card: CardId| units.iter().any(|unit| unit.id.card == card);
         for unit in std::mem::replace(&mut self.last, units.clone()) {
-            let card = unit.card.address;
+            let card = unit.id.card;
             if !is_there(card) {
                 let gone = self.gone.entry(card).or_insert(Gone { since: now, units: Vec::new() });
                 gone.units.push(unit.vanished());

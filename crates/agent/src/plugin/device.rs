@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use fpga::id::PciAddress;
+use fpga::id::CardId;
 use fpga::names::ResourceName;
 
 use crate::node::health::Reason;
 use crate::node::units::Node;
 
-/// The devices of each resource: cards by PCI address, a card's slots by port number.
+/// The devices of each resource: cards by PCI address, a card's slots by number.
 pub(crate) type Offer = BTreeMap<ResourceName, Vec<Device>>;
 
 /// One allocatable device.
@@ -23,7 +23,7 @@ pub(crate) struct Device {
     /// Device nodes that a container gets, in that order.
     pub nodes: Vec<Node>,
     /// The card it is on.
-    pub board: PciAddress,
+    pub card: CardId,
 }
 
 /// Whether a device can be used.

@@ -13,13 +13,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use fpga::board::DeviceNode;
-use fpga::id::{InterfaceId, PciAddress};
+use fpga::card::DeviceNode;
+use fpga::id::{CardId, InterfaceId};
 use fpga::names::{Mode, Naming, ResourceName};
 
 use super::device::{Device, Health, Offer};
 use crate::node::health::Reason;
-use crate::node::units::{Ailment, Card, Node, Unclear, Unit};
+use crate::node::units::{Ailment, Node, Unclear, Unit};
 
 /// What decides the names of the resources.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,12 +32,12 @@ pub(crate) struct Settings {
 /// As what each device was last known. It belongs to one mode: start with an empty one when the mode
 /// changes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Memory(BTreeMap<(PciAddress, String), ResourceName>);
+pub(crate) struct Memory(BTreeMap<(CardId, String), ResourceName>);
 
 /// Something on the node that is not offered.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Note {
-    /// The port or the management node.
+    /// The device.
     pub object: String,
     /// Why, in one line.
     pub message: String,
@@ -63,7 +63,7 @@ pub(crate) fn plan(units: &[Unit], settings: Settings, memory: &Memory) -> Plan 
         Mode::Af => units.iter().filter_map(|unit| Candidate::function(unit, naming)).collect(),
         Mode::Region => units.iter().map(Candidate::region).collect(),
         Mode::RegionDevel => {
-            let cards = units.chunk_by(|a, b| a.card.address == b.card.address);
+            let cards = units.chunk_by(|a, b| a.id.card == b.id.card);
             cards.filter_map(Candidate::card).collect()
         }
     };
@@ -73,17 +73,11 @@ pub(crate) fn plan(units: &[Unit], settings: Settings, memory: &Memory) -> Plan 
     plan
 }
 
-/// Id of the device that a unit is in region mode. A card of one slot keeps its management node's name.
-#[must_use]
-pub(crate) fn region_id(unit: &Unit) -> String {
-    let card = &unit.card.management.name;
-    unit.slot.map_or_else(|| card.clone(), |slot| format!("{card}-port{slot}"))
-}
-
 /// A device before it is decided where it belongs.
 struct Candidate<'a> {
-    card: &'a Card,
-    id: String,
+    card: CardId,
+    numa_node: Option<u32>,
+    id: &'a str,
     nodes: Vec<Node>,
     /// The resource that it is now, if that can be told.
     name: Result<ResourceName, Unclear>,
@@ -94,33 +88,39 @@ struct Candidate<'a> {
 impl<'a> Candidate<'a> {
     /// Mode `af`: a slot, under the function that is loaded.
     fn function(unit: &'a Unit, naming: Naming) -> Option<Self> {
-        let id = unit.nodes.first()?.name.clone();
-        Some(Self::new(unit, id, "it has no device node", function_name(unit, naming)))
+        let name = function_name(unit, naming);
+        let has_node = !unit.nodes.is_empty();
+        has_node.then(|| Self::new(unit, &unit.name, "it has no device node", name))
     }
 
     /// Mode `region`: a slot, under the interface that images must fit. One that is being reconfigured is in
-    /// order: that is what the device is for.
+    /// order: that is what the device is for. One whose function can never be told is nothing for the hook, which
+    /// reads back what it programmed.
     fn region(unit: &'a Unit) -> Self {
-        let name = unit.interface.map(ResourceName::region);
-        Self::new(unit, region_id(unit), "it has no port node", name)
+        let name = match unit.function {
+            Err(never @ Unclear::Never(_)) => Err(never),
+            _ => unit.interface.map(ResourceName::region),
+        };
+        Self::new(unit, &unit.region_name, "it has no port node", name)
     }
 
     fn new(
         unit: &'a Unit,
-        id: String,
+        id: &'a str,
         no_node: &'static str,
         name: Result<ResourceName, Unclear>,
     ) -> Self {
         let nodes = existing(&unit.nodes);
         let name = if nodes.is_empty() { Err(Unclear::Never(no_node)) } else { name };
         let ailment = unit.ailment.clone();
-        Self { card: &unit.card, id, nodes, name, ailment, is_gone: unit.is_gone() }
+        let (card, numa_node) = (unit.id.card, unit.card.numa_node);
+        Self { card, numa_node, id, nodes, name, ailment, is_gone: unit.is_gone() }
     }
 
     /// Mode `regiondevel`: a card with all its units and its management node.
     fn card(units: &'a [Unit]) -> Option<Self> {
-        let card = &*units.first()?.card;
-        let management = Node::of(&card.management);
+        let Unit { id, card, .. } = units.first()?;
+        let management = card.management.as_ref().and_then(Node::of);
         let name = match management {
             Some(_) => card.interface.map(ResourceName::region),
             None => Err(Unclear::Never("it has no device node")),
@@ -128,7 +128,8 @@ impl<'a> Candidate<'a> {
         let nodes = units.iter().flat_map(|unit| existing(&unit.nodes)).chain(management).collect();
         let ailment = units.iter().filter_map(|unit| unit.ailment.clone()).reduce(Ailment::and);
         let is_gone = units.iter().all(Unit::is_gone);
-        Some(Self { card, id: card.management.name.clone(), nodes, name, ailment, is_gone })
+        let (numa_node, card_id) = (card.numa_node, id.card);
+        Some(Self { card: card_id, numa_node, id: &card.name, nodes, name, ailment, is_gone })
     }
 }
 
@@ -151,8 +152,8 @@ fn existing(nodes: &[DeviceNode]) -> Vec<Node> {
 
 impl Plan {
     fn place(&mut self, candidate: Candidate<'_>, memory: &Memory) {
-        let Candidate { card, id, nodes, name, ailment, is_gone } = candidate;
-        let key = (card.address, id.clone());
+        let Candidate { card, numa_node, id, nodes, name, ailment, is_gone } = candidate;
+        let key = (card, id.to_owned());
         let (name, fault) = match name {
             Ok(name) => (name, None),
             Err(Unclear::Now(reason, message)) => match memory.0.get(&key) {
@@ -175,15 +176,16 @@ impl Plan {
             reason,
             message: words.join("; "),
         });
-        let device = Device { id, health, numa_node: card.numa_node, nodes, board: card.address };
+        let device = Device { id: id.to_owned(), health, numa_node, nodes, card };
         self.offer.entry(name.clone()).or_default().push(device);
         self.memory.0.insert(key, name);
     }
 
     /// What is gone goes without a word.
-    fn note(&mut self, is_gone: bool, object: String, reason: &str) {
+    fn note(&mut self, is_gone: bool, object: &str, reason: &str) {
         if !is_gone {
-            self.notes.insert(Note { object, message: format!("not offered: {reason}") });
+            let message = format!("not offered: {reason}");
+            self.notes.insert(Note { object: object.to_owned(), message });
         }
     }
 }

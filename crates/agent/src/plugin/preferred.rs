@@ -13,7 +13,7 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
-use fpga::id::PciAddress;
+use fpga::id::CardId;
 
 use crate::plugin::device::Device;
 
@@ -52,8 +52,8 @@ pub(crate) enum BadRequest {
 pub(crate) fn prefer(devices: &[Device], request: Request<'_>) -> Result<Vec<String>, BadRequest> {
     let mut choice = Choice::new(devices, request)?;
     while choice.missing() > 0 {
-        let Some(board) = choice.best_board() else { break };
-        choice.take_from(board);
+        let Some(card) = choice.best_card() else { break };
+        choice.take_from(card);
     }
     Ok(choice.picked.into_iter().map(|device| device.id.clone()).collect())
 }
@@ -61,8 +61,8 @@ pub(crate) fn prefer(devices: &[Device], request: Request<'_>) -> Result<Vec<Str
 struct Choice<'a> {
     size: usize,
     picked: Vec<&'a Device>,
-    /// What is left to take, by card; in the order of `devices`, which is by port number.
-    left: BTreeMap<PciAddress, Vec<&'a Device>>,
+    /// What is left to take, by card; in the order of `devices`, which is by slot number.
+    left: BTreeMap<CardId, Vec<&'a Device>>,
 }
 
 impl<'a> Choice<'a> {
@@ -98,7 +98,7 @@ impl<'a> Choice<'a> {
         let mut left = BTreeMap::<_, Vec<_>>::new();
         for device in devices {
             if available.contains(device.id.as_str()) && !picked.iter().any(|p| p.id == device.id) {
-                left.entry(device.board).or_default().push(device);
+                left.entry(device.card).or_default().push(device);
             }
         }
         Ok(Self { size, picked, left })
@@ -108,27 +108,21 @@ impl<'a> Choice<'a> {
         self.size - self.picked.len()
     }
 
-    fn best_board(&self) -> Option<PciAddress> {
-        let rank = |(&address, devices): (&PciAddress, &Vec<&Device>)| {
-            let same_board = self.picked.iter().any(|p| p.board == address);
+    fn best_card(&self) -> Option<CardId> {
+        let rank = |(&address, devices): (&CardId, &Vec<&Device>)| {
+            let same_card = self.picked.iter().any(|p| p.card == address);
             let same_numa = devices.iter().any(|d| {
                 d.numa_node.is_some() && self.picked.iter().any(|p| p.numa_node == d.numa_node)
             });
-            (
-                same_board,
-                same_numa,
-                devices.len() >= self.missing(),
-                devices.len(),
-                Reverse(address),
-            )
+            (same_card, same_numa, devices.len() >= self.missing(), devices.len(), Reverse(address))
         };
         let (.., Reverse(address)) = self.left.iter().map(rank).max()?;
         Some(address)
     }
 
-    fn take_from(&mut self, board: PciAddress) {
+    fn take_from(&mut self, card: CardId) {
         let missing = self.missing();
-        let devices = self.left.remove(&board).unwrap_or_default();
+        let devices = self.left.remove(&card).unwrap_or_default();
         self.picked.extend(devices.into_iter().take(missing));
     }
 }

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use fpga::board::{Function, Inventory};
-use fpga::program::{self, Cause, PortOptions, Target, port_by_name};
+use fpga::card::{Function, Inventory};
+use fpga::program::{self, Cause, SlotOptions, Target, slot_by_name};
 use fpga::root::Root;
 
 /// How long a card's lock is waited for. Who has it programs the card, so that asking later will do.
@@ -12,7 +12,7 @@ const LOCK_LIMIT: Duration = Duration::from_secs(2);
 /// How a cleaning ended.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Outcome {
-    /// Every port was reset, with what there is to be said.
+    /// Every slot was reset, with what there is to be said.
     Cleaned(Vec<String>),
     /// Somebody uses or programs the region.
     Later(String),
@@ -20,19 +20,19 @@ pub(super) enum Outcome {
     Failed(String),
 }
 
-/// Clears the errors of `ports` and resets them, if nobody uses them. One that is out of use is left
+/// Clears the errors of `slots` and resets them, if nobody uses them. One that is out of use is left
 /// alone.
-pub(super) fn clean(root: &Root, inventory: &Inventory, ports: &[String]) -> Outcome {
-    let options = PortOptions { lock_timeout: LOCK_LIMIT, ignore_users: false };
+pub(super) fn clean(root: &Root, inventory: &Inventory, slots: &[String]) -> Outcome {
+    let options = SlotOptions { lock_timeout: LOCK_LIMIT, ignore_users: false };
     let mut said = Vec::new();
-    for name in ports {
-        let Some((board, port)) = port_by_name(inventory, name) else {
+    for name in slots {
+        let Some((card, slot)) = slot_by_name(inventory, name) else {
             return Outcome::Failed(format!("{name} is gone"));
         };
-        if port.function == Function::Busy {
+        if slot.function == Function::Busy {
             return Outcome::Later(format!("{name} is being programmed, or is disabled"));
         }
-        match program::reset(&Target::new(root, board, port), &options, &mut ()) {
+        match program::reset(&Target::new(root, card, slot), &options, &mut ()) {
             Ok(warnings) => {
                 said.extend(warnings.iter().map(|warning| format!("{name}: {warning}")));
             }

@@ -11,13 +11,13 @@ mod areas;
 mod cdi;
 mod devices;
 mod driver;
-mod finding;
 mod grants;
 mod hook;
 mod host;
 mod http;
 mod kubelet;
 mod limits;
+mod modules;
 mod permissions;
 mod places;
 mod regions;
@@ -26,29 +26,27 @@ mod sockets;
 mod spec;
 mod store;
 mod survey;
-mod text;
 mod timed;
-mod webhook;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use areas::Area;
-use finding::{Finding, Level};
 use places::Places;
 use survey::Survey;
 
 use crate::output::{self, Form};
 use crate::status::Status;
 use fpga::duration;
+use fpga_findings::{Finding, Level};
 use fpga_hook::Trees;
 
 /// Find out what is wrong with this node, why, and how to repair it
 ///
 /// Looks at the driver, the device nodes, the regions, the kubelet and the agent's sockets, CDI and the runtime's
-/// configuration, the hook, the store of bitstreams and the grants; with --webhook or --kubeconfig at the admission
-/// webhook, too. Nothing is changed and no program is run. Run it
-/// as root: what it may not look at it cannot judge, and it says so.
+/// configuration, the hook, the store of bitstreams and the grants. Nothing is changed and no program is run. Run it
+/// as root: what it may not look at it cannot judge, and it says so. The admission webhook is checked by
+/// `fpga-webhook check`.
 #[derive(Debug, ClapArgs)]
 #[command(after_help = HELP)]
 pub(crate) struct Args {
@@ -76,7 +74,6 @@ Examples:
   fpgactl doctor
   fpgactl doctor -q --area cdi --area runtime
   fpgactl doctor -o json | jq -r '.[] | select(.level == \"error\") | .fix'
-  fpgactl doctor --area webhook --kubeconfig ~/.kube/config
   fpgactl --root /host doctor        # in a pod that has the node's file system at /host
 
 Exit codes, by the worst level:
@@ -88,15 +85,10 @@ Exit codes, by the worst level:
 pub(crate) fn run(args: &Args, trees: &Trees) -> anyhow::Result<Status> {
     let survey = Arc::new(Survey::new(args.places.clone(), trees, args.mode, args.timeout));
     let mut findings: Vec<Finding> = areas::look(&args.areas, &survey, args.timeout);
-    let worst = findings.iter().map(|finding| finding.level).max().unwrap_or(Level::Ok);
+    let worst = fpga_findings::worst(&findings);
     if args.quiet {
         findings.retain(|finding| finding.level != Level::Ok);
     }
-    output::form(args.output, &findings, |findings| text::table(findings, worst))?;
-    Ok(match worst {
-        Level::Ok => Status::Sound,
-        Level::Unknown => Status::Undetermined,
-        Level::Warning => Status::Warned,
-        Level::Error => Status::Diagnosed,
-    })
+    output::form(args.output, &findings, |findings| fpga_findings::report(findings, worst))?;
+    Ok(Status::Judged(worst))
 }

@@ -3,25 +3,25 @@
 use std::time::Duration;
 
 use clap::Args as ClapArgs;
-use fpga::board::{Board, ErrorRegister, Port};
-use fpga::errors::Register;
-use fpga::id::PciAddress;
+use fpga::card::{Card, Function, Problem, Slot};
+use fpga::errors::{ErrorBit, ErrorRegister};
+use fpga::id::CardId;
 use fpga::root::Root;
 use fpga::scan::scan;
 use serde::Serialize;
 
 mod clear;
 
-use super::conclude;
 use super::target::{self, Object};
+use super::why_nothing;
 use crate::output::{self, Form};
 use crate::status::Status;
-use crate::table;
 use fpga::duration;
+use fpga_findings::table;
 
 /// Show the errors that cards and ports have latched, in words, or clear them
 ///
-/// Without --clear, errors that are shown end the command with code 4.
+/// Without --clear, errors that are shown end the command with code 4; so do registers that cannot be read.
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "\
 Examples:
@@ -53,70 +53,91 @@ pub(crate) fn run(args: &Args, root: &Root) -> anyhow::Result<Status> {
     let inventory = scan(root);
     let places = match &args.object {
         Some(name) => of_object(target::find(root, &inventory, name)?),
-        None => inventory.boards.iter().flat_map(of_card).collect(),
+        None => inventory.cards.iter().flat_map(of_card).collect(),
     };
     let mut rows: Vec<Row<'_>> = places.iter().flat_map(Place::rows).collect();
     let cleared = args.clear.then(|| clear::run(args, root, &places, &mut rows));
-    if !args.quiet {
-        output::form(args.output, &rows, |rows| text(rows, args.clear))?;
+    let mut unread: Vec<String> = places.iter().flat_map(Place::unread).collect();
+    if args.object.is_none() {
+        unread.extend(inventory.problems.iter().map(ToString::to_string));
     }
-    Ok(match (cleared, &args.object) {
-        (Some(status), _) => status,
-        (None, _) if !rows.is_empty() => Status::Diagnosed,
-        (None, Some(_)) => Status::Sound,
-        (None, None) => conclude(root, &inventory),
+    if places.is_empty() {
+        unread.push(match &args.object {
+            Some(name) => format!("{name}: no port is before it"),
+            None => why_nothing(root, &inventory),
+        });
+    }
+    // Of registers that were not read nobody knows that they are without errors.
+    let is_known = unread.is_empty();
+    if !args.quiet {
+        output::form(args.output, &rows, |rows| text(rows, args.clear, is_known))?;
+    }
+    for reason in &unread {
+        output::complain(reason);
+    }
+    Ok(match cleared {
+        _ if places.is_empty() => Status::Nothing,
+        Some(status) if status != Status::Sound => status,
+        None if !rows.is_empty() => Status::Diagnosed,
+        _ if !is_known => Status::Diagnosed,
+        _ => Status::Sound,
     })
 }
 
 /// Where registers are.
 #[derive(Debug, Clone, Copy)]
 enum Place<'a> {
-    Engine(&'a Board),
-    Port(&'a Board, &'a Port),
+    Card(&'a Card),
+    Slot(&'a Card, &'a Slot),
 }
 
-fn of_card(board: &Board) -> Vec<Place<'_>> {
-    let ports = board.ports.iter().map(|port| Place::Port(board, port));
-    std::iter::once(Place::Engine(board)).chain(ports).collect()
+fn of_card(card: &Card) -> Vec<Place<'_>> {
+    let slots = card.slots.iter().map(|slot| Place::Slot(card, slot));
+    std::iter::once(Place::Card(card)).chain(slots).collect()
 }
 
 fn of_object(object: Object<'_>) -> Vec<Place<'_>> {
     match object {
-        Object::Card(board) => of_card(board),
-        Object::Port(board, port) => vec![Place::Port(board, port)],
-        Object::Region(board, index) => {
-            let ports = board.ports.iter().filter(|port| port.region == Some(index));
-            ports.map(|port| Place::Port(board, port)).collect()
+        Object::Card(card) => of_card(card),
+        Object::Slot(card, slot) => vec![Place::Slot(card, slot)],
+        Object::Region(card, index) => {
+            let slots = card.slots.iter().filter(|slot| slot.region == Some(index));
+            slots.map(|slot| Place::Slot(card, slot)).collect()
         }
     }
 }
 
 impl<'a> Place<'a> {
-    fn board(&self) -> &'a Board {
+    fn card(&self) -> &'a Card {
         match self {
-            Self::Engine(board) | Self::Port(board, _) => board,
+            Self::Card(card) | Self::Slot(card, _) => card,
         }
     }
 
     fn device(&self) -> &'a str {
         match self {
-            Self::Engine(board) => &board.fme.node.name,
-            Self::Port(_, port) => &port.node.name,
+            Self::Card(card) => &card.name,
+            Self::Slot(_, slot) => &slot.name,
         }
     }
 
     fn errors(&self) -> &'a [ErrorRegister] {
         match self {
-            Self::Engine(board) => &board.fme.errors,
-            Self::Port(_, port) => &port.errors,
+            Self::Card(card) => &card.errors,
+            Self::Slot(_, slot) => &slot.errors,
         }
     }
 
-    fn register(&self, name: &str) -> Option<Register> {
-        match self {
-            Self::Engine(_) => Register::of_fme(name),
-            Self::Port(..) => Register::of_port(name),
-        }
+    /// Why not all of its registers are known.
+    fn unread(&self) -> Vec<String> {
+        let device = self.device();
+        let is_about = |problem: &&Problem| problem.object.split('/').next() == Some(device);
+        let problems = self.card().problems.iter().filter(is_about).map(ToString::to_string);
+        // The registers are the driver's to show.
+        let is_driverless =
+            matches!(self, Self::Slot(_, slot) if slot.function == Function::Absent);
+        let reason = format!("{device}: no driver is bound to the port");
+        problems.chain(is_driverless.then_some(reason)).collect()
     }
 
     fn rows(&self) -> Vec<Row<'a>> {
@@ -127,7 +148,7 @@ impl<'a> Place<'a> {
 /// A register that is not zero. The names are those of `-o json`.
 #[derive(Serialize)]
 struct Row<'a> {
-    card: PciAddress,
+    card: CardId,
     device: &'a str,
     register: &'a str,
     value: String,
@@ -156,18 +177,13 @@ enum Cleared {
 
 impl<'a> Row<'a> {
     fn new(place: &Place<'a>, error: &'a ErrorRegister) -> Self {
-        let bits = place.register(&error.name).map(|register| register.decode(error.value));
-        let bit = |bit: fpga::errors::ErrorBit| Bit {
-            bit: bit.bit,
-            name: bit.name,
-            words: bit.to_string(),
-        };
+        let bit = |bit: &ErrorBit| Bit { bit: bit.bit, name: bit.name, words: bit.to_string() };
         Self {
-            card: place.board().pci.address,
+            card: place.card().id,
             device: place.device(),
             register: &error.name,
             value: format!("{:#x}", error.value),
-            errors: bits.unwrap_or_default().into_iter().map(bit).collect(),
+            errors: error.errors.iter().map(bit).collect(),
             cleared: None,
         }
     }
@@ -190,9 +206,9 @@ impl<'a> Row<'a> {
     }
 }
 
-fn text(rows: &[Row<'_>], is_clear: bool) -> String {
+fn text(rows: &[Row<'_>], is_clear: bool, is_known: bool) -> String {
     if rows.is_empty() {
-        return "no errors\n".to_owned();
+        return if is_known { "no errors\n".to_owned() } else { String::new() };
     }
     let mut header = vec!["CARD", "DEVICE", "REGISTER", "VALUE", "CLEARED", "MEANING"];
     header.retain(|name| is_clear || *name != "CLEARED");

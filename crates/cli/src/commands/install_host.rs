@@ -3,9 +3,11 @@
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::Args as ClapArgs;
+use fpga::duration;
 use serde::Serialize;
 
 mod hooks;
@@ -14,6 +16,7 @@ mod place;
 use crate::output::{self, Form};
 use crate::status::Status;
 use hooks::{Hook, STAGES};
+pub(crate) use place::Locked;
 use place::{Action, Directory};
 
 /// The names of the programs on the host.
@@ -56,6 +59,9 @@ pub(crate) struct Args {
     #[arg(long, value_name = "SECONDS", default_value_t = 120, requires = "hooks_dir")]
     #[arg(value_parser = clap::value_parser!(u32).range(1..))]
     hook_timeout: u32,
+    /// How long to wait for another installer that has a directory locked
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = duration::parse)]
+    timeout: Duration,
     /// Remove the hooks and the programs instead
     #[arg(long)]
     uninstall: bool,
@@ -74,6 +80,7 @@ pub(crate) struct Args {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Row {
+    #[serde(serialize_with = "output::path")]
     file: PathBuf,
     action: Action,
     dry_run: bool,
@@ -89,20 +96,24 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Status> {
 
 /// The programs first, so that no hook names one that is not there.
 fn install(args: &Args) -> anyhow::Result<Vec<Row>> {
-    let bin = Directory::open(&args.bin_dir, args.dry_run)?;
+    // What is refused is refused before anything is put anywhere.
+    let path = args.hooks_dir.is_some().then(|| hook_path(args)).transpose()?;
+    let bin = Directory::open(&args.bin_dir, args.dry_run, args.timeout)?;
+    let hooks = match &args.hooks_dir {
+        Some(dir) => Some(bin.beside(dir, args.dry_run, args.timeout)?),
+        None => None,
+    };
     let mut rows = Vec::new();
     for (name, mut file) in [(PROGRAM, itself()?), (HOOK, hook()?)] {
         let mode = place::mode(&file).context(name)?;
         rows.push(Row::new(args, &args.bin_dir, name, bin.install(name, &mut file, mode)?));
     }
-    if let Some(dir) = &args.hooks_dir {
-        let path = hook_path(args)?;
-        let hooks = Directory::open(dir, args.dry_run)?;
+    if let (Some(hooks), Some(path)) = (&hooks, &path) {
         for stage in STAGES {
-            let hook = Hook::new(&path, stage, &args.hook_args, args.hook_timeout);
+            let hook = Hook::new(path, stage, &args.hook_args, args.hook_timeout);
             let name = hooks::file_name(stage);
             let action = hooks.install(&name, &mut hook.to_bytes()?.as_slice(), 0o644)?;
-            rows.push(Row::new(args, dir, &name, action));
+            rows.push(Row::new(args, hooks.path(), &name, action));
         }
     }
     Ok(rows)

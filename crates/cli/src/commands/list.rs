@@ -1,16 +1,16 @@
 //! `fpgactl list`: one line a port.
 
 use clap::{Args as ClapArgs, ValueEnum};
-use fpga::board::{Board, Inventory, Port};
+use fpga::card::{Card, Inventory, Slot};
 use fpga::catalog;
-use fpga::id::{AfuId, InterfaceId, PciAddress};
+use fpga::id::{AfuId, CardId, InterfaceId, PciAddress};
 use fpga::root::Root;
 use serde::Serialize;
 
 use super::conclude;
 use crate::output;
 use crate::status::Status;
-use crate::table::{self, dash};
+use fpga_findings::table::{self, dash};
 
 /// List the ports of all cards and what is loaded in them
 #[derive(Debug, ClapArgs)]
@@ -39,7 +39,7 @@ enum Form {
 }
 
 pub(crate) fn run(args: &Args, root: &Root, inventory: &Inventory) -> anyhow::Result<Status> {
-    let rows: Vec<Row<'_>> = inventory.boards.iter().flat_map(rows).collect();
+    let rows: Vec<Row<'_>> = inventory.cards.iter().flat_map(rows).collect();
     match args.output {
         Form::Table | Form::Wide if rows.is_empty() => {}
         Form::Table => output::text(&table::aligned(&NARROW, rows.iter().map(Row::narrow)))?,
@@ -66,16 +66,18 @@ const WIDE: [&str; 12] = [
     "DRIVER",
 ];
 
-/// A port, or a card none of whose ports is seen. The names are those of `-o json`.
+/// A slot, or a card none of whose slots is seen. The names are those of `-o json`.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Row<'a> {
-    card: PciAddress,
+    card: CardId,
     model: Option<&'static str>,
     driver: &'static str,
     numa_node: Option<u32>,
-    port: Option<&'a str>,
-    port_id: Option<u32>,
+    #[serde(rename = "port")]
+    slot: Option<&'a str>,
+    #[serde(rename = "portId")]
+    number: Option<u32>,
     pci_function: Option<PciAddress>,
     virtual_function: bool,
     region: Option<&'a str>,
@@ -85,32 +87,32 @@ struct Row<'a> {
     afu_names: Vec<&'static str>,
 }
 
-fn rows(board: &Board) -> Vec<Row<'_>> {
-    if board.ports.is_empty() {
-        return vec![Row::new(board, None)];
+fn rows(card: &Card) -> Vec<Row<'_>> {
+    if card.slots.is_empty() {
+        return vec![Row::new(card, None)];
     }
-    board.ports.iter().map(|port| Row::new(board, Some(port))).collect()
+    card.slots.iter().map(|slot| Row::new(card, Some(slot))).collect()
 }
 
 impl<'a> Row<'a> {
-    fn new(board: &'a Board, port: Option<&'a Port>) -> Self {
-        let region = match port {
-            Some(port) => port.region.and_then(|index| board.regions.get(index)),
-            None => board.regions.first(),
+    fn new(card: &'a Card, slot: Option<&'a Slot>) -> Self {
+        let region = match slot {
+            Some(slot) => slot.region.and_then(|index| card.regions.get(index)),
+            None => card.regions.first(),
         };
-        let afu_id = port.and_then(Port::afu_id);
+        let afu_id = slot.and_then(Slot::afu_id);
         Self {
-            card: board.pci.address,
-            model: board.model,
-            driver: board.driver.as_str(),
-            numa_node: board.pci.numa_node,
-            port: port.map(|port| port.node.name.as_str()),
-            port_id: port.map(|port| port.id),
-            pci_function: port.map(|port| port.pci),
-            virtual_function: port.is_some_and(|port| port.is_virtual),
+            card: card.id,
+            model: card.model,
+            driver: card.driver.as_str(),
+            numa_node: card.numa_node(),
+            slot: slot.map(|slot| slot.name.as_str()),
+            number: slot.map(|slot| slot.number),
+            pci_function: slot.and_then(|slot| slot.pci),
+            virtual_function: slot.is_some_and(|slot| slot.is_virtual),
             region: region.map(|region| region.name.as_str()),
             interface_id: region.and_then(|region| region.interface_id),
-            state: port.map_or("no port", |port| port.function.word()),
+            state: slot.map_or("no port", |slot| slot.function.word()),
             afu_id,
             afu_names: afu_id
                 .into_iter()
@@ -125,7 +127,7 @@ impl<'a> Row<'a> {
             self.card.to_string(),
             dash(self.model),
             dash(self.interface_id),
-            dash(self.port),
+            dash(self.slot),
             dash(self.afu_id),
             dash(Some(self.afu_names.join(",")).filter(|names| !names.is_empty())),
             self.state.to_owned(),
@@ -134,7 +136,7 @@ impl<'a> Row<'a> {
 
     fn wide(&self) -> Vec<String> {
         let more = [
-            dash(self.port_id),
+            dash(self.number),
             dash(self.region),
             dash(self.pci_function),
             dash(self.numa_node),

@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use clap::{Args as ClapArgs, Subcommand};
-use fpga::board::{Board, Port};
-use fpga::program::{self, Card, Target};
+use fpga::card::{Card, Slot};
+use fpga::program::{self, Target};
 use fpga::root::Root;
 use fpga::scan::scan;
+use fpga::stack::Management;
 
 use super::target::{self, Error, Object};
 use crate::output;
@@ -82,32 +83,32 @@ pub(crate) fn run(args: &Args, root: &Root) -> anyhow::Result<Status> {
 
 fn release(args: &Release, root: &Root) -> anyhow::Result<Status> {
     let inventory = scan(root);
-    let (board, port) = match target::find(root, &inventory, &args.object)? {
-        Object::Port(board, port) if args.number.is_none_or(|number| number == port.id) => {
-            (board, port)
+    let (card, slot) = match target::find(root, &inventory, &args.object)? {
+        Object::Slot(card, slot) if args.number.is_none_or(|number| number == slot.number) => {
+            (card, slot)
         }
-        Object::Card(board) => (board, numbered(board, args)?),
-        Object::Port(..) | Object::Region(..) => return Err(none(args).into()),
+        Object::Card(card) => (card, numbered(card, args)?),
+        Object::Slot(..) | Object::Region(..) => return Err(none(args).into()),
     };
-    let target = Target::new(root, board, port);
+    let target = Target::new(root, card, slot);
     let mut steps = Steps::new(args.common.quiet);
     let released = program::release(&target, args.common.timeout, &mut steps);
     steps.finish();
     released?;
-    done(&args.common, &format!("card {}, port {}: released", board.pci.address, port.id))
+    done(&args.common, &format!("card {}, port {}: released", card.id, slot.number))
 }
 
-/// The port of that number, or the only one.
-fn numbered<'a>(board: &'a Board, args: &Release) -> Result<&'a Port, Error> {
-    match (args.number, &board.ports[..]) {
-        (Some(number), ports) => {
-            ports.iter().find(|port| port.id == number).ok_or_else(|| none(args))
+/// The slot of that number, or the only one.
+fn numbered<'a>(card: &'a Card, args: &Release) -> Result<&'a Slot, Error> {
+    match (args.number, &card.slots[..]) {
+        (Some(number), slots) => {
+            slots.iter().find(|slot| slot.number == number).ok_or_else(|| none(args))
         }
-        (None, [port]) => Ok(port),
+        (None, [slot]) => Ok(slot),
         (None, []) => Err(none(args)),
-        (None, ports) => Err(Error::Several {
+        (None, slots) => Err(Error::Several {
             name: args.object.clone(),
-            ports: ports.iter().map(|port| port.node.name.clone()).collect(),
+            slots: slots.iter().map(|slot| slot.name.clone()).collect(),
         }),
     }
 }
@@ -115,19 +116,19 @@ fn numbered<'a>(board: &'a Board, args: &Release) -> Result<&'a Port, Error> {
 fn none(args: &Release) -> Error {
     let which =
         args.number.map_or_else(|| "that is seen".to_owned(), |n| format!("with number {n}"));
-    Error::NoPort { name: args.object.clone(), which }
+    Error::NoSlot { name: args.object.clone(), which }
 }
 
 fn assign(args: &Assign, root: &Root) -> anyhow::Result<Status> {
     let inventory = scan(root);
-    let (Object::Card(board) | Object::Port(board, _) | Object::Region(board, _)) =
+    let (Object::Card(card) | Object::Slot(card, _) | Object::Region(card, _)) =
         target::find(root, &inventory, &args.card)?;
-    let card = Card::new(root, board);
+    let card = Management::new(root, card);
     let mut steps = Steps::new(args.common.quiet);
     let warning = program::assign(root, &card, args.number, args.common.timeout, &mut steps);
     steps.finish();
     output::warn(&card, warning?.as_slice());
-    done(&args.common, &format!("card {}, port {}: assigned", card.address, args.number))
+    done(&args.common, &format!("card {}, port {}: assigned", card.id, args.number))
 }
 
 fn done(args: &Common, text: &str) -> anyhow::Result<Status> {

@@ -11,7 +11,7 @@ use fpga::scan::scan;
 mod image;
 mod report;
 
-use super::target::PortArgs;
+use super::target::SlotArgs;
 use crate::args::StoreArgs;
 use crate::output::{self, Form};
 use crate::progress::Steps;
@@ -37,7 +37,7 @@ pub(crate) struct Args {
     #[arg(value_name = "IMAGE")]
     image: PathBuf,
     #[command(flatten)]
-    port: PortArgs,
+    slot: SlotArgs,
     /// Program though the port is in use; its users lose what they run
     #[arg(long)]
     force: bool,
@@ -63,8 +63,8 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args, root: &Root) -> anyhow::Result<Status> {
     let inventory = scan(root);
     let node = Node { root, inventory: &inventory, store: args.store.open() };
-    let (bitstream, (board, port)) = node.choose(&args.image, &args.port)?;
-    let target = Target::new(root, board, port);
+    let (bitstream, (card, slot)) = node.choose(&args.image, &args.slot)?;
+    let target = Target::new(root, card, slot);
     let payload = bitstream.payload()?;
     let image = Image::new(&bitstream, &payload)?;
     let options = Options {

@@ -1,13 +1,15 @@
 //! `fpgactl recover`: takes the driver from a card and gives it back.
 
+use std::fs;
 use std::time::Duration;
 
 use clap::Args as ClapArgs;
-use fpga::board::{Function, Inventory};
-use fpga::id::{AfuId, PciAddress};
+use fpga::card::{Function, Inventory};
+use fpga::id::{AfuId, CardId, PciAddress};
 use fpga::program::{self, Method, RecoverOptions, Recovered};
 use fpga::root::Root;
 use fpga::scan::scan;
+use fpga::stack::plugged;
 use serde::Serialize;
 
 use super::target::{self, Object};
@@ -70,50 +72,65 @@ pub(crate) fn run(args: &Args, root: &Root) -> anyhow::Result<Status> {
 
 /// A card that lost its driver is in no inventory: then its address is taken as it is.
 fn address(root: &Root, inventory: &Inventory, name: &str) -> Result<PciAddress, target::Error> {
-    match (target::find(root, inventory, name), target::address(name)) {
-        (Ok(Object::Card(board) | Object::Port(board, _) | Object::Region(board, _)), _) => {
-            Ok(board.pci.address)
+    // One that lost its driver is meant as well as one that did not.
+    let cards = plugged(root).into_iter().map(|card| card.pci.address);
+    target::address(name, target::functions(inventory).chain(cards))?;
+    let missing = match target::find(root, inventory, name) {
+        Ok(Object::Card(card) | Object::Slot(card, _) | Object::Region(card, _)) => {
+            let CardId::Pci(address) = card.id;
+            return Ok(address);
         }
-        (Err(_), Some(address)) if root.pci_device(address).exists() => Ok(address),
-        (Err(error), _) => Err(error),
+        Err(error) => error,
+    };
+    match target::address(name, on_the_bus(root).into_iter())? {
+        Some(address) if root.pci_device(address).exists() => Ok(address),
+        _ => Err(missing),
     }
+}
+
+/// The PCI functions of the machine, with a driver or without.
+fn on_the_bus(root: &Root) -> Vec<PciAddress> {
+    let entries = fs::read_dir(root.pci_devices()).into_iter().flatten().flatten();
+    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
 }
 
 /// The names are those of `-o json`.
 #[derive(Serialize)]
 struct Report<'a> {
     card: PciAddress,
-    ports: Vec<Port<'a>>,
+    #[serde(rename = "ports")]
+    slots: Vec<Slot<'a>>,
     warnings: Vec<String>,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Port<'a> {
-    port: &'a str,
+struct Slot<'a> {
+    #[serde(rename = "port")]
+    name: &'a str,
     state: &'static str,
     afu_id: Option<AfuId>,
 }
 
 impl<'a> Report<'a> {
     fn new(card: PciAddress, recovered: &'a Recovered) -> Self {
-        let port = |(name, function): &'a (String, Function)| Port {
-            port: name,
+        let slot = |(name, function): &'a (String, Function)| Slot {
+            name,
             state: function.word(),
             afu_id: function.afu_id(),
         };
         Self {
             card,
-            ports: recovered.ports.iter().map(port).collect(),
+            slots: recovered.slots.iter().map(slot).collect(),
             warnings: recovered.warnings.iter().map(ToString::to_string).collect(),
         }
     }
 
     fn text(&self) -> String {
-        let ports = self.ports.iter().map(|port| {
-            let function = port.afu_id.map_or_else(|| port.state.to_owned(), output::function);
-            format!("{}: {function}\n", port.port)
+        let slots = self.slots.iter().map(|slot| {
+            let function = slot.afu_id.map_or_else(|| slot.state.to_owned(), output::function);
+            format!("{}: {function}\n", slot.name)
         });
-        std::iter::once(format!("card {}: recovered\n", self.card)).chain(ports).collect()
+        std::iter::once(format!("card {}: recovered\n", self.card)).chain(slots).collect()
     }
 }

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use clap::Args as ClapArgs;
-use fpga::program::{self, PortOptions, Target};
+use fpga::program::{self, SlotOptions, Target};
 use fpga::root::Root;
 use fpga::scan::scan;
 
-use super::target::{self, PortArgs};
+use super::target::{self, SlotArgs};
 use crate::output;
 use crate::progress::Steps;
 use crate::status::Status;
@@ -23,7 +23,7 @@ Examples:
   fpgactl reset 5e:00.0 --region 1 --force")]
 pub(crate) struct Args {
     #[command(flatten)]
-    port: PortArgs,
+    slot: SlotArgs,
     /// Reset though the port is in use; its users lose what they run
     #[arg(long)]
     force: bool,
@@ -37,15 +37,15 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args, root: &Root) -> anyhow::Result<Status> {
     let inventory = scan(root);
-    let (board, port) = target::port(root, &inventory, &args.port, None)?;
-    let target = Target::new(root, board, port);
-    let options = PortOptions { lock_timeout: args.timeout, ignore_users: args.force };
+    let (card, slot) = target::slot(root, &inventory, &args.slot, None)?;
+    let target = Target::new(root, card, slot);
+    let options = SlotOptions { lock_timeout: args.timeout, ignore_users: args.force };
     let mut steps = Steps::new(args.quiet);
     let warnings = program::reset(&target, &options, &mut steps);
     steps.finish();
     output::warn(&target, &warnings?);
     if !args.quiet {
-        output::text(&format!("{} of card {}: reset\n", target.port.name, target.card.address))?;
+        output::text(&format!("{} of card {}: reset\n", target.slot.name, target.card.id))?;
     }
     Ok(Status::Sound)
 }

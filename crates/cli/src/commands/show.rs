@@ -3,16 +3,20 @@
 use std::fmt::Write as _;
 
 use clap::{Args as ClapArgs, ValueEnum};
-use fpga::board::{Board, DeviceNode, ErrorRegister, Inventory, Port, Region};
+use fpga::card::{Card, DeviceNode, Inventory, PciFunction, Region, Slot};
 use fpga::catalog;
-use fpga::id::PciAddress;
+use fpga::errors::ErrorRegister;
+use fpga::id::CardId;
 use fpga::names::{Naming, ResourceName};
 use fpga::root::{Root, host_node};
 
-use super::conclude;
+mod hex;
+mod view;
+
+use super::{conclude, target};
 use crate::output;
 use crate::status::Status;
-use crate::table::dash;
+use fpga_findings::table::dash;
 
 /// Show cards in detail, with their regions, ports, errors and what is wrong with them
 #[derive(Debug, ClapArgs)]
@@ -44,40 +48,47 @@ enum Form {
 
 pub(crate) fn run(args: &Args, root: &Root, mut inventory: Inventory) -> anyhow::Result<Status> {
     if let Some(object) = &args.object
-        && !inventory.boards.is_empty()
+        && !inventory.cards.is_empty()
     {
-        select(&mut inventory, object);
-        if inventory.boards.is_empty() {
-            eprintln!(
-                "fpgactl: {object}: no such card or port; `fpgactl list` names those there are"
-            );
+        select(&mut inventory, object)?;
+        if inventory.cards.is_empty() {
+            output::complain(format_args!(
+                "{object}: no such card or port; `fpgactl list` names those there are"
+            ));
             return Ok(Status::Nothing);
         }
     }
     match args.output {
         Form::Table => output::text(&text(&inventory))?,
-        Form::Json => output::json(&inventory)?,
-        Form::Yaml => output::yaml(&inventory)?,
+        Form::Json => output::json(&view::Inventory::new(&inventory))?,
+        Form::Yaml => output::yaml(&view::Inventory::new(&inventory))?,
     }
-    Ok(conclude(root, &inventory))
+    let has_errors = |card: &Card| {
+        !card.errors.is_empty() || card.slots.iter().any(|slot| !slot.errors.is_empty())
+    };
+    Ok(match conclude(root, &inventory) {
+        Status::Sound if inventory.cards.iter().any(has_errors) => Status::Diagnosed,
+        status => status,
+    })
 }
 
 /// Reduces the inventory to the card or port that is meant. The problems of other objects go with them.
-fn select(inventory: &mut Inventory, object: &str) {
+fn select(inventory: &mut Inventory, object: &str) -> Result<(), target::Error> {
     let name = object.rsplit('/').next().unwrap_or(object);
-    let address = name.parse::<PciAddress>().or_else(|_| format!("0000:{name}").parse()).ok();
+    let address = target::address(name, target::functions(inventory))?;
     inventory.problems.clear();
-    inventory.boards.retain_mut(|board| {
-        if Some(board.pci.address) == address || board.fme.node.name == name {
+    inventory.cards.retain_mut(|card| {
+        if Some(card.id) == address.map(CardId::from) || card.name == name {
             return true;
         }
-        board.ports.retain(|port| Some(port.pci) == address || port.node.name == name);
-        !board.ports.is_empty()
+        card.slots.retain(|slot| address.is_some() && slot.pci == address || slot.name == name);
+        !card.slots.is_empty()
     });
+    Ok(())
 }
 
 fn text(inventory: &Inventory) -> String {
-    let cards: Vec<String> = inventory.boards.iter().map(card).collect();
+    let cards: Vec<String> = inventory.cards.iter().map(card).collect();
     cards.join("\n")
 }
 
@@ -98,11 +109,28 @@ impl Section {
     }
 }
 
-fn card(board: &Board) -> String {
-    let pci = &board.pci;
-    let mut section = Section::new(0, &format!("card {}", pci.address));
-    section.line("model", dash(board.model));
-    section.line("driver", board.driver);
+fn card(card: &Card) -> String {
+    let mut section = Section::new(0, &format!("card {}", card.id));
+    section.line("model", dash(card.model));
+    section.line("driver", card.driver);
+    if let Some(pci) = &card.pci {
+        function(pci, &mut section);
+    }
+    section.line("management", dash(card.management.as_ref().map(node)));
+    section.line("ports", dash(card.slots_num));
+    section.line("bitstream id", hex(card.bitstream_id));
+    section.line("build data", hex(card.bitstream_metadata));
+    section.line("socket", dash(card.socket_id));
+    section.line("errors", errors(&card.errors));
+    for problem in &card.problems {
+        section.line("problem", problem);
+    }
+    let regions = card.regions.iter().map(region);
+    let slots = card.slots.iter().map(|item| slot(card, item));
+    std::iter::once(section.text).chain(regions).chain(slots).collect()
+}
+
+fn function(pci: &PciFunction, section: &mut Section) {
     section.line(
         "pci ids",
         format_args!(
@@ -116,18 +144,6 @@ fn card(board: &Board) -> String {
         "virtual",
         format_args!("{} of {} functions enabled", pci.sriov_numvfs, pci.sriov_totalvfs),
     );
-    section.line("management", node(&board.fme.node));
-    section.line("ports", dash(board.fme.ports_num));
-    section.line("bitstream id", hex(board.fme.bitstream_id));
-    section.line("build data", hex(board.fme.bitstream_metadata));
-    section.line("socket", dash(board.fme.socket_id));
-    section.line("errors", errors(&board.fme.errors));
-    for problem in &board.problems {
-        section.line("problem", problem);
-    }
-    let regions = board.regions.iter().map(region);
-    let ports = board.ports.iter().map(|item| port(board, item));
-    std::iter::once(section.text).chain(regions).chain(ports).collect()
 }
 
 fn region(region: &Region) -> String {
@@ -137,28 +153,30 @@ fn region(region: &Region) -> String {
     section.text
 }
 
-fn port(board: &Board, port: &Port) -> String {
-    let mut section = Section::new(2, &format!("port {}", port.node.name));
-    section.line("node", node(&port.node));
-    section.line("number", port.id);
-    let kind = if port.is_virtual { " (virtual function)" } else { "" };
-    section.line("pci function", format_args!("{}{kind}", port.pci));
+fn slot(card: &Card, slot: &Slot) -> String {
+    let mut section = Section::new(2, &format!("port {}", slot.name));
+    for it in &slot.nodes {
+        section.line("node", node(it));
+    }
+    section.line("number", slot.number);
+    let kind = if slot.is_virtual { " (virtual function)" } else { "" };
+    section.line("pci function", format_args!("{}{kind}", dash(slot.pci)));
     section.line(
         "region",
-        dash(port.region.and_then(|index| board.regions.get(index)).map(|region| &region.name)),
+        dash(slot.region.and_then(|index| card.regions.get(index)).map(|region| &region.name)),
     );
-    section.line("state", port.function.word());
-    if let Some(afu_id) = port.afu_id() {
+    section.line("state", slot.function.word());
+    if let Some(afu_id) = slot.afu_id() {
         section.line("function", afu_id);
         for entry in catalog::by_id(afu_id) {
             section.line("known as", format_args!("{}: {}", entry.name, entry.description));
         }
-        let interface = board.interface_id(port);
+        let interface = card.interface_id(slot);
         let name =
             interface.map(|interface| ResourceName::af(Naming::default(), interface, afu_id));
         section.line("resource", dash(name));
     }
-    section.line("errors", errors(&port.errors));
+    section.line("errors", errors(&slot.errors));
     section.text
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::{Args as ClapArgs, ValueEnum};
-use fpga::board::Inventory;
+use fpga::card::Inventory;
 use fpga::root::Root;
 use fpga::scan::scan;
 use fpga::watch::Watcher;

@@ -1,11 +1,14 @@
 //! `bitstream info`, `install`, `list` and `verify`.
 
+use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 
+use fpga_emulator::bitstream_writer::{gbs, metadata};
 use serde_json::json;
 
-use crate::machine::{INTERFACE, NLB0, NLB3, Node};
+use crate::machine::{Answer, INTERFACE, NLB0, NLB3, Node};
 
 /// Two files outside a store called `store`.
 fn node() -> Node {
@@ -79,6 +82,67 @@ fn a_file_without_ids_is_shown_and_not_installed() {
     let answer = node.run(&["bitstream", "install", "--store", "store", "bare.gbs"]).ended(1);
     assert!(answer.stderr.contains("afu-image.interface-uuid"), "{answer:?}");
     assert!(!node.path("store").exists());
+}
+
+/// JSON and YAML have text alone, and a file system has not.
+#[test]
+fn a_name_that_is_no_text_costs_no_output() {
+    let node = node();
+    let args = ["bitstream", "install", "--store", "store", "nlb0.gbs"];
+    node.run(&args).ended(0);
+    let strange = OsStr::from_bytes(b"caf\xe9.gbs");
+    let shown = "caf\u{fffd}.gbs";
+    fs::copy(node.path("nlb0.gbs"), node.path("").join(strange)).unwrap();
+    let directory = node.path(&installed(NLB0));
+    let directory = directory.parent().unwrap();
+    fs::copy(node.path("nlb0.gbs"), directory.join(strange)).unwrap();
+    let run = |form: &str, args: &[&str], file: bool| -> Answer {
+        let mut command = node.fpgactl();
+        command.args(args).args(["-o", form]);
+        if file {
+            command.arg(strange);
+        }
+        command.output().unwrap().into()
+    };
+    for form in ["table", "json", "yaml"] {
+        for (args, file, code) in [
+            (&["bitstream", "list", "--store", "store"][..], false, 4),
+            (&["bitstream", "verify", "--store", "store"], false, 4),
+            (&["bitstream", "verify"], true, 0),
+            (&["bitstream", "info"], true, 0),
+            (&["bitstream", "install", "--force", "--store", "store"], true, 0),
+        ] {
+            let answer = run(form, args, file).ended(code);
+            let text = if form == "table" && code == 4 { &answer.stderr } else { &answer.stdout };
+            assert!(text.contains(shown), "{form} {args:?}: {answer:?}");
+            // The good file is there as well.
+            assert!(file || answer.stdout.contains(NLB0), "{form} {args:?}: {answer:?}");
+        }
+    }
+    let answer = run("json", &["bitstream", "info"], true);
+    assert_eq!(answer.json()[0]["file"], shown);
+}
+
+/// A description that OPAE takes, with what nothing depends on.
+#[test]
+fn fields_that_are_ignored_are_shown_and_cost_nothing() {
+    let node = node();
+    let json = metadata(INTERFACE, NLB0).replace("17", "20.5").replace("\"nlb_400\"", "[1]");
+    fs::write(node.path("odd.gbs"), gbs(&json, b"image")).unwrap();
+    let info = node.run(&["bitstream", "info", "odd.gbs", "-o", "json"]).ended(0).json();
+    assert_eq!((&info[0]["powerWatts"], &info[0]["name"]), (&json!(20.5), &json!(null)));
+    let ignored = "afu-image.accelerator-clusters[0].name: found an array, expected a text";
+    assert_eq!(info[0]["ignored"], json!([ignored]));
+    let text = node.run(&["bitstream", "info", "odd.gbs"]).ended(0).stdout;
+    assert!(text.contains(&format!("  ignored           {ignored}\n")), "{text}");
+    assert!(text.contains("  power             20.5 W\n"), "{text}");
+    node.run(&["bitstream", "install", "--store", "store", "odd.gbs"]).ended(0);
+    let signed = [&0xb6ea_fd19_u32.to_le_bytes()[..], b"image"].concat();
+    fs::write(node.path("signed.gbs"), gbs(&metadata(INTERFACE, NLB0), &signed)).unwrap();
+    let info = node.run(&["bitstream", "info", "signed.gbs", "odd.gbs", "-o", "json"]).ended(0);
+    let info = info.json();
+    assert_eq!((&info[0]["signed"], &info[1]["signed"]), (&json!(true), &json!(false)));
+    assert!(node.run(&["bitstream", "info", "signed.gbs"]).stdout.contains("  signature "));
 }
 
 #[test]

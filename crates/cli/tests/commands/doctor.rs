@@ -6,7 +6,6 @@ mod host;
 mod output;
 mod region;
 mod runtime;
-mod webhook;
 
 use std::fs::{self, DirBuilder, File, Permissions};
 use std::net::SocketAddr;
@@ -80,6 +79,11 @@ impl Sound {
             self.write(loader, "");
         }
         self.spec("intel.cdi.k8s.io-fpga-dfl-fme.0.json", &self.described());
+        self.install_store();
+    }
+
+    /// A bitstream, and the right to it.
+    fn install_store(&self) {
         self.node.gbs("nlb3.gbs", INTERFACE, NLB3);
         let store = self.dir(STORE);
         let store = store.to_str().unwrap();

@@ -92,6 +92,40 @@ fn what_cannot_be_cleared_is_code_4_and_does_not_stop_the_rest() {
     assert_eq!(fs::read_to_string(&register).unwrap(), "0x3");
 }
 
+/// Of registers that nobody could read nobody knows that they are without errors.
+#[test]
+fn registers_that_cannot_be_read_are_not_without_errors() {
+    let running = Running::preset("r740");
+    let fail = |path: &str, error: Option<&str>| {
+        let path = format!("sys/bus/platform/devices/{path}").into();
+        running.control(&Command::AttributeError { path, error: error.map(str::to_owned) });
+    };
+    for (path, object, other) in [
+        ("dfl-port.0/errors/errors", "dfl-port.0", "dfl-port.1"),
+        ("dfl-fme.0/errors/catfatal_errors", "3b:00.0", "86:00.0"),
+    ] {
+        fail(path, Some("EIO"));
+        for args in [&["errors"][..], &["errors", object], &["errors", "--clear"]] {
+            let answer = running.run(args).ended(4);
+            assert_eq!(answer.stdout, "", "{args:?}");
+            assert!(answer.stderr.contains(": I/O error"), "{args:?}: {answer:?}");
+        }
+        assert_eq!(running.run(&["errors", other]).ended(0).stdout, "no errors\n");
+        assert_eq!(running.run(&["errors", "-o", "json"]).ended(4).json(), json!([]));
+        fail(path, None);
+    }
+    assert_eq!(running.run(&["errors"]).ended(0).stdout, "no errors\n");
+    // Nor are those of a port without its driver, or of no card at all.
+    let node = Node::preset("r740");
+    for name in ["afu_id", "driver"] {
+        fs::remove_file(node.attribute("dfl-port.0", name)).unwrap();
+    }
+    let answer = node.run(&["errors", "dfl-port.0"]).ended(4);
+    assert_eq!(answer.stdout, "");
+    assert!(answer.stderr.contains("no driver is bound"), "{answer:?}");
+    assert_eq!(Node::bare().run(&["errors"]).ended(3).stdout, "");
+}
+
 #[test]
 fn clearing_without_errors_touches_nothing() {
     // No emulator answers: any call of the driver would fail.

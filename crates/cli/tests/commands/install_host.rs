@@ -67,6 +67,62 @@ fn the_program_and_its_hooks_are_put_in_place() {
     assert_eq!(fs::read_dir(node.path("opt/fpga-sw")).unwrap().count(), 2);
 }
 
+/// A directory's lock keeps out its own holder, too.
+#[test]
+fn everything_may_be_in_one_directory() {
+    let node = Node::bare();
+    let (dir, same) = (node.path("all"), node.path("all/../all/."));
+    fs::create_dir(&dir).unwrap();
+    symlink(&dir, node.path("link")).unwrap();
+    let link = node.path("link");
+    for other in [&dir, &same, &link] {
+        let dirs = ["--bin-dir", dir.to_str().unwrap(), "--hooks-dir", other.to_str().unwrap()];
+        node.run(&[&["install-host"], &dirs[..]].concat()).ended(0);
+        assert_eq!(fs::read_dir(&dir).unwrap().count(), 4);
+    }
+}
+
+#[test]
+fn another_installer_is_waited_for_and_not_for_ever() {
+    for locked in ["opt/fpga-sw", "hooks.d"] {
+        let node = Node::bare();
+        fs::create_dir_all(node.path(locked)).unwrap();
+        let other = fs::File::open(node.path(locked)).unwrap();
+        other.lock().unwrap();
+        let answer = run(&node, &["--timeout", "100ms"]).ended(5);
+        assert!(answer.stderr.contains("another installer has it locked: waiting"), "{answer:?}");
+        assert!(answer.stderr.contains("gave up"), "{answer:?}");
+        // Nothing was put anywhere before both were locked.
+        for directory in ["opt/fpga-sw", "hooks.d"] {
+            let entries = fs::read_dir(node.path(directory)).map_or(0, Iterator::count);
+            assert_eq!(entries, 0, "{directory} with {locked} locked");
+        }
+        drop(other);
+        run(&node, &[]).ended(0);
+    }
+}
+
+/// A runtime refuses a relative hook; so does this, before it does anything.
+#[test]
+fn what_is_refused_leaves_nothing_behind() {
+    let node = Node::bare();
+    let hooks = node.path("hooks.d");
+    let hooks = hooks.to_str().unwrap();
+    for args in [
+        &["--bin-dir", "bin", "--hooks-dir", hooks][..],
+        &["--bin-dir", "bin", "--hooks-dir", hooks, "--hook-path", "fpga-hook"],
+        &["--bin-dir", "bin", "--hooks-dir", "/dev/null/hooks", "--hook-path", "/fpga-hook"],
+    ] {
+        node.run(&[&["install-host"], args].concat()).ended(1);
+        let left = fs::read_dir(node.path("bin")).map_or(0, Iterator::count);
+        assert_eq!(left, 0, "{args:?}");
+        assert!(!Path::new(hooks).exists(), "{args:?}");
+    }
+    // Without hooks nobody minds.
+    node.run(&["install-host", "--bin-dir", "bin"]).ended(0);
+    assert!(node.path("bin/fpga-hook").exists());
+}
+
 #[test]
 fn the_installed_program_runs() {
     let node = Node::bare();

@@ -24,13 +24,19 @@ pub(crate) struct Node(tempfile::TempDir);
 
 impl Node {
     pub(crate) fn preset(name: &str) -> Self {
-        let node = Self::bare();
+        let node = Self::empty();
         tree::create(&Machine::preset(name).unwrap(), &node.root()).unwrap();
         node
     }
 
-    /// A machine without a driver, or anything else.
+    /// A machine without a driver, or anything else but a kernel.
     pub(crate) fn bare() -> Self {
+        let node = Self::empty();
+        std::fs::create_dir_all(node.root().join("sys")).unwrap();
+        node
+    }
+
+    fn empty() -> Self {
         Self(tempfile::tempdir().unwrap())
     }
 
@@ -80,7 +86,7 @@ pub(crate) struct Running {
 
 impl Running {
     pub(crate) fn start(machine: &str) -> Self {
-        let node = Node::bare();
+        let node = Node::empty();
         let emulator = Emulator::start_in(&node.path(""), machine);
         Self { emulator, node }
     }

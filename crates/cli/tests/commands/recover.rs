@@ -52,6 +52,22 @@ fn a_card_is_removed_and_found_again() {
     running.run(&["program", "nlb0.gbs", "dfl-port.0"]).ended(0);
 }
 
+/// It reads as busy, as one that is being programmed does for a moment.
+#[test]
+fn a_disabled_region_is_shown_with_code_4() {
+    let running = disabled();
+    for args in [&["list"][..], &["show", "dfl-port.0"]] {
+        let answer = running.run(args).ended(4);
+        let expected = format!(
+            "fpgactl: dfl-port.0: its region is disabled since programming failed: run `fpgactl recover {ADDRESS}`\n"
+        );
+        assert_eq!(answer.stderr, expected, "{args:?}");
+    }
+    running.run(&["show", "dfl-port.1"]).ended(0);
+    running.run(&["recover", "dfl-port.0"]).ended(0);
+    running.run(&["list"]).ended(0);
+}
+
 /// As a recovery leaves it that was killed halfway.
 #[test]
 fn a_card_without_a_driver_gets_it() {

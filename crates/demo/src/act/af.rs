@@ -69,8 +69,8 @@ and switch off what the demo does not use. The kubelet is a stand-in that speaks
 /// What the node should offer: loaded functions by resource name, from a scan of the demo's own.
 fn functions_of(machine: &Machine) -> BTreeMap<String, usize> {
     let mut expected = BTreeMap::new();
-    for board in scan(&Root::at(machine.root())).boards {
-        for afu_id in board.ports.iter().filter_map(fpga::board::Port::afu_id) {
+    for (_, slot) in scan(&Root::at(machine.root())).slots() {
+        if let Some(afu_id) = slot.afu_id() {
             *expected.entry(af_resource(afu_id)).or_default() += 1;
         }
     }

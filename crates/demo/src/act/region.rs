@@ -108,12 +108,7 @@ starts, to program the region, and after it has ended, to reset it.",
 /// The regions of the interface that the one with [`NLB3`] loaded has.
 pub(super) fn regions(machine: &Machine) -> anyhow::Result<Regions> {
     let inventory = fpga::scan::scan(&fpga::root::Root::at(machine.root()));
-    let all = || {
-        inventory
-            .boards
-            .iter()
-            .flat_map(|b| b.ports.iter().map(move |p| (b.interface_id(p), p.afu_id())))
-    };
+    let all = || inventory.slots().map(|(card, slot)| (card.interface_id(slot), slot.afu_id()));
     let loaded = all().find(|(_, afu)| *afu == Some(NLB3)).and_then(|(interface, _)| interface);
     let interface = loaded.with_context(|| format!("no region has {NLB3} loaded"))?;
     Ok(Regions { interface, count: all().filter(|(i, _)| *i == Some(interface)).count() })

@@ -35,7 +35,12 @@ pub(super) fn list(asked: &Asked, state: &mut State) -> Result<Response<Body>, F
         Some(_) => state.snapshot(version)?,
         None => state.collection(&asked.resource).unwrap_or(&empty),
     };
-    let wanted = objects.iter().filter(|(key, _)| asked.matches(&key.0, &key.1));
+    let labels = asked.labels()?;
+    let has_labels = |object: &Value| {
+        labels.iter().all(|(key, value)| object["metadata"]["labels"][key] == *value)
+    };
+    let wanted =
+        objects.iter().filter(|(key, object)| asked.matches(&key.0, &key.1) && has_labels(object));
     let mut rest = wanted.skip_while(|(key, _)| after.as_ref().is_some_and(|after| *key <= after));
     let limit = limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX);
     let page: Vec<_> = rest.by_ref().take(limit).collect();
@@ -68,6 +73,9 @@ type Watching = ((Response<Body>, Arc<Watcher>), Duration);
 pub(super) fn watch(asked: &Asked, state: &mut State) -> Result<Watching, Failure> {
     let from = asked.number("resourceVersion")?.unwrap_or(0);
     let limit = asked.number("timeoutSeconds")?.unwrap_or(WATCH_LIMIT);
+    if !asked.labels()?.is_empty() {
+        return Err(Failure::bad_request("labels are known to lists alone"));
+    }
     let initial = asked.flag("sendInitialEvents");
     let (sender, receiver) = mpsc::unbounded_channel();
     let bookmark = asked.flag("allowWatchBookmarks").then(|| form(asked));

@@ -109,6 +109,19 @@ impl Asked {
             && self.name.as_ref().is_none_or(|wanted| wanted == name)
     }
 
+    /// The labels that a list asks for, of which equality alone is known.
+    pub(super) fn labels(&self) -> Result<Vec<(&str, &str)>, Failure> {
+        let selector = self.query.get("labelSelector").map_or("", String::as_str);
+        let parts = selector.split(',').filter(|part| !part.is_empty());
+        let pairs = parts.map(|part| match part.split_once('=') {
+            Some((key, value)) if !key.ends_with('!') && !value.starts_with('=') => {
+                Ok((key, value))
+            }
+            _ => Err(Failure::bad_request(&format!("label selector not supported: {part}"))),
+        });
+        pairs.collect()
+    }
+
     pub(super) fn number(&self, parameter: &str) -> Result<Option<u64>, Failure> {
         let value = self.query.get(parameter).filter(|value| !value.is_empty());
         let number = value.map(|value| value.parse());

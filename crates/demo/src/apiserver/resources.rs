@@ -64,6 +64,8 @@ pub(super) fn builtin() -> Vec<Resource> {
         resource("", "pods", "Pod", true, true),
         resource("", "secrets", "Secret", true, false),
         resource("", "configmaps", "ConfigMap", true, false),
+        resource("", "services", "Service", true, true),
+        resource("discovery.k8s.io", "endpointslices", "EndpointSlice", true, false),
         resource("events.k8s.io", "events", "Event", true, false),
         resource("coordination.k8s.io", "leases", "Lease", true, false),
         resource("resource.k8s.io", "resourceslices", "ResourceSlice", false, false),

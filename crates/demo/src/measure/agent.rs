@@ -164,9 +164,9 @@ pub(super) async fn idle(binaries: &Binaries) -> anyhow::Result<Vec<Figure>> {
 /// `afu_id` of the port with the highest number.
 fn second_port(root: &Path) -> anyhow::Result<PathBuf> {
     let inventory = fpga::scan::scan(&fpga::root::Root::at(root));
-    let ports = inventory.boards.iter().flat_map(|b| &b.ports);
-    let port = ports.max_by_key(|p| &p.node.name).context("no port in the tree")?;
-    let link = root.join("sys/bus/platform/devices").join(&port.node.name);
+    let names = inventory.slots().map(|(_, slot)| &slot.name);
+    let name = names.max().context("no port in the tree")?;
+    let link = root.join("sys/bus/platform/devices").join(name);
     Ok(std::fs::canonicalize(link)?.join("afu_id"))
 }
 

@@ -1,18 +1,18 @@
 //! The runtime hook and the programming procedure, measured by a process whose ioctls the emulator
 //! answers: the demo runs itself under `fpga-emulator exec` for that.
 
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
 use fpga::bitstream::Bitstream;
-use fpga::driver::Fme;
 use fpga::id::{AfuId, InterfaceId};
-use fpga::program::{Image, Options, Target, port_by_name, program};
+use fpga::program::{Image, Options, Target, program, slot_by_name};
 use fpga::root::Root;
 use fpga::scan::scan;
+use fpga::stack::intel::driver::Fme;
 use nix::sys::ptrace;
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
@@ -83,8 +83,8 @@ async fn bitstreams(binaries: &Binaries, machine: &Machine) -> anyhow::Result<()
 
 fn interface(root: &Root) -> anyhow::Result<InterfaceId> {
     let inventory = scan(root);
-    let board = inventory.boards.first().context("a machine without cards")?;
-    board.regions.first().and_then(|r| r.interface_id).context("a card without a region")
+    let card = inventory.cards.first().context("a machine without cards")?;
+    card.regions.first().and_then(|r| r.interface_id).context("a card without a region")
 }
 
 /// What runs under `exec`; prints its figures as JSON.
@@ -105,7 +105,7 @@ pub fn inside(directory: &Path, hook: &Path) -> anyhow::Result<()> {
     figures.push(Figure::new("hook_64mib_rss_kib", big.peak_kib("VmHWM")?, "KiB"));
     loaded.time()?;
     figures.push(Figure::new("hook_64mib_anonymous_kib", big.peak_kib("RssAnon")?, "KiB"));
-    println!("{}", serde_json::to_string(&figures)?);
+    writeln!(io::stdout(), "{}", serde_json::to_string(&figures)?)?;
     Ok(())
 }
 
@@ -113,8 +113,8 @@ pub fn inside(directory: &Path, hook: &Path) -> anyhow::Result<()> {
 fn programming(directory: &Path) -> anyhow::Result<Vec<Figure>> {
     let root = Root::at(directory.join("root"));
     let inventory = scan(&root);
-    let (board, port) = port_by_name(&inventory, "dfl-port.0").context("no dfl-port.0")?;
-    let target = Target::new(&root, board, port);
+    let (card, slot) = slot_by_name(&inventory, "dfl-port.0").context("no dfl-port.0")?;
+    let target = Target::new(&root, card, slot);
     let files = ["nlb_mode_0.gbs", "nlb_mode_3.gbs"].map(|name| directory.join(name));
     let (mut whole, mut raw) = (Samples::default(), Samples::default());
     for round in 0..PROGRAMMINGS {
@@ -128,9 +128,9 @@ fn programming(directory: &Path) -> anyhow::Result<Vec<Figure>> {
 
         let bitstream = Bitstream::open(second)?;
         let payload = bitstream.payload()?;
-        let fme = Fme::open(root.node(&board.fme.node.name))?;
+        let fme = Fme::open(root.node(&card.name))?;
         let begin = Instant::now();
-        fme.port_pr(port.id, &payload)?;
+        fme.port_pr(slot.number, &payload)?;
         raw.add(begin.elapsed());
     }
     let overhead = (whole.median_ms() / raw.median_ms() - 1.0) * 100.0;
@@ -152,8 +152,8 @@ impl Hook {
         let root = Root::at(directory.join("root"));
         let interface = interface(&root)?;
         let inventory = scan(&root);
-        let (_, port) = port_by_name(&inventory, "dfl-port.0").context("no dfl-port.0")?;
-        let number = port.node.number.context("a port without a number")?;
+        let (_, slot) = slot_by_name(&inventory, "dfl-port.0").context("no dfl-port.0")?;
+        let number = slot.nodes[0].number.context("a port without a number")?;
         let bundle = directory.join(format!("bundle-{afu_id}"));
         std::fs::create_dir_all(&bundle)?;
         let config = json!({

@@ -19,13 +19,17 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use fpga_demo::binaries::Binaries;
+use fpga_emulator::testing::PROGRAMS;
 
 use page::Page;
 
 /// The programs that the pages run, built once.
 fn binaries() -> &'static Binaries {
     static BINARIES: OnceLock<Binaries> = OnceLock::new();
-    BINARIES.get_or_init(|| Binaries::build().unwrap())
+    BINARIES.get_or_init(|| match std::env::var_os(PROGRAMS) {
+        Some(directory) => Binaries::at(Path::new(&directory)).unwrap(),
+        None => Binaries::build().unwrap(),
+    })
 }
 
 /// The top of the repository.

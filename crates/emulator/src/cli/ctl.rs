@@ -116,26 +116,23 @@ pub(super) fn run(arguments: Arguments) -> Result<()> {
     if let Answer::Status(status) =
         Client::connect(&arguments.socket)?.call(&arguments.command.into())?
     {
-        print_status(&status);
+        super::print(&text(&status))?;
     }
     Ok(())
 }
 
-fn print_status(status: &Status) {
-    println!("root {}", status.root.display());
+fn text(status: &Status) -> String {
+    let mut lines = vec![format!("root {}", status.root.display())];
     for card in &status.cards {
         let fme = card.fme.as_deref().unwrap_or("-");
-        println!(
-            "{} {} {} {fme}",
-            card.name,
-            card.pci,
-            if card.present { "present" } else { "gone" }
-        );
+        let presence = if card.present { "present" } else { "gone" };
+        lines.push(format!("{} {} {presence} {fme}", card.name, card.pci));
         for (number, port) in card.ports.iter().enumerate() {
             let node = port.node.as_deref().unwrap_or("-");
             let flags = [(port.disabled, " disabled"), (port.mapped, " mapped")];
             let flags: String = flags.iter().filter(|(on, _)| *on).map(|(_, name)| *name).collect();
-            println!("  port {number} {node} {}{flags}", port.afu_id);
+            lines.push(format!("  port {number} {node} {}{flags}", port.afu_id));
         }
     }
+    lines.into_iter().map(|line| line + "\n").collect()
 }

@@ -30,6 +30,9 @@ pub(super) struct Arguments {
     /// Socket for ctl; `control.sock` in the directory unless given.
     #[arg(long, value_name = "SOCKET")]
     ctl: Option<PathBuf>,
+    /// Put each card at its PCI address, in a kernel from lab/kernel/build; any other uses bus 0.
+    #[arg(long)]
+    addresses: bool,
     #[command(flatten)]
     machine: RunningMachine,
 }
@@ -43,6 +46,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
         sockets: directory.clone(),
         mmio: arguments.mmio.clone().unwrap_or_else(|| directory.join("mmio")),
         control: arguments.ctl.clone().unwrap_or_else(|| directory.join("control.sock")),
+        addresses: arguments.addresses,
     })?;
     let mut out = std::io::stdout();
     writeln!(out, "ready\n{}", server.kernel_arguments().join(" "))

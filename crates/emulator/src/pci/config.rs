@@ -16,7 +16,7 @@ pub(super) const MSIX_PENDING: u32 = 0x800;
 
 /// Functions are that far from each other, and the first virtual one from the physical one: virt-pci of User Mode
 /// Linux puts each on a device number of its own.
-const VF_DISTANCE: u16 = 8;
+pub(super) const VF_DISTANCE: u16 = 8;
 
 const COMMAND: usize = 0x04;
 const COMMAND_MEMORY: u16 = 1 << 1;

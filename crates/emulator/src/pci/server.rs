@@ -6,9 +6,11 @@ use std::sync::Arc;
 
 use super::board::{Board, Unit};
 use super::function::Function;
+use super::place::{self, Place};
 use super::window::{self, Window};
-use super::{config, control, worker};
+use super::{control, worker};
 use crate::ctl::socket;
+use crate::id::PciAddress;
 use crate::machine;
 
 /// PCI functions that a guest takes (`MAX_DEVICES` in the kernel's `arch/um/drivers/virt-pci.c`).
@@ -33,6 +35,9 @@ pub struct Options {
     pub mmio: PathBuf,
     /// Control socket.
     pub control: PathBuf,
+    /// The cards are at the addresses of their description, in a guest whose kernel has the lab's patch for that. Any
+    /// other kernel has them on bus 0, one after the other.
+    pub addresses: bool,
 }
 
 /// Why a machine is not served.
@@ -61,6 +66,16 @@ pub enum Error {
         /// How many there may be.
         limit: u64,
     },
+    /// An address that a card cannot have in a guest.
+    #[error("card {card:?}: {address}: {reason}")]
+    Address {
+        /// The card.
+        card: String,
+        /// Its address.
+        address: PciAddress,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// A system call.
     #[error("eventfd: {0}")]
     Event(nix::errno::Errno),
@@ -69,8 +84,8 @@ pub enum Error {
 /// A running machine. Its threads end with the process; dropping it removes the sockets.
 pub struct Server {
     machine: Arc<Machine>,
-    /// Sockets of the functions, in the order of the guest's slots.
-    functions: Vec<PathBuf>,
+    /// Sockets of the functions, in the order of the guest's slots, with the numbers of their devices.
+    functions: Vec<(PathBuf, Option<u32>)>,
     mmio: PathBuf,
     control: PathBuf,
 }
@@ -106,12 +121,13 @@ impl Server {
     /// Starts serving; when this returns, all sockets accept.
     ///
     /// A card of which a port is to be on a virtual function gets a virtual function for each of its ports; the guest
-    /// decides which of them exist. They are on the device numbers after the physical one.
+    /// decides which of them exist. They are on the device numbers after the physical one, on the same bus.
     ///
     /// # Errors
-    /// [`Error`] with the path or the limit.
+    /// [`Error`] with the path, the limit or the address.
     pub fn start(options: &Options) -> Result<Self, Error> {
         check(&options.machine)?;
+        let places = place::places(&options.machine, options.addresses)?;
         std::fs::create_dir_all(&options.sockets).map_err(failed(&options.sockets))?;
         let sockets = options.sockets.canonicalize().map_err(failed(&options.sockets))?;
         let window = Arc::new(Window::open(&options.mmio).map_err(failed(&options.mmio))?);
@@ -122,24 +138,22 @@ impl Server {
             }
         }
         let (mut slots, mut listeners, mut paths) = (Vec::new(), Vec::new(), Vec::new());
-        for (index, spec) in options.machine.cards.iter().enumerate() {
-            let count = virtual_functions(spec);
-            // Checked to be few.
-            let number = u8::try_from(paths.len()).unwrap_or(u8::MAX);
-            let place = config::Slot { number, virtual_functions: count };
+        for (index, (spec, place)) in options.machine.cards.iter().zip(places).enumerate() {
+            let Place { slot, devices } = place;
+            let count = slot.virtual_functions;
             let board =
-                Board::new(spec.clone(), place, Arc::clone(&window)).map_err(Error::Event)?;
+                Board::new(spec.clone(), slot, Arc::clone(&window)).map_err(Error::Event)?;
             let board = Arc::new(board);
             let units = std::iter::once(Unit::Physical).chain((0..count.into()).map(Unit::Virtual));
             let mut functions = Vec::new();
-            for unit in units {
+            for (unit, device) in units.zip(devices) {
                 let path = sockets.join(match unit {
                     Unit::Physical => format!("{index}.sock"),
                     Unit::Virtual(n) => format!("{index}.{n}.sock"),
                 });
                 listeners.push(bind(&path)?);
                 functions.push(Arc::new(Function::new(Arc::clone(&board), unit)));
-                paths.push(path);
+                paths.push((path, device));
             }
             slots.push(Slot { board, functions });
         }
@@ -167,10 +181,10 @@ impl Server {
             DELAY.to_owned(),
             format!("iomem=fpga,{}", self.mmio.display()),
         ];
-        let devices = self
-            .functions
-            .iter()
-            .map(|socket| format!("virtio_uml.device={}:{DEVICE_ID}", socket.display()));
+        let devices = self.functions.iter().map(|(socket, device)| {
+            let number = device.map(|n| format!(":{n}")).unwrap_or_default();
+            format!("virtio_uml.device={}:{DEVICE_ID}{number}", socket.display())
+        });
         memory.into_iter().chain(devices).collect()
     }
 
@@ -188,7 +202,8 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        for path in self.functions.iter().chain([&self.control]) {
+        let sockets = self.functions.iter().map(|(socket, _)| socket);
+        for path in sockets.chain([&self.control]) {
             if let Err(e) = std::fs::remove_file(path) {
                 eprintln!("fpga-emulator: {}: {e}", path.display());
             }
@@ -196,7 +211,7 @@ impl Drop for Server {
     }
 }
 
-fn virtual_functions(spec: &machine::CardSpec) -> u16 {
+pub(super) fn virtual_functions(spec: &machine::CardSpec) -> u16 {
     if spec.ports.iter().any(|p| p.vf) { u16::try_from(spec.ports.len()).unwrap_or(0) } else { 0 }
 }
 

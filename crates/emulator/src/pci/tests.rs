@@ -47,6 +47,7 @@ fn options(machine: Machine, directory: PathBuf) -> Options {
         mmio: directory.join("mmio"),
         control: directory.join("control.sock"),
         sockets: directory,
+        addresses: false,
     }
 }
 
@@ -395,6 +396,49 @@ fn the_kernel_arguments_name_every_function_in_order() {
     assert_eq!(scene.driver("3.sock").config(0x110) >> 16, 3 << 3);
     assert_eq!(arguments[0], "mem=3932156K");
     assert!(arguments[2].starts_with("iomem=fpga,/") && arguments[2].ends_with("/mmio"));
+}
+
+#[test]
+fn cards_are_at_their_addresses_where_the_kernel_can_have_them_there() {
+    let directory = tempfile::tempdir().unwrap();
+    let start = |text: &str| {
+        let machine = Machine::parse(text).unwrap();
+        Server::start(&Options { addresses: true, ..options(machine, directory.path().into()) })
+    };
+    let server = start(Machine::preset_text("mixed").unwrap()).unwrap();
+    let arguments = server.kernel_arguments();
+    let numbers: Vec<_> = arguments[3..]
+        .iter()
+        .map(|a| {
+            let number = a.rsplit(':').next().unwrap().parse::<u32>().unwrap();
+            assert!(a.contains(".sock:1234:"), "{a}");
+            format!("{number:x}")
+        })
+        .collect();
+    assert_eq!(numbers, ["13b00", "15e00", "18600", "1af00", "1af08", "1af10", "1d800"]);
+    // The function that a physical one depends on is itself, on a bus of its own.
+    assert_eq!(Driver::connect(&directory.path().join("3.sock")).config(0x110) >> 16, 0);
+    drop(server);
+    let card = |name: &str, address: &str, vf: bool| {
+        format!(
+            "[[card]]\nname = '{name}'\nkind = 'pac-a10'\npci = '{address}'\n[[card.port]]\nafu = 'nlb0'\nvf = {vf}\n"
+        )
+    };
+    let two = card("x", "0000:3b:00.0", true) + &card("y", "0000:3b:01.0", false);
+    for (text, reason) in [
+        (card("x", "0001:3b:00.0", false), "\"x\": 0001:3b:00.0: a guest has one PCI domain, 0000"),
+        (
+            card("x", "0000:3b:00.1", false),
+            "\"x\": 0000:3b:00.1: a guest looks for function 0 of a device",
+        ),
+        (
+            card("x", "0000:3b:1f.0", true),
+            "\"x\": 0000:3b:1f.0: no room on the bus for its virtual functions",
+        ),
+        (two, "\"y\": 0000:3b:01.0: 0000:3b:01.0 is the address of a function of x too"),
+    ] {
+        assert_eq!(start(&text).err().unwrap().to_string(), format!("card {reason}"));
+    }
 }
 
 #[test]

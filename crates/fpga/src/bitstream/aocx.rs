@@ -7,7 +7,7 @@ use super::elf::Sections;
 use super::extent::Extent;
 use super::gbs::{self, Head};
 use super::inflate::Inflated;
-use super::{ParseError, inflate};
+use super::{ParseError, contents, inflate};
 use crate::id::{AocxHash, ParseIdError};
 
 /// The section with the FPGA's image.
@@ -45,6 +45,7 @@ pub(super) struct Parts<'a> {
     pub(super) aocx: Aocx,
     pub(super) head: Head,
     pub(super) compressed: Extent<'a>,
+    pub(super) is_signed: bool,
 }
 
 /// Reads the description of the AOCX `file`, of whose compressed data only the first kilobytes.
@@ -59,21 +60,45 @@ pub(super) fn read(file: Extent<'_>) -> Result<Parts<'_>, ParseError> {
     let compressed = required(&sections, SECTION_FPGA)
         .and_then(|image| {
             let inner = Sections::read(image)?;
-            required(&inner, SECTION_GBS)
+            inner.find(SECTION_GBS)?.ok_or_else(|| of_other_board(&aocx))
         })
-        .map_err(|fault| fault.within(SECTION_FPGA))?;
-    let head = read_head(compressed).map_err(|fault| fault.within(SECTION_GBS))?;
-    Ok(Parts { aocx, head, compressed })
+        .map_err(|fault| fault.within(SECTION_FPGA));
+    let compressed = compressed.map_err(|fault| of_no_card(&sections, &aocx).unwrap_or(fault))?;
+    let (head, is_signed) = read_head(compressed).map_err(|fault| fault.within(SECTION_GBS))?;
+    Ok(Parts { aocx, head, compressed, is_signed })
 }
 
-fn read_head(compressed: Extent<'_>) -> Result<Head, ParseError> {
+/// A board that OPAE does not program has its image in another section, such as `.acl.rbf.gz`.
+fn of_other_board(aocx: &Aocx) -> ParseError {
+    let board = aocx.board.as_deref().unwrap_or_default();
+    ParseError::Foreign(format!(
+        "an OpenCL image of board {board:?} without a GBS ({SECTION_GBS} in {SECTION_FPGA}): the board's own tools \
+         program it, not OPAE's driver"
+    ))
+}
+
+/// What the compiler writes for a processor instead of a card.
+fn of_no_card(sections: &Sections<'_>, aocx: &Aocx) -> Option<ParseError> {
+    let target = aocx.target.as_deref().unwrap_or_default();
+    let kind = ["emulator", "simulator"].into_iter().find(|kind| {
+        target.starts_with(kind) || sections.has_name_with(&format!(".acl.{kind}_object"))
+    })?;
+    Some(ParseError::Foreign(format!(
+        "an OpenCL program for the {kind}: it holds no image for a card"
+    )))
+}
+
+/// The head, and whether the image after it is signed.
+fn read_head(compressed: Extent<'_>) -> Result<(Head, bool), ParseError> {
+    /// Of the image, as much as tells a signature.
+    const START: u64 = 4;
     let longest = gbs::HEADER_LEN as u64 + u64::from(gbs::METADATA_LIMIT);
-    let mut inflated = Inflated::new(compressed, longest + 1);
+    let mut inflated = Inflated::new(compressed, longest + START);
     let head = gbs::read_head(&mut inflated)?;
     let mut first = [0];
     match inflated.read(&mut first) {
         Ok(0) => Err(gbs::no_payload()),
-        Ok(_) => Ok(head),
+        Ok(_) => Ok((head, contents::is_signed(&mut first.as_slice().chain(inflated)))),
         Err(cause) => Err(inflate::damaged(cause)),
     }
 }

@@ -1,6 +1,7 @@
 //! A bitstream's description, whichever format it came in.
 
 use std::fmt;
+use std::io::Read;
 use std::ops::Range;
 
 use super::ParseError;
@@ -47,6 +48,7 @@ pub struct Contents {
     metadata: Metadata,
     aocx: Option<Aocx>,
     image: Image,
+    is_signed: bool,
 }
 
 /// Where the image is.
@@ -96,6 +98,12 @@ impl Contents {
             Self::parse_gbs(file)
         } else if magic.starts_with(&elf::MAGIC) {
             Self::parse_aocx(file)
+        } else if magic.starts_with(&gbs::LEGACY_MAGIC.to_le_bytes()) {
+            let what = "a GBS of the first kind (1d1f8680), which does not say what function it holds: build it again, or have OPAE program it";
+            Err(ParseError::Foreign(what.to_owned()))
+        } else if magic.starts_with(&gbs::SIGNATURE_MAGIC.to_le_bytes()) {
+            let what = "a signed image of a card's flash memory, which fpgasupdate writes";
+            Err(ParseError::Foreign(what.to_owned()))
         } else {
             let digits: String = magic.iter().map(|byte| format!("{byte:02x}")).collect();
             Err(ParseError::value(
@@ -111,8 +119,11 @@ impl Contents {
         if head.payload_offset >= file.len() {
             return Err(gbs::no_payload());
         }
+        let length = file.len() - head.payload_offset;
+        let payload = file.part("GBS payload", head.payload_offset, length)?;
+        let is_signed = is_signed(&mut payload.reader());
         let image = Image::Plain(head.payload_offset..file.len());
-        Ok(Self { metadata: head.metadata, aocx: None, image })
+        Ok(Self { metadata: head.metadata, aocx: None, image, is_signed })
     }
 
     fn parse_aocx(file: Extent<'_>) -> Result<Self, ParseError> {
@@ -122,7 +133,8 @@ impl Contents {
             stream: start..start + parts.compressed.len(),
             start: parts.head.payload_offset,
         });
-        Ok(Self { metadata: parts.head.metadata, aocx: Some(parts.aocx), image })
+        let (metadata, is_signed) = (parts.head.metadata, parts.is_signed);
+        Ok(Self { metadata, aocx: Some(parts.aocx), image, is_signed })
     }
 
     /// The format of the file, which its contents tell.
@@ -144,6 +156,12 @@ impl Contents {
     #[must_use]
     pub fn aocx(&self) -> Option<&Aocx> {
         self.aocx.as_ref()
+    }
+
+    /// True when the image begins with the block of a signature, which the card checks and nobody here.
+    #[must_use]
+    pub fn is_signed(&self) -> bool {
+        self.is_signed
     }
 
     /// The interface id of the regions that the bitstream fits.
@@ -192,6 +210,12 @@ impl Contents {
     pub(super) fn image(&self) -> &Image {
         &self.image
     }
+}
+
+/// Whether the image that is read begins with a signature. One that is shorter, or cannot be read, has none.
+pub(super) fn is_signed(image: &mut dyn Read) -> bool {
+    let mut magic = [0; 4];
+    fill(image, "image", &mut magic).is_ok() && magic == gbs::SIGNATURE_MAGIC.to_le_bytes()
 }
 
 fn usable<T: Copy>(field: &'static str, id: &Result<T, ParseIdError>) -> Result<T, ParseError> {

@@ -60,6 +60,13 @@ impl<'a> Sections<'a> {
         header.map(|header| self.data(name, &header)).transpose()
     }
 
+    /// True when a section's name begins with `start`.
+    pub(super) fn has_name_with(&self, start: &str) -> bool {
+        let mut names = self.table().iter();
+        names
+            .any(|header| self.name(&header).is_some_and(|name| name.starts_with(start.as_bytes())))
+    }
+
     fn table(&self) -> SectionHeaderTable<'_, AnyEndian> {
         SectionHeaderTable::new(self.endian, self.class, &self.headers)
     }

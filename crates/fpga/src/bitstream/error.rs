@@ -84,6 +84,9 @@ pub enum ParseError {
         /// How many of them exist.
         has: u64,
     },
+    /// The file is well known, and nothing that a region here takes.
+    #[error("it is {0}")]
+    Foreign(String),
     /// The field has another value or form.
     #[error("{field}: found {found}, expected {expected}")]
     Value {
@@ -107,9 +110,15 @@ impl ParseError {
 
     /// The same error about a field inside `outer`.
     pub(super) fn within(mut self, outer: &str) -> Self {
-        let (Self::Read { field, .. } | Self::Truncated { field, .. } | Self::Value { field, .. }) =
-            &mut self;
-        *field = format!("{outer}: {field}").into();
+        match &mut self {
+            Self::Read { field, .. }
+            | Self::Truncated { field, .. }
+            | Self::Value { field, .. } => {
+                *field = format!("{outer}: {field}").into();
+            }
+            // It is said of the whole file.
+            Self::Foreign(_) => {}
+        }
         self
     }
 }

@@ -20,8 +20,14 @@ pub const MAGIC: u64 = 0x4147_5046_6e6f_6558;
 pub const MAGIC_VERSION: u64 = 0x3130_3076_5342_47b7;
 /// Length of the header in bytes.
 pub const HEADER_LEN: usize = 20;
-/// The description is shorter than this, in bytes.
-pub const METADATA_LIMIT: u32 = 4096;
+/// The description is shorter than this, in bytes, as OPAE has it.
+pub const METADATA_LIMIT: u32 = 8192;
+
+/// How a GBS began before release 6.4 of the card's software: the interface id follows, and then the image
+/// (`OPAE_LEGACY_BITSTREAM_MAGIC` in OPAE's `bitstream.h`).
+pub(super) const LEGACY_MAGIC: u32 = 0x1d1f_8680;
+/// How the block begins that PACSign puts before an image (`DESCRIPTOR_BLOCK_MAGIC_NUM` in its `database.py`).
+pub(super) const SIGNATURE_MAGIC: u32 = 0xb6ea_fd19;
 
 /// Header and description of a GBS.
 pub(super) struct Head {
@@ -36,6 +42,10 @@ pub(super) fn read_head(reader: &mut dyn Read) -> Result<Head, ParseError> {
     fill(reader, "GBS header", &mut header)?;
     check_magic(word(&header, 0), word(&header, 8))?;
     let length = u32::from_le_bytes([header[16], header[17], header[18], header[19]]);
+    if length == 0 {
+        let what = "a GBS without a description: nothing says what function it holds, and which regions take it";
+        return Err(ParseError::Foreign(what.to_owned()));
+    }
     if !(1..METADATA_LIMIT).contains(&length) {
         return Err(ParseError::value(
             "GBS header: length of the metadata",

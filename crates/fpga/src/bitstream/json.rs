@@ -54,6 +54,10 @@ impl<'a> Object<'a> {
         self.typed(name, "a 64-bit integer", Value::as_i64)
     }
 
+    pub(super) fn number(&self, name: &str) -> Result<Option<f64>, ParseError> {
+        self.typed(name, "a number", Value::as_f64)
+    }
+
     pub(super) fn array(&self, name: &str) -> Result<Option<&'a Vec<Value>>, ParseError> {
         self.typed(name, "an array", Value::as_array)
     }

@@ -1,4 +1,4 @@
-//! A file mapped for reading: the one place outside `fpga::driver` where unsafe code is needed, so
+//! A file mapped for reading: the one place outside the drivers' `stack` where unsafe code is needed, so
 //! that images reach the kernel without a copy in this process.
 #![allow(unsafe_code)]
 

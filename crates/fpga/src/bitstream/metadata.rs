@@ -22,7 +22,7 @@ pub struct Metadata {
     /// `afu-image.interface-uuid`; the error has an empty text when it is missing.
     pub interface_id: Result<InterfaceId, ParseIdError>,
     /// `afu-image.power`: in watts.
-    pub power: Option<i64>,
+    pub power: Option<f64>,
     /// `afu-image.clock-frequency-high`: the faster user clock.
     pub clock_high: Option<UserClock>,
     /// `afu-image.clock-frequency-low`: the slower user clock, half the faster one on known boards.
@@ -35,6 +35,8 @@ pub struct Metadata {
     pub name: Option<String>,
     /// `total-contexts` of the cluster: how many processes may use the function at once.
     pub total_contexts: Option<i64>,
+    /// What is wrong with fields that nothing depends on, such as a name that is no text: they count as left out.
+    pub ignored: Vec<String>,
 }
 
 /// A user clock as the description asks for it.
@@ -61,19 +63,30 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Metadata, ParseError> {
     let root = Object::root(&json);
     let image = root.object("afu-image")?.ok_or_else(|| missing(&root, "afu-image"))?;
     let cluster = only_cluster(&image)?;
-    let top = image.object("afu-top-interface")?;
+    let mut ignored = Vec::new();
+    let top = optional(image.object("afu-top-interface"), &mut ignored);
+    let class = top.map_or(Ok(None), |top| owned(&top, "class"));
     Ok(Metadata {
-        version: root.integer("version")?,
-        platform_name: owned(&root, "platform-name")?,
-        magic_no: image.integer("magic-no")?,
+        version: optional(root.integer("version"), &mut ignored),
+        platform_name: optional(owned(&root, "platform-name"), &mut ignored),
+        magic_no: optional(image.integer("magic-no"), &mut ignored),
         interface_id: id(&image, "interface-uuid")?,
-        power: image.integer("power")?,
+        power: optional(image.number("power"), &mut ignored),
         clock_high: user_clock(&image, "clock-frequency-high")?,
         clock_low: user_clock(&image, "clock-frequency-low")?,
-        interface_class: top.map_or(Ok(None), |top| owned(&top, "class"))?,
+        interface_class: optional(class, &mut ignored),
         afu_id: id(&cluster, "accelerator-type-uuid")?,
-        name: owned(&cluster, "name")?,
-        total_contexts: cluster.integer("total-contexts")?,
+        name: optional(owned(&cluster, "name"), &mut ignored),
+        total_contexts: optional(cluster.integer("total-contexts"), &mut ignored),
+        ignored,
+    })
+}
+
+/// A field for people: one that cannot be understood does not cost the file, and is noted.
+fn optional<T>(field: Result<Option<T>, ParseError>, ignored: &mut Vec<String>) -> Option<T> {
+    field.unwrap_or_else(|fault| {
+        ignored.push(fault.to_string());
+        None
     })
 }
 

@@ -8,11 +8,10 @@ use nix::errno::Errno;
 
 use super::holder::{self, Holder};
 use super::lock::LockError;
-use super::target::{Card, Target};
-use crate::board::Function;
-use crate::driver;
+use super::target::Target;
+use crate::card::Function;
 use crate::id::{AfuId, InterfaceId};
-use crate::sysfs::AttrError;
+use crate::stack::{self, Management};
 
 /// A procedure that did not end as asked.
 #[derive(Debug)]
@@ -92,14 +91,19 @@ pub enum Problem {
     /// No driver is bound to the port.
     #[error("no driver is bound to the port: run `fpgactl recover`")]
     NoDriver,
-    /// The driver refused a call.
+    /// What is loaded in the region cannot be read back.
+    #[error(
+        "the port shows no function id (afu_id), as with OFS: what is loaded could not be read back, so nothing is programmed"
+    )]
+    Anonymous,
+    /// The driver refused a call, or an attribute cannot be read or written.
     #[error(transparent)]
-    Driver(#[from] driver::Error),
+    Driver(#[from] stack::Error),
     /// The driver or the card refused the image.
     #[error("{error}{}", joined(details))]
     Failed {
         /// The driver's answer.
-        error: driver::Error,
+        error: stack::Error,
         /// What the manager and the error registers say, each a clause.
         details: Vec<String>,
         /// True when the region is disabled since.
@@ -108,16 +112,6 @@ pub enum Problem {
     /// The region has another function than the image.
     #[error("programming succeeded, but the region shows another function")]
     Mismatch,
-    /// An attribute could not be read or written.
-    #[error("{}: cannot {action}: {error}{}", path.display(), code(error))]
-    Attribute {
-        /// Path of the attribute in sysfs.
-        path: PathBuf,
-        /// `read` or `write`.
-        action: &'static str,
-        /// What reading or writing it answered.
-        error: AttrError,
-    },
     /// The system refused something else.
     #[error("{what}: {error}")]
     System {
@@ -146,7 +140,7 @@ pub(super) struct Context {
 }
 
 impl Context {
-    pub(super) fn card(card: &Card) -> Self {
+    pub(super) fn card(card: &Management) -> Self {
         Self { place: card.to_string(), file: None, wanted: None, found: None }
     }
 
@@ -178,6 +172,7 @@ impl Error {
     pub fn cause(&self) -> Cause {
         match &self.problem {
             Problem::NotReconfigurable
+            | Problem::Anonymous
             | Problem::UnknownInterface
             | Problem::WrongInterface { .. }
             | Problem::WrongFunction { .. } => Cause::Incompatible,
@@ -188,15 +183,13 @@ impl Error {
             Problem::InUse(_) | Problem::VirtualFunctions(_) => Cause::InUse,
             Problem::Disabled | Problem::Failed { is_disabled: true, .. } => Cause::Disabled,
             Problem::NoDriver | Problem::NotBack { .. } => Cause::Gone,
-            Problem::Driver(error) => of_driver(error),
+            Problem::Driver(error) => of_cause(error.cause()),
             // Who may not program, or has lost the card, has not failed at the image.
-            Problem::Failed { error, .. } => match of_driver(error) {
+            Problem::Failed { error, .. } => match of_cause(error.cause()) {
                 cause @ (Cause::Denied | Cause::Gone) => cause,
                 _ => Cause::Failed,
             },
             Problem::Mismatch => Cause::Mismatch,
-            Problem::Attribute { error: AttrError::Os(errno), .. } => of_errno(*errno),
-            Problem::Attribute { .. } => Cause::Other,
         }
     }
 
@@ -238,31 +231,19 @@ impl fmt::Display for Error {
     }
 }
 
-/// The kernel's name of the error, for those who search for it.
-fn code(error: &AttrError) -> String {
-    match error {
-        AttrError::Os(errno) => format!(" ({errno:?})"),
-        AttrError::TooLong | AttrError::NotText => String::new(),
-    }
-}
-
 fn joined(details: &[String]) -> String {
     details.iter().map(|detail| format!("; {detail}")).collect()
 }
 
-fn of_driver(error: &driver::Error) -> Cause {
-    match error.cause() {
-        driver::Cause::Busy => Cause::InUse,
-        driver::Cause::Gone => Cause::Gone,
-        driver::Cause::Denied => Cause::Denied,
-        driver::Cause::LockedMemory | driver::Cause::Other => Cause::Other,
+fn of_cause(cause: stack::Cause) -> Cause {
+    match cause {
+        stack::Cause::Busy => Cause::InUse,
+        stack::Cause::Gone => Cause::Gone,
+        stack::Cause::Denied => Cause::Denied,
+        stack::Cause::Other => Cause::Other,
     }
 }
 
 fn of_errno(errno: Errno) -> Cause {
-    match errno {
-        Errno::ENOENT | Errno::ENODEV | Errno::ENXIO => Cause::Gone,
-        Errno::EACCES | Errno::EPERM | Errno::EROFS => Cause::Denied,
-        _ => Cause::Other,
-    }
+    of_cause(stack::Cause::of(errno))
 }

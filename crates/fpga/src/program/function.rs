@@ -1,14 +1,12 @@
-//! What a region holds, read from the port's `afu_id`.
+//! What a region holds.
 
 use std::time::{Duration, Instant};
 
 use super::error::Problem;
-use super::manager::Manager;
 use super::target::Target;
-use crate::board::{Function, FunctionError};
-use crate::sysfs::{self, AttrError};
+use crate::card::Function;
 
-/// How long a port must be seen disabled without a reason to be taken for one that stays so: the reason
+/// How long a region must be seen busy without a reason to be taken for one that stays so: the reason
 /// is read after the state, and may have ended between the two.
 const GRACE: Duration = Duration::from_millis(500);
 /// How often it is looked whether somebody else's programming has ended: nothing tells.
@@ -22,17 +20,10 @@ impl Target {
     }
 }
 
-/// What is loaded now. A port that is disabled is so during a programming, and with the in-tree driver
-/// after one that failed, until the driver is bound again.
+/// What is loaded now. A region that is busy is so while an image is loaded, and with some drivers after one that
+/// failed, until the driver is bound again.
 pub(super) fn read(target: &Target) -> Result<Function, Problem> {
-    let path = target.port.attribute("afu_id");
-    match Function::of_attribute(sysfs::read(&path)) {
-        Ok(function) => Ok(function),
-        Err(FunctionError::Attribute(error @ AttrError::Os(_))) => {
-            Err(Problem::Attribute { path, action: "read", error })
-        }
-        Err(_) => Ok(Function::Unreadable),
-    }
+    Ok(target.programmer()?.function(&target.slot)?)
 }
 
 /// As [`read`], but waits until nobody programs the region. With the card's lock held, who does is
@@ -45,10 +36,10 @@ pub(super) fn settled(target: &Target, timeout: Duration) -> Result<Function, Pr
         if function != Function::Busy {
             return Ok(function);
         }
-        if Manager::of(&target.card)?.explains_busy() {
+        if target.programmer()?.explains_busy(&target.card)? {
             unexplained = None;
             if start.elapsed() >= timeout {
-                return Err(Problem::Foreign { path: target.card.fme.node.clone() });
+                return Err(Problem::Foreign { path: target.card.device.node.clone() });
             }
         } else if unexplained.get_or_insert_with(Instant::now).elapsed() >= GRACE {
             return Ok(function);

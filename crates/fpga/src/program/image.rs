@@ -20,7 +20,7 @@ pub struct Image<'a> {
     pub user_clock: Option<UserClock>,
 }
 
-/// The two frequencies of the clock that a function asks for; at least one is given.
+/// The two frequencies of the clock that a function asks for; at least one is a number.
 #[derive(Debug, Clone, PartialEq)]
 pub struct UserClock {
     /// The faster one.
@@ -47,13 +47,17 @@ impl<'a> Image<'a> {
 }
 
 impl UserClock {
-    /// `None` when neither is given.
+    /// `None` when neither is a frequency. A text, such as the `auto-280` of a build that was not told what came of it, is
+    /// no demand: OPAE sets no clock for it either.
     #[must_use]
     pub fn new(
         high: Option<bitstream::UserClock>,
         low: Option<bitstream::UserClock>,
     ) -> Option<Self> {
-        (high.is_some() || low.is_some()).then_some(Self { high, low })
+        let is_frequency = |clock: &Option<bitstream::UserClock>| {
+            matches!(clock, Some(bitstream::UserClock::Mhz(_)))
+        };
+        (is_frequency(&high) || is_frequency(&low)).then_some(Self { high, low })
     }
 }
 

@@ -7,7 +7,7 @@ use nix::errno::Errno;
 
 use super::holder::Holder;
 use super::image::UserClock;
-use crate::board::Function;
+use crate::card::Function;
 use crate::id::AfuId;
 
 /// A programming that ended as asked.

@@ -1,19 +1,16 @@
 //! The steps of a programming, in their order.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::claim::{self, Claim, Users};
 use super::error::{Context, Error, Problem};
 use super::image::Image;
 use super::lock::CardLock;
-use super::manager::Manager;
 use super::outcome::{Action, Outcome, Progress, Step, Warning};
-use super::registers::{self, FmeErrors};
 use super::target::Target;
-use super::{Options, clock, function};
-use crate::board::Function;
-use crate::driver::{self, Fme};
-use crate::errors::Register;
+use super::{Options, clock, function, registers};
+use crate::card::Function;
+use crate::stack::Rejected;
 
 /// Programs `image` into the region behind `target`, and returns when the region shows its function.
 ///
@@ -64,7 +61,7 @@ pub(super) fn lock(
     progress: &mut dyn Progress,
 ) -> Result<CardLock, Problem> {
     progress.step(Step::Locking);
-    let node = &target.card.fme.node;
+    let node = &target.card.device.node;
     Ok(CardLock::acquire(node, timeout, &mut |holder| progress.step(Step::Waiting(holder)))?)
 }
 
@@ -85,6 +82,7 @@ impl Procedure<'_> {
         let action = match before {
             Function::Busy => return Err(Problem::Disabled),
             Function::Absent => return Err(Problem::NoDriver),
+            Function::Anonymous => return Err(Problem::Anonymous),
             _ if is_loaded && !self.options.reprogram => self.keep()?,
             _ if self.options.dry_run => self.rehearse()?,
             _ => self.load(context)?,
@@ -111,25 +109,21 @@ impl Procedure<'_> {
     }
 
     fn load(&mut self, context: &mut Context) -> Result<Action, Problem> {
-        let fme = Fme::open(&self.target.card.fme.node)?;
+        let engine = self.target.programmer()?.open(&self.target.card)?;
         let claim = self.claim()?;
         self.clear()?;
         self.warnings.extend(clock::warning(self.target, self.image));
-        let errors = FmeErrors::read(&self.target.card.fme);
 
         self.progress.step(Step::Programming(self.image.payload.len()));
-        let start = Instant::now();
-        let result = fme.port_pr(self.target.port_id, self.image.payload);
-        let time = start.elapsed();
+        let target = self.target;
+        let result = engine.load(&target.slot, target.number, self.image.payload);
 
         self.progress.step(Step::ReadingBack);
         let after = function::read(self.target);
         if let Ok(after) = &after {
             context.found(after.clone());
         }
-        if let Err(error) = result {
-            return Err(self.explain(error, after.ok(), &errors));
-        }
+        let time = result.map_err(|rejected| explain(rejected, after.as_ref().ok()))?;
         match after? {
             Function::Loaded { afu_id } if afu_id == self.image.afu_id => {}
             Function::Busy => return Err(Problem::Disabled),
@@ -160,29 +154,12 @@ impl Procedure<'_> {
         self.warnings.extend(claim.reset()?);
         Ok(())
     }
+}
 
-    /// Everything that the card and the driver say about a programming that failed.
-    fn explain(
-        &self,
-        error: driver::Error,
-        after: Option<Function>,
-        before: &FmeErrors,
-    ) -> Problem {
-        let mut details = Vec::new();
-        if let driver::Error::Reconfiguration { status, .. } = &error {
-            details.push(Register::Reconfiguration.words(*status));
-        }
-        // What cannot be read does not hide the driver's own answer.
-        let manager = Manager::of(&self.target.card).unwrap_or_default();
-        details.extend(manager.errors);
-        if manager.state.ends_with("error") {
-            details.push(format!("the manager's state is {:?}", manager.state));
-        }
-        details.extend(registers::describe(self.target, before));
-        let is_disabled = after == Some(Function::Busy);
-        if is_disabled {
-            details.push(Problem::Disabled.to_string());
-        }
-        Problem::Failed { error, details, is_disabled }
+fn explain(Rejected { error, mut details }: Rejected, after: Option<&Function>) -> Problem {
+    let is_disabled = after == Some(&Function::Busy);
+    if is_disabled {
+        details.push(Problem::Disabled.to_string());
     }
+    Problem::Failed { error, details, is_disabled }
 }

@@ -10,16 +10,14 @@ use super::claim::{Claim, Users};
 use super::error::{Context, Error, Problem};
 use super::lock::CardLock;
 use super::outcome::{Progress, Step, Warning};
-use super::target::{Card, Target};
-use crate::board::{Board, Function};
+use super::target::Target;
+use crate::card::{Card, Function};
 use crate::id::PciAddress;
 use crate::root::Root;
 use crate::scan::scan;
+use crate::stack::{self, Management};
 use crate::sysfs;
 use crate::watch::Watcher;
-
-/// Drivers of the cards' PCI functions, for a card that has none bound.
-const DRIVERS: [&str; 2] = ["dfl-pci", "intel-fpga-pci"];
 
 /// How the card is taken away and brought back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,8 +44,8 @@ pub struct RecoverOptions {
 /// A card that is back.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Recovered {
-    /// Its ports and what they hold. Their names may be others than before.
-    pub ports: Vec<(String, Function)>,
+    /// Its slots and what they hold. Their names may be others than before.
+    pub slots: Vec<(String, Function)>,
     /// What the caller should know.
     pub warnings: Vec<Warning>,
 }
@@ -77,13 +75,13 @@ pub fn recover(
     options: &RecoverOptions,
     progress: &mut dyn Progress,
 ) -> Result<Recovered, Error> {
-    let board = board_at(root, address);
-    let context = match &board {
-        Some(board) => Context::card(&Card::new(root, board)),
+    let card = card_at(root, address);
+    let context = match &card {
+        Some(card) => Context::card(&Management::new(root, card)),
         None => Context::place(format!("card {address}")),
     };
     let recovery = Recovery { root, address, options };
-    recovery.run(board.as_ref(), progress).map_err(|problem| context.error(problem))
+    recovery.run(card.as_ref(), progress).map_err(|problem| context.error(problem))
 }
 
 struct Recovery<'a> {
@@ -93,16 +91,12 @@ struct Recovery<'a> {
 }
 
 impl Recovery<'_> {
-    fn run(
-        &self,
-        board: Option<&Board>,
-        progress: &mut dyn Progress,
-    ) -> Result<Recovered, Problem> {
-        let alone = board.map(|board| self.lock_alone(board, progress)).transpose()?;
+    fn run(&self, card: Option<&Card>, progress: &mut dyn Progress) -> Result<Recovered, Problem> {
+        let alone = card.map(|card| self.lock_alone(card, progress)).transpose()?;
         let mut warnings = Vec::new();
-        if let Some(board) = board {
+        if let Some(card) = card {
             progress.step(Step::Verifying);
-            warnings = self.check_users(board)?;
+            warnings = self.check_users(card)?;
         }
         // Before anything changes, so that no change is missed.
         let mut watcher = Watcher::new(self.root)
@@ -116,43 +110,43 @@ impl Recovery<'_> {
             Method::Rebind => self.rebind(progress)?,
             Method::Rescan => self.rescan(progress)?,
         }
-        let expected = board.map(physical_ports).unwrap_or_default();
-        let board = self.wait(&expected, &mut watcher)?;
-        let _lock = self.lock(&board, progress)?;
-        let board = board_at(self.root, self.address).unwrap_or(board);
-        if board.ports.iter().any(|port| port.function == Function::Busy) {
+        let expected = card.map(physical_slots).unwrap_or_default();
+        let card = self.wait(&expected, &mut watcher)?;
+        let _lock = self.lock(&card, progress)?;
+        let card = card_at(self.root, self.address).unwrap_or(card);
+        if card.slots.iter().any(|slot| slot.function == Function::Busy) {
             return Err(Problem::Disabled);
         }
-        let ports = board.ports.into_iter().map(|port| (port.node.name, port.function)).collect();
-        Ok(Recovered { ports, warnings })
+        let slots = card.slots.into_iter().map(|slot| (slot.name, slot.function)).collect();
+        Ok(Recovered { slots, warnings })
     }
 
-    fn lock(&self, board: &Board, progress: &mut dyn Progress) -> Result<CardLock, Problem> {
+    fn lock(&self, card: &Card, progress: &mut dyn Progress) -> Result<CardLock, Problem> {
         progress.step(Step::Locking);
-        let node = self.root.node(&board.fme.node.name);
+        let node = Management::new(self.root, card).device.node;
         let waiting = &mut |holder: Option<&_>| progress.step(Step::Waiting(holder));
         Ok(CardLock::acquire(&node, self.options.lock_timeout, waiting)?)
     }
 
     /// The lock, with nobody else at the card's management node.
-    fn lock_alone(&self, board: &Board, progress: &mut dyn Progress) -> Result<CardLock, Problem> {
+    fn lock_alone(&self, card: &Card, progress: &mut dyn Progress) -> Result<CardLock, Problem> {
         progress.step(Step::Locking);
-        let node = self.root.node(&board.fme.node.name);
+        let node = Management::new(self.root, card).device.node;
         let waiting = &mut |holder: Option<&_>| progress.step(Step::Waiting(holder));
         Ok(CardLock::acquire_alone(&node, self.options.lock_timeout, waiting)?)
     }
 
     /// Every port of the card goes away.
-    fn check_users(&self, board: &Board) -> Result<Vec<Warning>, Problem> {
-        let vfs = board.pci.sriov_numvfs;
+    fn check_users(&self, card: &Card) -> Result<Vec<Warning>, Problem> {
+        let vfs = card.pci.as_ref().map_or(0, |pci| pci.sriov_numvfs);
         let users = if self.options.ignore_users { Users::Ignore } else { Users::Refuse };
         if vfs > 0 && users == Users::Refuse {
             return Err(Problem::VirtualFunctions(vfs));
         }
         let mut warnings = Vec::new();
         // One without a driver has no user, and cannot be opened.
-        for port in board.ports.iter().filter(|port| port.function != Function::Absent) {
-            let target = Target::new(self.root, board, port);
+        for slot in card.slots.iter().filter(|slot| slot.function != Function::Absent) {
+            let target = Target::new(self.root, card, slot);
             warnings.extend(Claim::new(&target, users)?.warning());
         }
         if vfs > 0 {
@@ -168,8 +162,11 @@ impl Recovery<'_> {
         let bound = bound.as_ref().and_then(|link| link.file_name()?.to_str());
         let driver = match bound {
             Some(name) => name,
-            None => DRIVERS
-                .into_iter()
+            // None is bound: one that is there.
+            None => stack::ALL
+                .iter()
+                .filter_map(|stack| stack.programmer())
+                .flat_map(|programmer| programmer.pci_drivers())
                 .find(|name| self.root.pci_driver(name).exists())
                 .ok_or(Problem::NoDriver)?,
         };
@@ -190,13 +187,13 @@ impl Recovery<'_> {
     }
 
     /// Waits for the card, its nodes and the ports that it had.
-    fn wait(&self, expected: &BTreeSet<u32>, watcher: &mut Watcher) -> Result<Board, Problem> {
+    fn wait(&self, expected: &BTreeSet<u32>, watcher: &mut Watcher) -> Result<Card, Problem> {
         let start = Instant::now();
         loop {
-            let missing = match board_at(self.root, self.address) {
+            let missing = match card_at(self.root, self.address) {
                 None => "the card".to_owned(),
-                Some(board) => match self.missing(&board, expected) {
-                    None => return Ok(board),
+                Some(card) => match self.missing(&card, expected) {
+                    None => return Ok(card),
                     Some(missing) => missing,
                 },
             };
@@ -211,32 +208,30 @@ impl Recovery<'_> {
         }
     }
 
-    fn missing(&self, board: &Board, expected: &BTreeSet<u32>) -> Option<String> {
-        let nodes = board.ports.iter().map(|port| &port.node.name).chain([&board.fme.node.name]);
-        if let Some(node) = nodes.map(|name| self.root.node(name)).find(|node| !node.exists()) {
+    fn missing(&self, card: &Card, expected: &BTreeSet<u32>) -> Option<String> {
+        let nodes = card.slots.iter().flat_map(|slot| &slot.nodes).chain(&card.management);
+        if let Some(node) = nodes.map(|node| self.root.node(&node.name)).find(|node| !node.exists())
+        {
             return Some(node.display().to_string());
         }
         let is_back = |id: &u32| {
-            let port = board.ports.iter().find(|port| port.id == *id);
-            port.is_some_and(|port| !matches!(port.function, Function::Absent | Function::Busy))
+            let slot = card.slots.iter().find(|slot| slot.number == *id);
+            slot.is_some_and(|slot| !matches!(slot.function, Function::Absent | Function::Busy))
         };
         expected.iter().find(|id| !is_back(id)).map(|id| format!("the function of port {id}"))
     }
 }
 
-fn board_at(root: &Root, address: PciAddress) -> Option<Board> {
-    scan(root).boards.into_iter().find(|board| board.pci.address == address)
+fn card_at(root: &Root, address: PciAddress) -> Option<Card> {
+    scan(root).cards.into_iter().find(|card| card.id == address.into())
 }
 
 /// Those on virtual functions do not come back by themselves.
-fn physical_ports(board: &Board) -> BTreeSet<u32> {
-    board.ports.iter().filter(|port| !port.is_virtual).map(|port| port.id).collect()
+fn physical_slots(card: &Card) -> BTreeSet<u32> {
+    card.slots.iter().filter(|slot| !slot.is_virtual).map(|slot| slot.number).collect()
 }
 
 fn write(path: &Path, text: &str) -> Result<(), Problem> {
-    sysfs::write(path, text).map_err(|errno| Problem::Attribute {
-        path: path.to_owned(),
-        action: "write",
-        error: errno.into(),
-    })
+    sysfs::write(path, text)
+        .map_err(|errno| stack::Error::attribute(path, "write", errno.into()).into())
 }

@@ -1,124 +1,98 @@
-//! What is worked on: a card, or one of its ports.
+//! What is worked on: a card, or one of its slots.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::fs;
+use std::path::Path;
 
-use crate::board::{Board, DeviceNumber, Driver, Inventory, Port};
-use crate::id::{InterfaceId, PciAddress};
+use super::error::Problem;
+use crate::card::{Card, DeviceNumber, Inventory, Slot};
+use crate::id::InterfaceId;
 use crate::root::Root;
 use crate::scan::scan;
+use crate::stack::{self, Device, Found, Management, Programmer};
 
-mod direct;
-
-/// A card with its management engine.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Card {
-    /// The driver that is bound to it, by its kernel interface.
-    pub driver: Driver,
-    /// The physical function.
-    pub address: PciAddress,
-    /// The management node, such as `dfl-fme.0`.
-    pub fme: Device,
-}
-
-/// A port and the region behind it.
+/// A slot and its region.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target {
     /// The card that it is on.
-    pub card: Card,
-    /// The port's node, such as `dfl-port.0`.
-    pub port: Device,
+    pub card: Management,
+    /// The slot's node, such as `dfl-port.0`.
+    pub slot: Device,
     /// Its number on the card.
-    pub port_id: u32,
-    /// True when there is a region behind the port that can be programmed.
+    pub number: u32,
+    /// True when it has a region that can be programmed.
     pub is_reconfigurable: bool,
     /// The region's interface id, where the driver tells it.
     pub interface_id: Option<InterfaceId>,
 }
 
-/// A device: its node and its attributes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Device {
-    /// Its name in sysfs and in `dev/`, such as `dfl-port.0`.
-    pub name: String,
-    /// Its node on this root.
-    pub node: PathBuf,
-    /// Its directory in sysfs.
-    pub dir: PathBuf,
-}
-
-impl Card {
-    /// The card `board` on this root.
-    #[must_use]
-    pub fn new(root: &Root, board: &Board) -> Self {
-        Self {
-            driver: board.driver,
-            address: board.pci.address,
-            fme: Device::new(root, &board.fme.node.name),
-        }
-    }
-}
-
 impl Target {
-    /// The port whose node has this number; `None` when there is none, or when it belongs to no card.
+    /// The slot whose node has this number; `None` when there is none, or when it belongs to no card.
     ///
-    /// Most ports are found without a scan of the node, for callers who are in a hurry.
+    /// Most slots are found without a scan of the node, for callers who are in a hurry.
     #[must_use]
     pub fn find(root: &Root, number: DeviceNumber) -> Option<Self> {
-        direct::target(root, number).or_else(|| {
+        if !may_be_slot(root, number) {
+            return None;
+        }
+        Self::find_directly(root, number).or_else(|| {
             let inventory = scan(root);
-            let (board, port) = port_by_number(&inventory, number)?;
-            Some(Self::new(root, board, port))
+            let (card, slot) = slot_by_number(&inventory, number)?;
+            Some(Self::new(root, card, slot))
         })
     }
 
-    /// The port `port` of `board` on this root.
+    fn find_directly(root: &Root, number: DeviceNumber) -> Option<Self> {
+        let mut programmers = stack::ALL.iter().filter_map(|stack| stack.programmer());
+        let Found { card, slot, number, interface_id } =
+            programmers.find_map(|programmer| programmer.find(root, number))?;
+        Some(Self { card, slot, number, is_reconfigurable: true, interface_id: Some(interface_id) })
+    }
+
+    /// The slot `slot` of `card` on this root.
     #[must_use]
-    pub fn new(root: &Root, board: &Board, port: &Port) -> Self {
+    pub fn new(root: &Root, card: &Card, slot: &Slot) -> Self {
         Self {
-            card: Card::new(root, board),
-            port: Device::new(root, &port.node.name),
-            port_id: port.id,
-            is_reconfigurable: port.region.is_some_and(|index| index < board.regions.len()),
-            interface_id: board.interface_id(port),
+            card: Management::new(root, card),
+            slot: Device::new(root, &slot.name),
+            number: slot.number,
+            is_reconfigurable: slot.region.is_some_and(|index| index < card.regions.len()),
+            interface_id: card.interface_id(slot),
         }
     }
-}
 
-impl Device {
-    /// Both drivers make platform devices, which the bus lists by name.
-    fn new(root: &Root, name: &str) -> Self {
-        Self { name: name.to_owned(), node: root.node(name), dir: root.platform_device(name) }
-    }
-
-    pub(super) fn attribute(&self, name: impl AsRef<Path>) -> PathBuf {
-        self.dir.join(name)
+    /// How it is programmed.
+    pub(super) fn programmer(&self) -> Result<&'static dyn Programmer, Problem> {
+        programmer(&self.card)
     }
 }
 
-/// The port whose node has this number, with its board.
+/// How a card is programmed.
+pub(super) fn programmer(card: &Management) -> Result<&'static dyn Programmer, Problem> {
+    card.driver.stack().programmer().ok_or(Problem::NotReconfigurable)
+}
+
+/// False for the devices of others, which are not worth a scan of the node each: a container may list any number
+/// of them. The kernel has a link for every device, but not everywhere is its directory to be seen.
+fn may_be_slot(root: &Root, number: DeviceNumber) -> bool {
+    let path = root.char_device(number);
+    let Ok(link) = fs::read_link(&path) else {
+        return !path.parent().is_some_and(Path::is_dir);
+    };
+    link.file_name().and_then(|name| name.to_str()).is_some_and(stack::is_slot_node)
+}
+
+/// The slot with a node of this number, with its card.
 #[must_use]
-pub fn port_by_number(inventory: &Inventory, number: DeviceNumber) -> Option<(&Board, &Port)> {
-    find(inventory, |port| port.node.number == Some(number))
+pub fn slot_by_number(inventory: &Inventory, number: DeviceNumber) -> Option<(&Card, &Slot)> {
+    let has_it = |slot: &Slot| slot.nodes.iter().any(|node| node.number == Some(number));
+    inventory.slots().find(|(_, slot)| has_it(slot))
 }
 
-/// The port of this name, such as `dfl-port.0`, with its board.
+/// The slot of this name, such as `dfl-port.0`, with its card.
 #[must_use]
-pub fn port_by_name<'a>(inventory: &'a Inventory, name: &str) -> Option<(&'a Board, &'a Port)> {
-    find(inventory, |port| port.node.name == name)
-}
-
-fn find(inventory: &Inventory, wanted: impl Fn(&Port) -> bool) -> Option<(&Board, &Port)> {
-    inventory.boards.iter().find_map(|board| {
-        let port = board.ports.iter().find(|port| wanted(port))?;
-        Some((board, port))
-    })
-}
-
-impl fmt::Display for Card {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "card {} ({})", self.address, self.fme.name)
-    }
+pub fn slot_by_name<'a>(inventory: &'a Inventory, name: &str) -> Option<(&'a Card, &'a Slot)> {
+    inventory.slots().find(|(_, slot)| slot.name == name)
 }
 
 /// As messages name it: region, card, port.
@@ -127,7 +101,7 @@ impl fmt::Display for Target {
         if let Some(id) = self.interface_id {
             write!(f, "region {id}, ")?;
         }
-        write!(f, "card {}, port {}", self.card.address, self.port.name)
+        write!(f, "card {}, port {}", self.card.id, self.slot.name)
     }
 }
 

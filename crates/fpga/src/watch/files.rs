@@ -11,8 +11,9 @@ use nix::sys::inotify::{
     AddWatchFlags as Flags, InitFlags, Inotify, InotifyEvent, WatchDescriptor,
 };
 
-use super::interest::{Interest, MOVED, Verdict, is_engine};
+use super::interest::{Interest, MOVED, Verdict, is_management};
 use crate::root::Root;
+use crate::stack;
 
 /// Directories of sysfs that a scan does not read: what changes in them all the time is no change.
 const UNREAD: [&str; 2] = ["hwmon", "power"];
@@ -38,7 +39,10 @@ impl Files {
         let mut files = Self {
             inotify,
             sys: with_sys.then(|| absolute(root.sys())).transpose()?,
-            classes: vec![absolute(&root.dfl_class())?, absolute(&root.opae_class())?],
+            classes: stack::classes(root)
+                .iter()
+                .map(|class| absolute(class))
+                .collect::<io::Result<_>>()?,
             dev: absolute(root.dev())?,
             watches: HashMap::new(),
         };
@@ -153,8 +157,8 @@ impl Sync<'_> {
     fn nodes(&mut self, dev: &Path) -> io::Result<()> {
         self.add(dev, Interest::Nodes)?;
         for entry in fs::read_dir(dev).into_iter().flatten().flatten() {
-            if is_engine(&entry.file_name()) {
-                self.add(&entry.path(), Interest::Engine)?;
+            if is_management(&entry.file_name()) {
+                self.add(&entry.path(), Interest::Management)?;
             }
         }
         Ok(())

@@ -5,11 +5,7 @@ use std::ffi::{OsStr, OsString};
 
 use nix::sys::inotify::AddWatchFlags as Flags;
 
-/// Management nodes, whose closing may end a reconfiguration.
-const ENGINES: [&str; 2] = ["dfl-fme.", "intel-fpga-fme."];
-
-/// Nodes that make a card usable.
-const PORTS: [&str; 2] = ["dfl-port.", "intel-fpga-port."];
+use crate::stack;
 
 /// Why a file or directory is watched.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,7 +18,7 @@ pub(super) enum Interest {
     /// `/dev/null` all the time.
     Nodes,
     /// A management node, for being closed after writing.
-    Engine,
+    Management,
     /// A directory of attributes: everything in it.
     Everything,
 }
@@ -68,7 +64,7 @@ impl Interest {
         match self {
             Self::Itself => itself,
             Self::Names(_) | Self::Nodes => itself | entries,
-            Self::Engine => Flags::IN_CLOSE_WRITE,
+            Self::Management => Flags::IN_CLOSE_WRITE,
             Self::Everything => {
                 itself | entries | Flags::IN_MODIFY | Flags::IN_CLOSE_WRITE | Flags::IN_ATTRIB
             }
@@ -82,8 +78,8 @@ impl Interest {
         }
         match (self, name) {
             (Self::Names(names), Some(name)) if names.contains(name) => MOVED,
-            (Self::Nodes, Some(name)) if is_engine(name) || is_port(name) => MOVED,
-            (Self::Engine, _) if event.contains(Flags::IN_CLOSE_WRITE) => CHANGED,
+            (Self::Nodes, Some(name)) if is_management(name) || is_slot(name) => MOVED,
+            (Self::Management, _) if event.contains(Flags::IN_CLOSE_WRITE) => CHANGED,
             (Self::Everything, _) if event.contains(Flags::IN_ISDIR) => MOVED,
             (Self::Everything, _) => CHANGED,
             _ => NOTHING,
@@ -92,16 +88,12 @@ impl Interest {
 }
 
 /// True of the name of a management node.
-pub(super) fn is_engine(name: &OsStr) -> bool {
-    starts_with_any(name, &ENGINES)
+pub(super) fn is_management(name: &OsStr) -> bool {
+    name.to_str().is_some_and(stack::is_management_node)
 }
 
-fn is_port(name: &OsStr) -> bool {
-    starts_with_any(name, &PORTS)
-}
-
-fn starts_with_any(name: &OsStr, prefixes: &[&str]) -> bool {
-    name.to_str().is_some_and(|name| prefixes.iter().any(|prefix| name.starts_with(prefix)))
+fn is_slot(name: &OsStr) -> bool {
+    name.to_str().is_some_and(stack::is_slot_node)
 }
 
 #[cfg(test)]

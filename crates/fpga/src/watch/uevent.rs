@@ -12,14 +12,13 @@ use nix::sys::socket::{
 };
 use nix::unistd::read;
 
+use crate::stack;
+
 /// The multicast group of the kernel's own events; udev's processed ones are another.
 const KERNEL_GROUP: u32 = 1;
 
 /// Larger than `UEVENT_BUFFER_SIZE` (2048) and the header before it.
 const LONGEST: usize = 8192;
-
-/// How the names of devices, classes, drivers and modules start that a scan depends on.
-const PREFIXES: [&str; 4] = ["dfl", "fpga", "intel-fpga", "intel_fpga"];
 
 /// A socket on which the kernel's events arrive.
 pub(super) struct Uevents(OwnedFd);
@@ -70,8 +69,7 @@ fn is_relevant(message: &[u8]) -> bool {
     let Some((_action, path)) = texts.next().and_then(|header| header.split_once('@')) else {
         return false;
     };
-    path.split('/').any(|component| PREFIXES.iter().any(|prefix| component.starts_with(prefix)))
-        || texts.any(|text| text == "SUBSYSTEM=pci")
+    path.split('/').any(stack::is_in_uevents) || texts.any(|text| text == "SUBSYSTEM=pci")
 }
 
 #[cfg(test)]

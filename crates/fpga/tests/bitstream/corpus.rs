@@ -24,6 +24,8 @@ fn corpus(target: &str) -> Vec<(PathBuf, Vec<u8>)> {
 fn check(bytes: &[u8], origin: &dyn Fn() -> String) -> bool {
     let length = Contents::parse(&bytes).and_then(|contents| {
         let _ = (contents.interface_id(), contents.afu_id(), contents.hash());
+        let ignored = contents.metadata().ignored.iter();
+        ignored.for_each(|text| assert!(!text.contains(char::is_control), "{text:?}"));
         contents.payload_len(&bytes, INFLATE_LIMIT)
     });
     match length {

@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use fpga::bitstream;
 use fpga::id::{AfuId, InterfaceId};
 use fpga::program::{
-    self, CardLock, Error, Image, Options, PortOptions, RecoverOptions, Step, Target, UserClock,
+    self, CardLock, Error, Image, Options, RecoverOptions, SlotOptions, Step, Target, UserClock,
     Warning,
 };
 use fpga::root::Root;
@@ -245,18 +245,18 @@ fn act(request: &Request) -> Result<String, Error> {
     let lock_timeout = Duration::from_millis(request.lock_timeout_ms);
     let ignore_users = request.ignore_users;
     if let Verb::Assign = request.verb {
-        let card = program::Card::new(&root, &inventory.boards[0]);
+        let card = fpga::stack::Management::new(&root, &inventory.cards[0]);
         let port_id = request.device.parse().unwrap();
         let warning = program::assign(&root, &card, port_id, lock_timeout, &mut step)?;
         warn(warning.as_slice());
         return Ok(String::new());
     }
-    let (board, port) = program::port_by_name(&inventory, &request.device).unwrap();
-    let target = Target::new(&root, board, port);
+    let (card, slot) = program::slot_by_name(&inventory, &request.device).unwrap();
+    let target = Target::new(&root, card, slot);
     match request.verb {
         Verb::Program => load(request, &target),
         Verb::Reset => {
-            let options = PortOptions { lock_timeout, ignore_users };
+            let options = SlotOptions { lock_timeout, ignore_users };
             program::reset(&target, &options, &mut step).map(|warnings| {
                 warn(&warnings);
                 String::new()
@@ -270,9 +270,10 @@ fn act(request: &Request) -> Result<String, Error> {
                 timeout: Duration::from_secs(20),
                 ..RecoverOptions::default()
             };
-            let recovered = program::recover(&root, board.pci.address, &options, &mut step)?;
+            let recovered =
+                program::recover(&root, card.pci.as_ref().unwrap().address, &options, &mut step)?;
             warn(&recovered.warnings);
-            Ok(format!("{:?}", recovered.ports))
+            Ok(format!("{:?}", recovered.slots))
         }
         Verb::Assign | Verb::Lock | Verb::Open | Verb::Foreign => unreachable!("done above"),
     }
@@ -315,7 +316,7 @@ fn payload(sample: &Sample) -> Vec<u8> {
 
 fn program_without_lock(request: &Request) -> Result<String, String> {
     let node = Root::at(&request.root).node(&request.device);
-    let fme = fpga::driver::Fme::open(node).map_err(|error| error.to_string())?;
+    let fme = fpga::stack::intel::driver::Fme::open(node).map_err(|error| error.to_string())?;
     say("programming");
     fme.port_pr(0, &payload(&request.image)).map_err(|error| error.to_string())?;
     Ok(String::new())
@@ -335,7 +336,7 @@ fn hold_lock(request: &Request) -> Result<String, String> {
 
 fn hold_open(request: &Request) -> Result<String, String> {
     let node = Root::at(&request.root).node(&request.device);
-    let _port = fpga::driver::Port::open(node).map_err(|error| error.to_string())?;
+    let _port = fpga::stack::intel::driver::Port::open(node).map_err(|error| error.to_string())?;
     say("open");
     wait_for_end_of_input();
     Ok(String::new())

@@ -4,10 +4,10 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
-use fpga::board::{Driver, Function, Inventory};
+use fpga::card::{Driver, Function, Inventory};
 use fpga_emulator::machine::Machine;
 
-use crate::node::{Node, board, port, problems};
+use crate::node::{Node, card, port, problems};
 
 /// Ways to spoil a file or directory.
 #[derive(Debug, Clone, Copy)]
@@ -78,10 +78,10 @@ fn everything_below(dir: &Path) -> Vec<PathBuf> {
 fn whatever_is_wrong_on_one_card_of_four_the_other_three_stand() {
     let node = Node::new(&Machine::cards(4, 1).unwrap());
     let whole = node.scan();
-    assert_eq!((whole.boards.len(), problems(&whole)), (4, vec![]));
-    let victim = whole.boards[1].pci.address;
+    assert_eq!((whole.cards.len(), problems(&whole)), (4, vec![]));
+    let victim = whole.cards[1].id;
     let others = |inventory: &Inventory| -> Vec<_> {
-        inventory.boards.iter().filter(|board| board.pci.address != victim).cloned().collect()
+        inventory.cards.iter().filter(|card| card.id != victim).cloned().collect()
     };
     let card = node.pci(&victim.to_string());
     let mut diagnosed = 0;
@@ -105,12 +105,7 @@ fn whatever_is_wrong_on_one_card_of_the_opae_driver_the_others_stand() {
     for path in everything_below(&card) {
         for damage in KINDS {
             let inventory = scan_with(&node, &path, damage);
-            assert_eq!(
-                inventory.boards[..4],
-                whole.boards[..4],
-                "{damage:?} at {}",
-                path.display()
-            );
+            assert_eq!(inventory.cards[..4], whole.cards[..4], "{damage:?} at {}", path.display());
             diagnosed += usize::from(inventory.all_problems().next().is_some());
         }
     }
@@ -131,7 +126,7 @@ fn an_unreadable_function_is_a_problem_of_its_board_alone() {
         assert_eq!(port(&inventory, "dfl-port.1").function, Function::Unreadable, "{damage:?}");
         let [problem] = &problems(&inventory)[..] else { panic!("{damage:?}: {inventory:#?}") };
         assert!(problem.starts_with(&format!("dfl-port.1: {reason}")), "{problem}");
-        assert_eq!(board(&inventory, "0000:86:00.0").problems.len(), 1);
+        assert_eq!(card(&inventory, "0000:86:00.0").problems.len(), 1);
         assert!(port(&inventory, "dfl-port.0").afu_id().is_some());
     }
 }
@@ -141,8 +136,8 @@ fn a_port_without_a_number_is_left_out_and_its_neighbour_stands() {
     let node = Node::preset("mixed");
     let inventory = scan_with(&node, &node.device("dfl-port.2").join("id"), Damage::Gone);
     assert_eq!(problems(&inventory), ["dfl-port.2: id: No such file or directory"]);
-    let [left] = &board(&inventory, "0000:5e:00.0").ports[..] else { panic!("{inventory:#?}") };
-    assert_eq!((left.id, left.region), (0, Some(0)));
+    let [left] = &card(&inventory, "0000:5e:00.0").slots[..] else { panic!("{inventory:#?}") };
+    assert_eq!((left.number, left.region), (0, Some(0)));
 }
 
 /// As Linux 6.1 leaves a port that was released and assigned: registered, without a driver and so without attributes.
@@ -153,7 +148,7 @@ fn a_port_without_a_driver_is_left_out_and_its_cure_named() {
     let inventory = scan_with(&node, &node.device("dfl-port.2").join("id"), Damage::Gone);
     let cure = "dfl-port.2: id: no driver is bound to the port: run `fpgactl recover 0000:5e:00.0`";
     assert_eq!(problems(&inventory), [cure]);
-    assert_eq!(board(&inventory, "0000:5e:00.0").ports.len(), 1);
+    assert_eq!(card(&inventory, "0000:5e:00.0").slots.len(), 1);
 }
 
 #[test]
@@ -161,9 +156,9 @@ fn a_region_without_an_interface_is_said_to_have_none() {
     let node = Node::preset("pac-a10");
     let path = node.device("dfl-fme.0").join("dfl-fme-region.0/fpga_region/region1/compat_id");
     let inventory = scan_with(&node, &path, Damage::Gone);
-    let board = &inventory.boards[0];
-    assert_eq!(board.regions[0].interface_id, None);
-    assert!(board.ports[0].afu_id().is_some());
+    let card = &inventory.cards[0];
+    assert_eq!(card.regions[0].interface_id, None);
+    assert!(card.slots[0].afu_id().is_some());
     let [problem] = &problems(&inventory)[..] else { panic!("{inventory:#?}") };
     assert!(
         problem.contains("dfl-fme-region.0") && problem.contains("no bitstream can be matched"),
@@ -180,7 +175,7 @@ fn a_region_whose_driver_is_not_bound_is_said_to_be_so() {
         problems(&inventory),
         ["dfl-fme.0: dfl-fme-region.0: no region in it: is dfl-fme-region bound?"]
     );
-    assert_eq!(inventory.boards[0].ports[0].region, Some(0));
+    assert_eq!(inventory.cards[0].slots[0].region, Some(0));
 }
 
 #[test]
@@ -188,7 +183,7 @@ fn regions_and_ports_that_cannot_be_paired_are_not() {
     let node = Node::new(&Machine::cards(1, 3).unwrap());
     fs::write(node.device("dfl-fme.0").join("ports_num"), "4\n").unwrap();
     let inventory = scan_with(&node, &node.device("dfl-port.1"), Damage::Gone);
-    assert!(inventory.boards[0].ports.iter().all(|port| port.region.is_none()));
+    assert!(inventory.cards[0].slots.iter().all(|port| port.region.is_none()));
     assert_eq!(
         problems(&inventory),
         ["dfl-fme.0: 3 regions and 2 ports: which belongs to which is unknown"]
@@ -200,7 +195,7 @@ fn a_card_that_is_half_gone_is_a_problem() {
     let node = Node::preset("r740");
     let region = node.pci("0000:86:00.0").join("fpga_region/region2");
     let inventory = scan_with(&node, &region, Damage::Gone);
-    assert_eq!(inventory.boards.len(), 1);
+    assert_eq!(inventory.cards.len(), 1);
     let [problem] = &inventory.problems[..] else { panic!("{inventory:#?}") };
     assert_eq!(problem.object, "region2");
     assert!(problem.message.ends_with("No such file or directory"), "{problem}");
@@ -218,7 +213,7 @@ fn a_management_engine_that_is_on_no_pci_function_is_a_problem() {
     )
     .unwrap();
     let inventory = node.scan();
-    assert_eq!(inventory.boards.len(), 1);
+    assert_eq!(inventory.cards.len(), 1);
     let [problem] = &inventory.problems[..] else { panic!("{inventory:#?}") };
     assert_eq!(problem.object, "dfl-fme.9");
     assert!(problem.message.ends_with("not below a PCI function"), "{problem}");
@@ -234,8 +229,8 @@ fn a_virtual_function_whose_physical_one_is_not_there_is_a_problem() {
         (Damage::Dangling, "physfn: nowhere is no PCI function"),
     ] {
         let inventory = scan_with(&node, &physfn, damage);
-        assert_eq!(inventory.boards.len(), 5);
-        assert_eq!(board(&inventory, "0000:af:00.0").ports.len(), 1);
+        assert_eq!(inventory.cards.len(), 5);
+        assert_eq!(card(&inventory, "0000:af:00.0").slots.len(), 1);
         let expected = format!("dfl-port.6: {message}");
         assert!(
             problems(&inventory).contains(&expected),
@@ -258,20 +253,23 @@ fn a_virtual_function_whose_physical_one_is_not_there_is_a_problem() {
 fn an_engine_that_cannot_be_read_leaves_its_ports_usable() {
     let node = Node::preset("pac-a10");
     let inventory = scan_with(&node, &node.device("dfl-fme.0"), Damage::Empty);
-    let board = &inventory.boards[0];
+    let card = &inventory.cards[0];
     assert_eq!(
-        (board.fme.node.name.as_str(), board.fme.node.number, board.regions.len()),
+        (card.name.as_str(), card.management.as_ref().unwrap().number, card.regions.len()),
         ("dfl-fme.0", None, 0)
     );
-    assert!(board.ports[0].afu_id().is_some());
-    assert_eq!(board.problems.len(), 1);
+    assert!(card.slots[0].afu_id().is_some());
+    assert_eq!(card.problems.len(), 1);
 }
 
 #[test]
 fn ids_that_cannot_be_read_do_not_cost_the_card() {
     let node = Node::preset("pac-a10");
     let inventory = scan_with(&node, &node.pci("0000:3b:00.0").join("vendor"), Damage::Gone);
-    assert_eq!((inventory.boards[0].pci.vendor, inventory.boards[0].model), (0, None));
+    assert_eq!(
+        (inventory.cards[0].pci.as_ref().unwrap().vendor, inventory.cards[0].model),
+        (0, None)
+    );
     assert_eq!(problems(&inventory), ["0000:3b:00.0: vendor: No such file or directory"]);
 }
 
@@ -281,7 +279,7 @@ fn a_class_that_cannot_be_listed_does_not_hide_the_other() {
     let class = node.path("sys/class/fpga_region");
     let inventory = scan_with(&node, &class, Damage::Empty);
     assert_eq!(inventory.drivers, [Driver::Dfl, Driver::Opae]);
-    assert_eq!(inventory.boards.len(), 1);
+    assert_eq!(inventory.cards.len(), 1);
     let [problem] = &inventory.problems[..] else { panic!("{inventory:#?}") };
     assert_eq!(problem.object, class.display().to_string());
 }

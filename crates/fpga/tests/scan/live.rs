@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
-use fpga::board::{Function, Inventory};
+use fpga::card::{Function, Inventory};
 use fpga::root::Root;
 use fpga::scan::scan;
 use fpga::watch::Watcher;
@@ -70,11 +70,11 @@ fn a_watcher_tells_of_cards_and_functions_that_change() {
     let whole = scan(&root);
 
     live.control.remove("near").unwrap();
-    let left = until(&mut watcher, &root, |it| it.boards.len() == 1 && problems(it).is_empty());
-    assert_eq!(left.boards[0], whole.boards[1]);
+    let left = until(&mut watcher, &root, |it| it.cards.len() == 1 && problems(it).is_empty());
+    assert_eq!(left.cards[0], whole.cards[1]);
 
     live.control.insert("near").unwrap();
-    until(&mut watcher, &root, |it| it.boards.len() == 2 && problems(it).is_empty());
+    until(&mut watcher, &root, |it| it.cards.len() == 2 && problems(it).is_empty());
 
     live.control.function("far", 0, "nlb0").unwrap();
     let nlb0 = fpga::catalog::by_name("nlb_mode_0").unwrap().afu_id;

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use fpga::board::{Board, Inventory, Port};
+use fpga::card::{Card, Inventory, Slot};
 use fpga::root::Root;
 use fpga::scan::scan;
 use fpga_emulator::machine::Machine;
@@ -62,16 +62,14 @@ impl Node {
     }
 }
 
-pub(crate) fn board<'a>(inventory: &'a Inventory, address: &str) -> &'a Board {
-    let found = inventory.boards.iter().find(|board| board.pci.address.to_string() == address);
-    found.unwrap_or_else(|| panic!("no board {address} in {inventory:#?}"))
+pub(crate) fn card<'a>(inventory: &'a Inventory, address: &str) -> &'a Card {
+    let found = inventory.cards.iter().find(|card| card.id.to_string() == address);
+    found.unwrap_or_else(|| panic!("no card {address} in {inventory:#?}"))
 }
 
-pub(crate) fn port<'a>(inventory: &'a Inventory, name: &str) -> &'a Port {
-    let mut ports = inventory.boards.iter().flat_map(|board| &board.ports);
-    ports
-        .find(|port| port.node.name == name)
-        .unwrap_or_else(|| panic!("no port {name} in {inventory:#?}"))
+pub(crate) fn port<'a>(inventory: &'a Inventory, name: &str) -> &'a Slot {
+    let found = inventory.slots().find(|(_, slot)| slot.name == name);
+    found.unwrap_or_else(|| panic!("no slot {name} in {inventory:#?}")).1
 }
 
 /// The problems, as they are printed.

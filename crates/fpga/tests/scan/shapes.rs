@@ -3,24 +3,25 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 
-use fpga::board::{Board, DeviceNumber, Driver, Function, Inventory};
+use fpga::card::{Card, DeviceNumber, Driver, Function, Inventory};
 use fpga::catalog;
+use fpga_emulator::machine::Machine;
 
-use crate::node::{Node, board, port, problems};
+use crate::node::{Node, card, port, problems};
 
 const PAC_INTERFACE: &str = "69528db6eb31577a8c3668f9faa081f6";
 
-/// The ports of a board: number, region, whether virtual, name of the function.
-fn ports(board: &Board) -> Vec<(u32, Option<usize>, bool, String)> {
-    let name = |port: &fpga::board::Port| {
+/// The slots of a card: number, region, whether virtual, name of the function.
+fn ports(card: &Card) -> Vec<(u32, Option<usize>, bool, String)> {
+    let name = |port: &fpga::card::Slot| {
         let id = port.afu_id().unwrap();
         catalog::by_id(id).next().map_or_else(|| id.to_string(), |entry| entry.name.to_owned())
     };
-    board.ports.iter().map(|port| (port.id, port.region, port.is_virtual, name(port))).collect()
+    card.slots.iter().map(|port| (port.number, port.region, port.is_virtual, name(port))).collect()
 }
 
 fn addresses(inventory: &Inventory) -> Vec<String> {
-    inventory.boards.iter().map(|board| board.pci.address.to_string()).collect()
+    inventory.cards.iter().map(|card| card.id.to_string()).collect()
 }
 
 /// Upstream: TestScanFPGAsDFL/Valid DFL scan in af mode, TestNewDevicePlugin/valid DFL af mode.
@@ -29,19 +30,23 @@ fn a_dfl_card_is_found_with_everything_it_tells() {
     let inventory = Node::preset("pac-a10").scan();
     assert_eq!(problems(&inventory), [""; 0]);
     assert_eq!(inventory.drivers, [Driver::Dfl]);
-    let [board] = &inventory.boards[..] else { panic!("{inventory:#?}") };
-    assert_eq!((board.pci.vendor, board.pci.device, board.pci.class), (0x8086, 0x09c4, 0x12_0000));
-    assert_eq!(board.model, Some("Intel PAC Arria 10 GX"));
-    assert_eq!((board.pci.numa_node, board.pci.local_cpus.as_str()), (Some(0), "0-15"));
-    assert_eq!((board.pci.sriov_numvfs, board.pci.sriov_totalvfs), (0, 1));
-    assert_eq!(board.fme.node.name, "dfl-fme.0");
-    assert_eq!(board.fme.node.number, Some(DeviceNumber { major: 236, minor: 0 }));
-    assert_eq!((board.fme.ports_num, board.fme.socket_id), (Some(1), Some(0)));
-    assert!(board.fme.bitstream_id.is_some() && board.fme.bitstream_metadata.is_some());
-    assert_eq!(ports(board), [(0, Some(0), false, "nlb_mode_3".to_owned())]);
-    assert_eq!(board.interface_id(&board.ports[0]).unwrap().to_string(), PAC_INTERFACE);
-    assert_eq!(board.ports[0].node.name, "dfl-port.0");
-    assert_eq!(board.ports[0].pci, board.pci.address);
+    let [card] = &inventory.cards[..] else { panic!("{inventory:#?}") };
+    let pci = card.pci.as_ref().unwrap();
+    assert_eq!((pci.vendor, pci.device, pci.class), (0x8086, 0x09c4, 0x12_0000));
+    assert_eq!(card.model, Some("Intel PAC Arria 10 GX"));
+    assert_eq!((pci.numa_node, pci.local_cpus.as_str()), (Some(0), "0-15"));
+    assert_eq!((pci.sriov_numvfs, pci.sriov_totalvfs), (0, 1));
+    assert_eq!(card.name, "dfl-fme.0");
+    assert_eq!(
+        card.management.as_ref().unwrap().number,
+        Some(DeviceNumber { major: 236, minor: 0 })
+    );
+    assert_eq!((card.slots_num, card.socket_id), (Some(1), Some(0)));
+    assert!(card.bitstream_id.is_some() && card.bitstream_metadata.is_some());
+    assert_eq!(ports(card), [(0, Some(0), false, "nlb_mode_3".to_owned())]);
+    assert_eq!(card.interface_id(&card.slots[0]).unwrap().to_string(), PAC_INTERFACE);
+    assert_eq!(card.slots[0].name, "dfl-port.0");
+    assert_eq!(card.slots[0].pci.unwrap().to_string(), card.id.to_string());
 }
 
 /// Upstream: TestScanFPGAsOPAE/Valid OPAE scan in af mode, TestScan, TestNewDevicePlugin/valid OPAE af mode.
@@ -54,13 +59,13 @@ fn an_opae_card_is_found_with_everything_it_tells() {
     let inventory = node.scan();
     assert_eq!(problems(&inventory), [""; 0]);
     assert_eq!(inventory.drivers, [Driver::Opae]);
-    let [board] = &inventory.boards[..] else { panic!("{inventory:#?}") };
-    assert_eq!((board.driver, board.fme.node.name.as_str()), (Driver::Opae, "intel-fpga-fme.0"));
-    assert_eq!(board.fme.ports_num, Some(1));
-    assert_eq!(board.regions[0].name, "intel-fpga-fme.0");
-    assert_eq!(board.interface_id(&board.ports[0]).unwrap().to_string(), PAC_INTERFACE);
-    assert_eq!(ports(board), [(0, Some(0), false, "nlb_mode_0".to_owned())]);
-    assert_eq!(board.ports[0].node.name, "intel-fpga-port.0");
+    let [card] = &inventory.cards[..] else { panic!("{inventory:#?}") };
+    assert_eq!((card.driver, card.name.as_str()), (Driver::Opae, "intel-fpga-fme.0"));
+    assert_eq!(card.slots_num, Some(1));
+    assert_eq!(card.regions[0].name, "intel-fpga-fme.0");
+    assert_eq!(card.interface_id(&card.slots[0]).unwrap().to_string(), PAC_INTERFACE);
+    assert_eq!(ports(card), [(0, Some(0), false, "nlb_mode_0".to_owned())]);
+    assert_eq!(card.slots[0].name, "intel-fpga-port.0");
 }
 
 /// Upstream: TestScanFPGAsOPAE/Valid OPAE scan in af mode (SR-IOV) and in region mode (SR-IOV).
@@ -72,11 +77,11 @@ fn an_opae_port_on_a_virtual_function_belongs_to_the_card_at_its_physfn() {
     );
     let inventory = node.scan();
     assert_eq!(problems(&inventory), [""; 0]);
-    let [board] = &inventory.boards[..] else { panic!("{inventory:#?}") };
-    assert_eq!(ports(board), [(0, Some(0), true, "nlb_mode_0".to_owned())]);
-    assert_eq!(board.ports[0].pci.to_string(), "0000:d8:00.1");
-    assert_eq!(board.interface_id(&board.ports[0]).unwrap().to_string(), PAC_INTERFACE);
-    assert_eq!(board.pci.sriov_numvfs, 1);
+    let [card] = &inventory.cards[..] else { panic!("{inventory:#?}") };
+    assert_eq!(ports(card), [(0, Some(0), true, "nlb_mode_0".to_owned())]);
+    assert_eq!(card.slots[0].pci.unwrap().to_string(), "0000:d8:00.1");
+    assert_eq!(card.interface_id(&card.slots[0]).unwrap().to_string(), PAC_INTERFACE);
+    assert_eq!(card.pci.as_ref().unwrap().sriov_numvfs, 1);
 }
 
 /// Upstream: TestScanFPGAsOPAE/No sysfs device entries.
@@ -108,20 +113,59 @@ fn both_drivers_are_scanned_at_once_in_the_order_of_addresses() {
         addresses,
         ["0000:3b:00.0", "0000:5e:00.0", "0000:86:00.0", "0000:af:00.0", "0000:d8:00.0"]
     );
-    assert_eq!(board(&inventory, "0000:d8:00.0").driver, Driver::Opae);
+    assert_eq!(card(&inventory, "0000:d8:00.0").driver, Driver::Opae);
 }
 
 /// Upstream reports the first port of a card only.
 #[test]
 fn every_port_of_a_card_is_found_with_its_own_region() {
     let inventory = Node::preset("mixed").scan();
-    let board = board(&inventory, "0000:5e:00.0");
-    let regions: Vec<_> = board.regions.iter().map(|region| region.name.as_str()).collect();
+    let card = card(&inventory, "0000:5e:00.0");
+    let regions: Vec<_> = card.regions.iter().map(|region| region.name.as_str()).collect();
     assert_eq!(regions, ["dfl-fme-region.5", "dfl-fme-region.6"]);
     assert_eq!(
-        ports(board),
+        ports(card),
         [(0, Some(0), false, "nlb_mode_0".to_owned()), (1, Some(1), false, "hello_afu".to_owned())]
     );
+}
+
+/// The names of the regions that the device plugin and CDI give.
+fn region_names(card: &Card) -> Vec<&str> {
+    card.slots.iter().map(|slot| slot.region_name.as_str()).collect()
+}
+
+#[test]
+fn a_region_is_named_by_its_card_and_on_a_card_of_several_slots_by_its_number_too() {
+    let inventory = Node::preset("mixed").scan();
+    assert_eq!(region_names(&inventory.cards[0]), ["dfl-fme.0"]);
+    assert_eq!(region_names(&inventory.cards[1]), ["dfl-fme.1-port0", "dfl-fme.1-port1"]);
+}
+
+/// Slots are counted by what the card has, not by what is visible: the name of a region must not change
+/// when its neighbour is released.
+#[test]
+fn a_region_keeps_its_name_when_its_neighbour_is_released() {
+    let node = Node::new(&Machine::cards(1, 2).unwrap());
+    fs::remove_dir_all(node.device("dfl-port.1")).unwrap();
+    let inventory = node.scan();
+    assert_eq!(region_names(&inventory.cards[0]), ["dfl-fme.0-port0"]);
+}
+
+#[test]
+fn a_driver_that_does_not_count_slots_is_believed_by_what_it_shows() {
+    let described = |ports: &str| {
+        let node = Node::described(&format!(
+            "name = 'opae'\n[[card]]\nkind = 'pac-a10'\ndriver = 'opae'\npci = '0000:d8:00.0'\n{ports}"
+        ));
+        fs::remove_file(node.device("intel-fpga-fme.0").join("ports_num")).unwrap();
+        node.scan()
+    };
+    let port = "[[card.port]]\nafu = 'nlb0'\n";
+    let (one, two) = (described(port), described(&port.repeat(2)));
+    assert_eq!(region_names(&one.cards[0]), ["intel-fpga-fme.0"]);
+    // This driver shows one region whatever the number of ports.
+    assert_eq!(two.cards[0].regions.len(), 1);
+    assert_eq!(region_names(&two.cards[0]), ["intel-fpga-fme.0-port0", "intel-fpga-fme.0-port1"]);
 }
 
 /// Upstream finds no interface id on such a card, and then fails.
@@ -133,21 +177,21 @@ fn regions_of_one_card_may_have_different_interfaces() {
     fs::write(fme.join("dfl-fme-region.6/fpga_region/region4/compat_id"), other).unwrap();
     let inventory = node.scan();
     assert_eq!(problems(&inventory), [""; 0]);
-    let board = board(&inventory, "0000:5e:00.0");
+    let card = card(&inventory, "0000:5e:00.0");
     let interfaces: Vec<_> =
-        board.ports.iter().map(|port| board.interface_id(port).unwrap().to_string()).collect();
+        card.slots.iter().map(|port| card.interface_id(port).unwrap().to_string()).collect();
     assert_eq!(interfaces, [PAC_INTERFACE, other]);
 }
 
 #[test]
 fn a_port_on_a_virtual_function_is_beside_those_on_the_physical_one() {
     let inventory = Node::preset("mixed").scan();
-    let board = board(&inventory, "0000:af:00.0");
+    let card = card(&inventory, "0000:af:00.0");
     assert_eq!(
-        ports(board),
+        ports(card),
         [(0, Some(0), false, "hello_afu".to_owned()), (1, Some(1), true, "nlb_mode_3".to_owned())]
     );
-    assert_eq!(board.ports[1].pci.to_string(), "0000:af:00.1");
+    assert_eq!(card.slots[1].pci.unwrap().to_string(), "0000:af:00.1");
 }
 
 #[test]
@@ -159,16 +203,16 @@ fn a_port_that_a_virtual_machine_holds_does_not_shift_the_regions_of_the_others(
     fs::remove_file(node.path("sys/class/fpga_region/region3")).unwrap();
     let inventory = node.scan();
     assert_eq!(problems(&inventory), [""; 0]);
-    assert_eq!(ports(&inventory.boards[0]), [(1, Some(1), false, "nlb_mode_3".to_owned())]);
+    assert_eq!(ports(&inventory.cards[0]), [(1, Some(1), false, "nlb_mode_3".to_owned())]);
 }
 
 #[test]
 fn a_card_without_reconfiguration_has_ports_and_no_region() {
     let inventory = Node::preset("mixed").scan();
-    let board = board(&inventory, "0000:86:00.0");
-    assert_eq!(board.model, Some("Intel PAC N3000"));
-    assert_eq!(board.regions, []);
-    assert_eq!(ports(board), [(0, None, false, "9aeffe5f84570612c000c9660d824272".to_owned())]);
+    let card = card(&inventory, "0000:86:00.0");
+    assert_eq!(card.model, Some("Intel PAC N3000"));
+    assert_eq!(card.regions, []);
+    assert_eq!(ports(card), [(0, None, false, "9aeffe5f84570612c000c9660d824272".to_owned())]);
 }
 
 /// Upstream refuses every class but 0x120000, and with the card the whole scan.
@@ -181,10 +225,11 @@ fn a_card_of_any_class_and_vendor_is_a_card() {
     }
     let inventory = node.scan();
     assert_eq!(problems(&inventory), [""; 0]);
-    let board = board(&inventory, "0000:86:00.0");
-    assert_eq!((board.pci.class, board.pci.vendor, board.model), (0x02_0000, 0x1172, None));
-    assert_eq!(ports(board).len(), 1);
-    assert_eq!(inventory.boards.len(), 2);
+    let card = card(&inventory, "0000:86:00.0");
+    let pci = card.pci.as_ref().unwrap();
+    assert_eq!((pci.class, pci.vendor, card.model), (0x02_0000, 0x1172, None));
+    assert_eq!(ports(card).len(), 1);
+    assert_eq!(inventory.cards.len(), 2);
 }
 
 /// Upstream: TestGetTopologyInfo/valid: missing numa node ID.
@@ -193,17 +238,17 @@ fn a_platform_that_does_not_tell_the_numa_node_has_none() {
     let node = Node::preset("pac-a10");
     let pci = node.pci("0000:3b:00.0");
     fs::write(pci.join("numa_node"), "-1\n").unwrap();
-    assert_eq!(node.scan().boards[0].pci.numa_node, None);
+    assert_eq!(node.scan().cards[0].numa_node(), None);
     fs::remove_file(pci.join("numa_node")).unwrap();
     let inventory = node.scan();
-    assert_eq!((inventory.boards[0].pci.numa_node, problems(&inventory)), (None, vec![]));
+    assert_eq!((inventory.cards[0].numa_node(), problems(&inventory)), (None, vec![]));
 }
 
 /// Upstream: TestGetTopologyInfo/valid: 2 different devices.
 #[test]
 fn cards_on_two_sockets_have_their_own_numa_nodes() {
     let inventory = Node::preset("r740").scan();
-    let nodes: Vec<_> = inventory.boards.iter().map(|board| board.pci.numa_node).collect();
+    let nodes: Vec<_> = inventory.cards.iter().map(|card| card.numa_node()).collect();
     assert_eq!(nodes, [Some(0), Some(1)]);
 }
 
@@ -215,7 +260,7 @@ fn error_registers_that_are_set_are_listed_and_the_others_are_not() {
     fs::write(node.device("dfl-fme.1").join("errors/inject_errors"), "0x1\n").unwrap();
     let inventory = node.scan();
     let set: Vec<_> =
-        inventory.boards[1].fme.errors.iter().map(|it| (it.name.as_str(), it.value)).collect();
+        inventory.cards[1].errors.iter().map(|it| (it.name.as_str(), it.value)).collect();
     assert_eq!(set, [("catfatal_errors", 0x800)]);
     let set: Vec<_> = port(&inventory, "dfl-port.1")
         .errors
@@ -224,7 +269,7 @@ fn error_registers_that_are_set_are_listed_and_the_others_are_not() {
         .collect();
     assert_eq!(set, [("errors", 1 << 50)]);
     assert_eq!(
-        (&inventory.boards[0].fme.errors, &inventory.boards[0].ports[0].errors),
+        (&inventory.cards[0].errors, &inventory.cards[0].slots[0].errors),
         (&vec![], &vec![])
     );
 }
@@ -242,8 +287,20 @@ fn all_ones_is_a_crash_and_no_function() {
 fn a_port_without_its_driver_has_no_function() {
     let node = Node::preset("r740");
     fs::remove_file(node.device("dfl-port.1").join("afu_id")).unwrap();
+    fs::remove_file(node.device("dfl-port.1").join("driver")).unwrap();
     let inventory = node.scan();
     assert_eq!(port(&inventory, "dfl-port.1").function, Function::Absent);
+    assert_eq!(problems(&inventory), [""; 0]);
+}
+
+/// As with OFS, on whose ports the driver has no such attribute.
+#[test]
+fn a_port_with_a_driver_and_without_an_id_is_anonymous() {
+    let node = Node::preset("r740");
+    fs::remove_file(node.device("dfl-port.1").join("afu_id")).unwrap();
+    let inventory = node.scan();
+    assert_eq!(port(&inventory, "dfl-port.1").function, Function::Anonymous);
+    assert_eq!(port(&inventory, "dfl-port.1").afu_id(), None);
     assert_eq!(problems(&inventory), [""; 0]);
 }
 

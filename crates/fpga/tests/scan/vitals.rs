@@ -1,20 +1,19 @@
 //! How a card is, on emulated cards of both drivers.
 
-use fpga::board::Inventory;
-use fpga::scan::{PowerState, Vitals};
+use fpga::card::{Inventory, PowerState, Vitals};
 
 use super::node::Node;
 
 fn all(node: &Node, inventory: &Inventory) -> Vec<Vitals> {
-    let read = |board| {
-        let (vitals, problems) = fpga::scan::vitals(&node.root(), board);
+    let read = |card| {
+        let (vitals, problems) = fpga::scan::vitals(&node.root(), card);
         assert!(problems.is_empty(), "{problems:?}");
         vitals
     };
-    inventory.boards.iter().map(read).collect()
+    inventory.cards.iter().map(read).collect()
 }
 
-fn errors(found: &[fpga::board::ErrorRegister]) -> Vec<(&str, u64)> {
+fn errors(found: &[fpga::errors::ErrorRegister]) -> Vec<(&str, u64)> {
     found.iter().map(|register| (register.name.as_str(), register.value)).collect()
 }
 
@@ -22,14 +21,14 @@ fn errors(found: &[fpga::board::ErrorRegister]) -> Vec<(&str, u64)> {
 fn sensors_of_both_drivers_are_read_in_the_same_units() {
     let node = Node::preset("mixed");
     let inventory = node.scan();
-    for (board, vitals) in inventory.boards.iter().zip(all(&node, &inventory)) {
+    for (card, vitals) in inventory.cards.iter().zip(all(&node, &inventory)) {
         let temperature = vitals.temperature.unwrap();
-        assert_eq!(temperature.now, 42_000, "{}", board.pci.address);
-        assert_eq!(vitals.power, Some(27_000_000), "{}", board.pci.address);
+        assert_eq!(temperature.now, 42_000, "{}", card.id);
+        assert_eq!(vitals.power, Some(27_000_000), "{}", card.id);
         assert_eq!(errors(&vitals.errors), []);
-        assert_eq!(vitals.ports.len(), board.ports.len());
-        for (port, vitals) in board.ports.iter().zip(&vitals.ports) {
-            assert_eq!(vitals.name, port.node.name);
+        assert_eq!(vitals.slots.len(), card.slots.len());
+        for (port, vitals) in card.slots.iter().zip(&vitals.slots) {
+            assert_eq!(vitals.name, port.name);
             assert_eq!(vitals.power_state, Some(PowerState::Normal));
             assert_eq!(errors(&vitals.errors), []);
         }
@@ -55,8 +54,8 @@ fn what_changes_is_read_anew() {
     let found = all(&node, &inventory);
     let [vitals] = found.as_slice() else { panic!("{found:?}") };
     assert_eq!(errors(&vitals.errors), [("catfatal_errors", 0x200)]);
-    assert_eq!(vitals.ports[0].power_state, Some(PowerState::Off));
-    assert_eq!(errors(&vitals.ports[0].errors), [("errors", 1 << 48)]);
+    assert_eq!(vitals.slots[0].power_state, Some(PowerState::Off));
+    assert_eq!(errors(&vitals.slots[0].errors), [("errors", 1 << 48)]);
     let temperature = vitals.temperature.unwrap();
     assert_eq!(
         (temperature.now, temperature.max, temperature.critical),
@@ -81,12 +80,12 @@ fn all_ones_are_no_errors() {
     std::fs::remove_file(&file).unwrap();
     std::fs::write(file, "0xffffffffffffffff\n").unwrap();
     let (vitals, problems) = first(&inventory, &node);
-    assert_eq!(errors(&vitals.ports[0].errors), []);
+    assert_eq!(errors(&vitals.slots[0].errors), []);
     assert_eq!(problems, ["dfl-port.0/errors: errors: all ones: the card does not answer"]);
 }
 
 fn first(inventory: &Inventory, node: &Node) -> (Vitals, Vec<String>) {
-    let (vitals, problems) = fpga::scan::vitals(&node.root(), &inventory.boards[0]);
+    let (vitals, problems) = fpga::scan::vitals(&node.root(), &inventory.cards[0]);
     (vitals, problems.iter().map(ToString::to_string).collect())
 }
 

@@ -8,7 +8,7 @@ use std::fmt;
 use std::io;
 use std::path::Path;
 
-use fpga::board::DeviceNumber;
+use fpga::card::DeviceNumber;
 use serde::Deserialize;
 use serde::de::{Deserializer, SeqAccess, Visitor};
 

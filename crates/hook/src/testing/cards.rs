@@ -5,7 +5,7 @@ use std::fs;
 use std::time::Duration;
 
 use fpga::bitstream::{Bitstream, ImageId};
-use fpga::board::Function;
+use fpga::card::Function;
 use fpga::id::{AfuId, InterfaceId};
 use fpga::program::Target;
 
@@ -39,7 +39,7 @@ impl Recorder {
             _ => None,
         };
         let Target { interface_id: interface, .. } = *target;
-        let done = Done { port: target.port.name.clone(), interface, shows, image };
+        let done = Done { port: target.slot.name.clone(), interface, shows, image };
         self.0.borrow_mut().push(done);
     }
 }
@@ -64,7 +64,7 @@ impl Cards for Recorder {
             "{bitstream:?} into {target}"
         );
         let shows = bitstream.afu_id().expect("it was looked up by its function");
-        fs::write(target.port.dir.join("afu_id"), format!("{shows}\n"))
+        fs::write(target.slot.dir.join("afu_id"), format!("{shows}\n"))
             .expect("the tree is our own");
         self.record(target, Some(bitstream.image_id().expect("it was looked up by it")));
         Ok(Work { words: "programmed".to_owned(), programmed: Some(Duration::ZERO) })

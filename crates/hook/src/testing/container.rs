@@ -24,7 +24,7 @@ pub fn split(input: &[u8]) -> (&[u8], &[u8]) {
 pub fn check(node: &Node, state: &[u8], config: &[u8]) -> bool {
     let created = stage(node, state, config, create::run);
     let ended =
-        stage(node, state, config, |hook, _, config, report| clean::ports(hook, config, report));
+        stage(node, state, config, |hook, _, config, report| clean::slots(hook, config, report));
     if let Some(facts) = Facts::new(state, config) {
         check_created(node, &facts, &created);
         check_ended(node, &facts, &ended);

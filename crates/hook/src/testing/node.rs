@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use fpga::bitstream::ImageId;
-use fpga::board::DeviceNumber;
+use fpga::card::DeviceNumber;
 use fpga::grants::{Grant, Grants};
 use fpga::root::Root;
 use fpga::scan::scan;
@@ -85,11 +85,11 @@ impl Node {
         tree::create(&machine, &directory.join("root")).expect("a tree");
         let root = Root::at(directory.join("root"));
         let inventory = scan(&root);
-        let ports = inventory.boards.iter().flat_map(|board| &board.ports).map(|port| {
-            let afu_id = root.platform_device(&port.node.name).join("afu_id");
+        let ports = inventory.slots().map(|(_, slot)| {
+            let afu_id = root.platform_device(&slot.name).join("afu_id");
             Port {
-                name: port.node.name.clone(),
-                number: port.node.number.expect("a number"),
+                name: slot.name.clone(),
+                number: slot.nodes[0].number.expect("a number"),
                 loaded: fs::read(&afu_id).expect("a function"),
                 afu_id,
             }

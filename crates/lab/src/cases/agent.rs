@@ -178,12 +178,12 @@ async fn away_and_back(node: &Node, away: (&str, &str), back: (&str, &str)) -> a
 }
 
 async fn unplug(node: &Node) -> anyhow::Result<()> {
-    let remove = format!("/sys/bus/pci/devices/{}/remove", node.board(1)?.pci.address);
+    let remove = format!("/sys/bus/pci/devices/{}/remove", node.card(1)?.id);
     away_and_back(node, (&remove, "1"), ("/sys/bus/pci/rescan", "1")).await
 }
 
 async fn rebind(node: &Node) -> anyhow::Result<()> {
-    let address = node.board(1)?.pci.address.to_string();
+    let address = node.card(1)?.id.to_string();
     let driver = |name: &str| format!("/sys/bus/pci/drivers/dfl-pci/{name}");
     away_and_back(node, (&driver("unbind"), &address), (&driver("bind"), &address)).await
 }

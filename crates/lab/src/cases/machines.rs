@@ -1,5 +1,7 @@
-//! Machines for the cases. In the guest a card is in the slot after the ones before it, and a virtual function takes a
-//! slot of its own, so addresses are counted here and not chosen.
+//! Machines for the cases. Most have their cards on bus 0, one after the other and each followed by its virtual functions:
+//! where any kernel of User Mode Linux has them.
+
+use fpga_emulator::machine::Machine;
 
 /// The slots that User Mode Linux has.
 const SLOTS: usize = 8;
@@ -46,6 +48,11 @@ pub(crate) fn machine(cards: &[Card]) -> String {
     }
     assert!(slot <= SLOTS, "User Mode Linux has {SLOTS} PCI slots");
     text
+}
+
+/// A shipped machine, whose cards are on buses of their own.
+pub(crate) fn preset(name: &str) -> String {
+    Machine::preset_text(name).unwrap_or_default().to_owned()
 }
 
 /// One card with one port.

@@ -1,9 +1,10 @@
 //! Errors, reset, and ports that go to virtual functions and back.
 
 use anyhow::ensure;
+use fpga::card::Slot;
 
 use super::Case;
-use super::machines::{self, Card, NLB0, NLB3, machine};
+use super::machines::{self, Card, HELLO, NLB0, NLB3, machine};
 use crate::guest::{Node, eventually};
 
 pub(super) const CASES: &[Case] = &[
@@ -39,11 +40,17 @@ pub(super) const CASES: &[Case] = &[
         },
         play: virtual_functions,
     },
+    Case {
+        name: "discovery/virtual-functions-of-one",
+        about: "virtual functions are on the bus of their card, when other cards have none",
+        machine: || machines::preset("mixed"),
+        play: virtual_functions_of_one,
+    },
 ];
 
 fn port_errors(node: &Node) -> anyhow::Result<()> {
     node.emulator()?.port_error("card1", 0, 1 | 1 << 32)?;
-    let port = node.board(1)?.ports[0].node.name.clone();
+    let port = node.card(1)?.slots[0].name.clone();
     let told = node.fpgactl(&["errors"])?.ended(4)?;
     let told = told.said(&port)?.said("read requests overflowed")?;
     told.said("the function did not answer a register read in time")?;
@@ -68,9 +75,9 @@ fn reset(node: &Node) -> anyhow::Result<()> {
 }
 
 fn release_and_assign(node: &Node) -> anyhow::Result<()> {
-    let address = node.board(0)?.pci.address.to_string();
+    let address = node.card(0)?.id.to_string();
     node.fpgactl(&["port", "release", "dfl-port.0"])?.ended(0)?;
-    ensure!(node.board(0)?.ports.is_empty(), "the port is still there");
+    ensure!(node.card(0)?.slots.is_empty(), "the port is still there");
     node.fpgactl(&["port", "assign", &address, "0"])?.ended(0)?.said("fpgactl recover")?;
     node.fpgactl(&["list"])?.ended(4)?.said("fpgactl recover")?;
     node.fpgactl(&["recover", &address])?.ended(0)?.said(NLB3)?;
@@ -78,7 +85,7 @@ fn release_and_assign(node: &Node) -> anyhow::Result<()> {
 }
 
 fn virtual_functions(node: &Node) -> anyhow::Result<()> {
-    let address = node.board(0)?.pci.address.to_string();
+    let address = node.card(0)?.id.to_string();
     let functions = format!("/sys/bus/pci/devices/{address}/sriov_numvfs");
     for number in ["0", "1"] {
         node.fpgactl(&["port", "release", &address, number])?.ended(0)?;
@@ -87,14 +94,14 @@ fn virtual_functions(node: &Node) -> anyhow::Result<()> {
     let refused = std::fs::write(&functions, "1").err().and_then(|e| e.raw_os_error());
     ensure!(refused == Some(22), "one function for two ports: {refused:?}");
     node.write(&functions, "2")?;
-    let ports = || node.board(0).map(|board| board.ports).unwrap_or_default();
+    let ports = || node.card(0).map(|card| card.slots).unwrap_or_default();
     eventually("two ports on virtual functions", || ports().len() == 2)?;
     let found: Vec<_> = ports()
         .iter()
         .map(|port| {
             format!(
                 "{} {} {}",
-                port.pci,
+                port.pci.map(|pci| pci.to_string()).unwrap_or_default(),
                 port.is_virtual,
                 port.afu_id().map(|id| id.to_string()).unwrap_or_default()
             )
@@ -109,6 +116,27 @@ fn virtual_functions(node: &Node) -> anyhow::Result<()> {
     for number in ["0", "1"] {
         node.fpgactl(&["port", "assign", &address, number])?.ended(0)?;
     }
+    node.fpgactl(&["recover", &address])?.ended(0)?;
+    ensure!(ports().len() == 2 && ports().iter().all(|port| !port.is_virtual), "{:?}", ports());
+    Ok(())
+}
+
+fn virtual_functions_of_one(node: &Node) -> anyhow::Result<()> {
+    const CARD: usize = 3;
+    let address = node.card(CARD)?.id.to_string();
+    let functions = format!("/sys/bus/pci/devices/{address}/sriov_numvfs");
+    node.fpgactl(&["port", "release", &address, "1"])?.ended(0)?;
+    node.write(&functions, "1")?;
+    let ports = || node.card(CARD).map(|card| card.slots).unwrap_or_default();
+    let expected = [format!("{address} {HELLO}"), format!("0000:af:01.0 {NLB3}")];
+    let shown = || -> Vec<String> {
+        let ports = ports();
+        let id = |port: &Slot| port.afu_id().map(|id| id.to_string()).unwrap_or_default();
+        ports.iter().filter_map(|port| Some(format!("{} {}", port.pci?, id(port)))).collect()
+    };
+    eventually(&format!("ports {expected:?}"), || shown() == expected)?;
+    node.write(&functions, "0")?;
+    node.fpgactl(&["port", "assign", &address, "1"])?.ended(0)?;
     node.fpgactl(&["recover", &address])?.ended(0)?;
     ensure!(ports().len() == 2 && ports().iter().all(|port| !port.is_virtual), "{:?}", ports());
     Ok(())

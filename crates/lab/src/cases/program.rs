@@ -53,9 +53,9 @@ pub(super) const CASES: &[Case] = &[
 
 /// What a port shows, as the driver says it.
 pub(super) fn function(node: &Node, card: usize) -> anyhow::Result<String> {
-    let board = node.board(card)?;
-    let ports: Vec<_> = board
-        .ports
+    let card = node.card(card)?;
+    let ports: Vec<_> = card
+        .slots
         .iter()
         .map(|port| format!("{:?}", port.afu_id().map(|id| id.to_string())))
         .collect();
@@ -93,7 +93,7 @@ fn large(node: &Node) -> anyhow::Result<()> {
 
 fn right_card(node: &Node) -> anyhow::Result<()> {
     let file = node.gbs("nlb0", INTERFACE, NLB0, 64 << 10)?;
-    let address = node.board(1)?.pci.address.to_string();
+    let address = node.card(1)?.id.to_string();
     node.fpgactl(&["program", &file, &address])?.ended(0)?;
     shows(node, 0, NLB3)?;
     shows(node, 1, NLB0)
@@ -110,7 +110,7 @@ const REFUSALS: [(u64, &str); 5] = [
 
 fn refusals(node: &Node) -> anyhow::Result<()> {
     let file = node.gbs("nlb0", INTERFACE, NLB0, 4096)?;
-    let address = node.board(0)?.pci.address.to_string();
+    let address = node.card(0)?.id.to_string();
     for (bits, words) in REFUSALS {
         node.emulator()?.pr_error("card0", bits)?;
         let refused = node.fpgactl(&["program", "--reprogram", &file, "dfl-port.0"])?.ended(8)?;

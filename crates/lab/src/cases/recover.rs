@@ -1,7 +1,7 @@
 //! A card that a failed programming has left disabled, and how it comes back.
 
 use anyhow::ensure;
-use fpga::board::Function;
+use fpga::card::Function;
 use fpga_emulator::ctl::Command;
 
 use super::Case;
@@ -58,8 +58,8 @@ fn disable(node: &Node, port: &str) -> anyhow::Result<String> {
 }
 
 fn is_disabled(node: &Node, port: usize) -> anyhow::Result<()> {
-    let board = node.board(0)?;
-    let function = board.ports.get(port).map(|port| &port.function);
+    let card = node.card(0)?;
+    let function = card.slots.get(port).map(|port| &port.function);
     ensure!(function == Some(&Function::Busy), "port {port} shows {function:?}");
     Ok(())
 }
@@ -71,7 +71,7 @@ fn rebind(node: &Node) -> anyhow::Result<()> {
     node.fpgactl(&["program", "--reprogram", &file, "dfl-port.0"])?.ended(8)?.said("disabled")?;
     let _ = node.fpgactl(&["reset", "dfl-port.0"])?;
     is_disabled(node, 0)?;
-    let address = node.board(0)?.pci.address.to_string();
+    let address = node.card(0)?.id.to_string();
     node.fpgactl(&["recover", &address])?.ended(0)?.said(NLB3)?;
     ensure!(function(node, 0)? == format!("Some({NLB3:?})"), "{}", function(node, 0)?);
     ensure!(function(node, 1)? == format!("Some({NLB3:?})"), "the other card was harmed");
@@ -88,7 +88,7 @@ fn rescan(node: &Node) -> anyhow::Result<()> {
 
 fn unbound(node: &Node) -> anyhow::Result<()> {
     let file = disable(node, "dfl-port.0")?;
-    let address = node.board(0)?.pci.address.to_string();
+    let address = node.card(0)?.id.to_string();
     node.write("/sys/bus/pci/drivers/dfl-pci/unbind", &address)?;
     node.fpgactl(&["show", "dfl-port.0"])?.ended(3)?;
     node.fpgactl(&["recover", &address])?.ended(0)?.said(NLB3)?;
@@ -99,7 +99,7 @@ fn unbound(node: &Node) -> anyhow::Result<()> {
 fn two_ports(node: &Node) -> anyhow::Result<()> {
     disable(node, "dfl-port.0")?;
     is_disabled(node, 0)?;
-    let address = node.board(0)?.pci.address.to_string();
+    let address = node.card(0)?.id.to_string();
     node.fpgactl(&["recover", &address])?.ended(0)?;
     let found = function(node, 0)?;
     ensure!(found == format!("Some({NLB3:?}), Some({NLB0:?})"), "{found}");
@@ -111,7 +111,7 @@ fn stalled(node: &Node) -> anyhow::Result<()> {
     node.emulator()?.run(&Command::PrStall { card: "card0".into(), on: true })?;
     node.fpgactl(&["program", &file, "dfl-port.0"])?.ended(8)?.said("ETIMEDOUT")?;
     node.emulator()?.run(&Command::PrStall { card: "card0".into(), on: false })?;
-    let address = node.board(0)?.pci.address.to_string();
+    let address = node.card(0)?.id.to_string();
     node.fpgactl(&["recover", &address])?.ended(0)?;
     node.fpgactl(&["program", &file, "dfl-port.0"])?.ended(0)?;
     Ok(())

@@ -50,7 +50,7 @@ fn runs(node: &Node, mode: &str) -> anyhow::Result<()> {
 fn right_port(node: &Node) -> anyhow::Result<()> {
     node.run("nlb", &["--mode", "3"])?.ended(0)?;
     node.run("nlb", &["--mode", "0"])?.ended(0)?;
-    let other = node.board(1)?.pci.address.to_string();
+    let other = node.card(1)?.id.to_string();
     node.write("/sys/bus/pci/drivers/dfl-pci/unbind", &other)?;
     node.run("nlb", &["--mode", "0"])?.ended(102)?;
     Ok(())

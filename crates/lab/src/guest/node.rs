@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
-use fpga::board::{Board, Inventory};
+use fpga::card::{Card, Inventory};
 use fpga::root::Root;
 use fpga_emulator::ctl::Client;
 use fpga_emulator::gbs::Bitstream;
@@ -14,7 +14,7 @@ use fpga_emulator::machine::Machine;
 use serde_json::Value;
 
 use super::link::{self, Link};
-use super::setup;
+use super::{nodes, setup};
 use crate::wire::Request;
 
 /// Only against hanging for ever.
@@ -109,6 +109,12 @@ impl Node {
         Ok(())
     }
 
+    /// Keeps `/dev/char` from now on, as udev does. Not in every case: Linux 6.1 uses memory that it has freed when a node is
+    /// closed whose driver has gone, and survives that only as long as nobody else takes the memory.
+    pub(crate) fn keep_links(&self) -> anyhow::Result<()> {
+        nodes::keep_links()
+    }
+
     /// Tells the person something.
     pub(crate) fn note(&self, text: impl Into<String>) -> anyhow::Result<()> {
         self.link.call(&Request::Note(text.into())).map(drop)
@@ -119,13 +125,13 @@ impl Node {
         fpga::scan::scan(&Root::at("/"))
     }
 
-    /// The board that the emulator knows as card `index`.
-    pub(crate) fn board(&self, index: usize) -> anyhow::Result<Board> {
+    /// The card that the emulator knows as card `index`.
+    pub(crate) fn card(&self, index: usize) -> anyhow::Result<Card> {
         let card = self.machine.cards.get(index).context("no such card in the machine")?;
         let address = card.pci.to_string();
-        let boards = self.scan().boards;
-        let board = boards.into_iter().find(|b| b.pci.address.to_string() == address);
-        board.with_context(|| format!("card {address} is not seen"))
+        let cards = self.scan().cards;
+        let card = cards.into_iter().find(|b| b.id.to_string() == address);
+        card.with_context(|| format!("card {address} is not seen"))
     }
 
     /// Writes a bitstream file that the cards take.

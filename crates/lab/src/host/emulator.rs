@@ -21,6 +21,15 @@ const DEVICE: &str = "virtio_uml.device=";
 /// What is added to a socket's name for the card that is put into a slot after the first one died: the kernel
 /// drops a device whose back end died, so there is a second one, whose socket is not there at boot.
 const AGAIN: &str = ".again";
+/// What is added to its number, whose lower 16 bits are the address.
+const AGAIN_NUMBER: u32 = 1 << 16;
+
+/// A function on the kernel's command line.
+struct Device<'a> {
+    socket: &'a str,
+    kind: &'a str,
+    number: u32,
+}
 
 /// A running emulator. Dropping it kills it.
 pub(super) struct Emulator {
@@ -40,14 +49,20 @@ impl Emulator {
 
     /// What the guest's kernel has to be told.
     pub(super) fn kernel_arguments(&self) -> Vec<String> {
-        let again = self.sockets().map(|(socket, kind)| format!("{DEVICE}{socket}{AGAIN}:{kind}"));
+        let again = self.devices().map(|Device { socket, kind, number }| {
+            format!("{DEVICE}{socket}{AGAIN}:{kind}:{}", number + AGAIN_NUMBER)
+        });
         self.arguments.iter().cloned().chain(again).collect()
     }
 
-    /// The sockets of the functions, each with what follows it.
-    fn sockets(&self) -> impl Iterator<Item = (&str, &str)> {
+    /// The functions.
+    fn devices(&self) -> impl Iterator<Item = Device<'_>> {
         let devices = self.arguments.iter().filter_map(|argument| argument.strip_prefix(DEVICE));
-        devices.filter_map(|device| device.rsplit_once(':'))
+        devices.filter_map(|device| {
+            let (rest, number) = device.rsplit_once(':')?;
+            let (socket, kind) = rest.rsplit_once(':')?;
+            Some(Device { socket, kind, number: number.parse().ok()? })
+        })
     }
 
     /// A line to the control socket and the line that is its answer.
@@ -70,7 +85,7 @@ impl Emulator {
     /// Starts it again, for the devices that were not there at boot. Once for each guest.
     pub(super) fn again(&mut self) -> anyhow::Result<()> {
         (self.child, _) = spawn(&self.program, &self.directory)?;
-        for (socket, _) in self.sockets() {
+        for Device { socket, .. } in self.devices() {
             std::os::unix::fs::symlink(socket, format!("{socket}{AGAIN}")).context("a socket")?;
         }
         Ok(())
@@ -89,7 +104,7 @@ fn spawn(program: &Path, directory: &Path) -> anyhow::Result<(Child, Vec<String>
     let mut child = Command::new("setpriv")
         .args(["--pdeathsig", "KILL"])
         .arg(program)
-        .arg("pci")
+        .args(["pci", "--addresses"])
         .arg("--socket-dir")
         .arg(directory)
         .arg("--machine")

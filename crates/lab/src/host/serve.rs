@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader, ErrorKind, Write};
 use std::os::unix::net::UnixStream;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 
 use super::emulator::Emulator;
 use crate::wire::{Answer, Ended, Request, Task};
@@ -19,6 +19,7 @@ pub(super) fn serve(
     note: &mut dyn FnMut(String),
 ) -> anyhow::Result<Ended> {
     let mut writer = line.try_clone()?;
+    let mut spoke = false;
     for text in BufReader::new(line).lines() {
         let text = match text {
             Ok(text) => text,
@@ -27,6 +28,7 @@ pub(super) fn serve(
         };
         let request =
             serde_json::from_str(&text).with_context(|| format!("the guest said {text:?}"))?;
+        spoke = true;
         let answer = match request {
             Request::Task => Ok(Answer::Task(task.clone())),
             Request::Emulator(line) => emulator.ask(&line).map(Answer::Emulator),
@@ -43,5 +45,6 @@ pub(super) fn serve(
         answer.push(b'\n');
         writer.write_all(&answer).context("the guest's line broke")?;
     }
+    ensure!(spoke, "the guest died before its first word");
     bail!("the guest died")
 }

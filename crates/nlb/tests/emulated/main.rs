@@ -3,7 +3,11 @@
 
 mod emulator;
 
-use std::process::Command;
+use std::ffi::OsStr;
+use std::fs::OpenOptions;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::symlink;
+use std::process::{Command, Stdio};
 
 use emulator::{Emulator, Outcome, cards};
 use fpga_emulator::ctl::Fault;
@@ -42,6 +46,38 @@ fn mode_3_succeeds_and_mode_0_is_not_there() {
     );
     assert_eq!(mode0.code, Some(102));
     assert_eq!((mode0.stdout.as_str(), mode0.stderr), ("", format!("{NOT_FOUND_0}{held}")));
+}
+
+/// A run that went well, and whose words nobody wants or nobody can keep.
+#[test]
+fn a_result_that_is_not_taken_is_no_reason_for_a_panic() {
+    let emulator = Emulator::with(&["nlb3"]);
+    for format in ["table", "json"] {
+        let nlb = |stdout: Stdio| {
+            let mut command = emulator.exec();
+            command.arg(env!("CARGO_BIN_EXE_nlb")).arg("--dev").arg(emulator.dev());
+            command.args(["--mode", "3", "--output", format]).stdout(stdout).stderr(Stdio::piped());
+            Outcome::of(&command.output().unwrap())
+        };
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let unread = nlb(writer.into());
+        assert_eq!((unread.code, unread.stderr.as_str()), (Some(0), ""), "{format}");
+        let full = nlb(OpenOptions::new().write(true).open("/dev/full").unwrap().into());
+        let expected = "Error: cannot write the result: No space left on device (os error 28)\n";
+        assert_eq!((full.code, full.stderr.as_str()), (Some(1), expected), "{format}");
+    }
+}
+
+/// JSON has text alone.
+#[test]
+fn a_path_that_is_no_text_is_shown_as_far_as_it_is() {
+    let emulator = Emulator::with(&["nlb3"]);
+    let dev = emulator.root().with_file_name(OsStr::from_bytes(b"caf\xe9"));
+    symlink(emulator.dev(), &dev).unwrap();
+    let result = emulator.nlb_in(&dev, &["--mode", "3", "--output", "json"]).json();
+    let node = result["node"].as_str().unwrap();
+    assert!(node.ends_with("caf\u{fffd}/dfl-port.0"), "{node}");
 }
 
 /// The same in one command, for an image without a shell.

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod certificates;
+mod check;
 mod cluster;
 mod conditions;
 mod lease;

@@ -1,12 +1,12 @@
 use clap::ValueEnum as _;
-use fpga::board::Driver;
-use fpga::scan::Temperature;
+use fpga::card::{Driver, Temperature};
+use fpga::stack::intel::errors::Register;
 
 use super::*;
-use crate::testing::{NLB3, board, loaded};
+use crate::testing::{NLB3, card, loaded};
 
 const DEFAULT: [Cause; 4] =
-    [Cause::FatalErrors, Cause::PortErrors, Cause::PowerOff, Cause::Temperature];
+    [Cause::FatalErrors, Cause::SlotErrors, Cause::PowerOff, Cause::Temperature];
 
 fn judge(unhealthy_on: &[Cause]) -> Judge {
     Judge::new(Policy {
@@ -17,7 +17,11 @@ fn judge(unhealthy_on: &[Cause]) -> Judge {
 }
 
 fn register(name: &str, value: u64) -> Vec<ErrorRegister> {
-    vec![ErrorRegister { name: name.to_owned(), value }]
+    vec![Register::read_fme(name, value)]
+}
+
+fn port_register(value: u64) -> Vec<ErrorRegister> {
+    vec![Register::read_port("errors", value)]
 }
 
 fn at(degrees: u32) -> Vitals {
@@ -26,18 +30,28 @@ fn at(degrees: u32) -> Vitals {
     Vitals { temperature: Some(temperature), ..Vitals::default() }
 }
 
-fn port(power_state: Option<PowerState>, errors: Vec<ErrorRegister>) -> Vitals {
-    let port = PortVitals { name: "dfl-port.0".to_owned(), power_state, errors };
-    Vitals { ports: vec![port], ..Vitals::default() }
+fn slot(power_state: Option<PowerState>, errors: Vec<ErrorRegister>) -> Vitals {
+    let slot = SlotVitals { name: "dfl-port.0".to_owned(), power_state, errors };
+    Vitals { slots: vec![slot], ..Vitals::default() }
 }
 
 /// `reason, unhealthy or not, message` of what is found of one card.
 fn found(judge: &mut Judge, vitals: &Vitals) -> Vec<String> {
-    let card = board(Driver::Dfl, 0x10, 0, &[loaded(NLB3)]);
-    let found = judge.look([(&card, vitals)]);
+    found_with(judge, vitals, &[])
+}
+
+/// The same when reading went wrong in these ways.
+fn found_with(judge: &mut Judge, vitals: &Vitals, problems: &[(&str, &str)]) -> Vec<String> {
+    let card = card(Driver::Dfl, 0x10, 0, &[loaded(NLB3)]);
+    let problem = |(object, message): &(&str, &str)| Problem {
+        object: (*object).to_owned(),
+        message: (*message).to_owned(),
+    };
+    let problems: Vec<Problem> = problems.iter().map(problem).collect();
+    let found = judge.look([(&card, (vitals, &problems))]);
     let line = |condition: &Condition| {
         let harm = if condition.unhealthy { "unhealthy" } else { "told" };
-        let of = condition.port.as_deref().unwrap_or("card");
+        let of = condition.slot.as_deref().unwrap_or("card");
         format!("{of} {} {harm}: {}", condition.reason, condition.message)
     };
     found.iter().map(line).collect()
@@ -97,11 +111,11 @@ fn errors_are_as_bad_as_their_bits() {
         (card("nonfatal_errors", 1 << 6), "card nonfatal_error told: injected warning"),
         (card("fme_errors", 1), "card fatal_error unhealthy: error in the fabric"),
         (
-            port(None, register("errors", 1 << 48)),
+            slot(None, port_register(1 << 48)),
             "dfl-port.0 port_error unhealthy: page fault on a request of the function",
         ),
         (
-            port(None, register("errors", 1 << 9)),
+            slot(None, port_register(1 << 9)),
             "dfl-port.0 nonfatal_error told: register read while the port was in reset",
         ),
     ] {
@@ -112,11 +126,92 @@ fn errors_are_as_bad_as_their_bits() {
     assert_eq!(found(&mut judge(&DEFAULT), &card("unheard-of", 1)), [""; 0]);
 }
 
+/// The card says that some port has a fatal error; what of a port nobody has a name for is taken for it.
+#[test]
+fn an_unknown_error_of_a_port_is_as_bad_as_the_card_says() {
+    const UNKNOWN: u64 = 1 << 52;
+    let with = |port_errors: u64, card_errors: &str, value: u64| Vitals {
+        errors: register(card_errors, value),
+        ..slot(None, port_register(port_errors))
+    };
+    for (vitals, expected) in [
+        (slot(None, port_register(UNKNOWN)), vec!["dfl-port.0 nonfatal_error told: bit 52"]),
+        (
+            with(UNKNOWN, "nonfatal_errors", 1 << 3),
+            vec![
+                "card nonfatal_error told: fatal error of a port",
+                "dfl-port.0 port_error unhealthy: bit 52",
+            ],
+        ),
+        (
+            with(UNKNOWN, "bbs_errors", 1 << 3),
+            vec![
+                "card nonfatal_error told: fatal error of a port",
+                "dfl-port.0 port_error unhealthy: bit 52",
+            ],
+        ),
+        // A known error is as bad as it ever was.
+        (
+            with(1 << 9, "nonfatal_errors", 1 << 3),
+            vec![
+                "card nonfatal_error told: fatal error of a port",
+                "dfl-port.0 nonfatal_error told: register read while the port was in reset",
+            ],
+        ),
+        // Another error of the card confirms nothing.
+        (
+            with(UNKNOWN, "nonfatal_errors", 1 << 6),
+            vec![
+                "card nonfatal_error told: injected warning",
+                "dfl-port.0 nonfatal_error told: bit 52",
+            ],
+        ),
+    ] {
+        assert_eq!(found(&mut judge(&DEFAULT), &vitals), expected);
+    }
+    let told = found(&mut judge(&[]), &with(UNKNOWN, "nonfatal_errors", 1 << 3));
+    assert!(told[1].starts_with("dfl-port.0 port_error told"), "{told:?}");
+}
+
+#[test]
+fn registers_that_cannot_be_read_are_not_without_errors() {
+    let of = |on: &[Cause], problems: &[(&str, &str)]| {
+        found_with(&mut judge(on), &Vitals::default(), problems)
+    };
+    let (card, port) = ("dfl-fme.0/errors", "dfl-port.0/errors");
+    let broken = "fme_errors: Input/output error";
+    assert_eq!(
+        of(&DEFAULT, &[(card, broken)]),
+        [
+            "card unreadable unhealthy: error registers cannot be read: fme_errors: Input/output error"
+        ]
+    );
+    assert_eq!(
+        of(&DEFAULT, &[(port, "errors: all ones: the card does not answer")]),
+        [
+            "dfl-port.0 unreadable unhealthy: error registers cannot be read: errors: all ones: the card does not answer"
+        ]
+    );
+    // The directory itself.
+    assert_eq!(of(&DEFAULT, &[("dfl-port.0", "errors: Input/output error")]).len(), 1);
+    // Whoever does not mind the errors does not mind that nobody reads them.
+    for (on, object) in [(Cause::SlotErrors, card), (Cause::FatalErrors, port)] {
+        assert!(of(&[on], &[(object, broken)])[0].contains(" unreadable told: "));
+    }
+    // This process may not, which says nothing of the card.
+    assert!(of(&DEFAULT, &[(card, "fme_errors: Permission denied")])[0].contains(" told: "));
+    // What is no error register is no matter.
+    for other in [("dfl-port.0", "power_state: Input/output error"), ("dfl-port.1/errors", broken)]
+    {
+        assert_eq!(of(&DEFAULT, &[other]), [""; 0]);
+    }
+}
+
 #[test]
 fn power_states_are_of_the_port() {
     let mut judge = judge(&DEFAULT);
     let of = |judge: &mut Judge, state: u8| {
-        found(judge, &port(Some(PowerState::from(state)), Vec::new()))
+        found(judge, &slot(Some(PowerState::from(state)), Vec::new()))
     };
     assert_eq!(of(&mut judge, 0), [""; 0]);
     assert_eq!(
@@ -136,17 +231,17 @@ fn each_cause_can_be_switched() {
     let cases = [
         (Cause::FatalErrors, Vitals { errors: register("catfatal_errors", 1), ..at(20) }),
         (Cause::NonfatalErrors, Vitals { errors: register("nonfatal_errors", 4), ..at(20) }),
-        (Cause::PortErrors, port(None, register("errors", 1))),
-        (Cause::PowerOff, port(Some(PowerState::Off), Vec::new())),
+        (Cause::SlotErrors, slot(None, port_register(1))),
+        (Cause::PowerOff, slot(Some(PowerState::Off), Vec::new())),
         (Cause::Temperature, at(99)),
-        (Cause::Throttling, port(Some(PowerState::Half), Vec::new())),
+        (Cause::Throttling, slot(Some(PowerState::Half), Vec::new())),
     ];
     for (cause, vitals) in &cases {
-        let card = board(Driver::Dfl, 0x10, 0, &[loaded(NLB3)]);
+        let card = card(Driver::Dfl, 0x10, 0, &[loaded(NLB3)]);
         let others: Vec<Cause> =
             Cause::value_variants().iter().copied().filter(|c| c != cause).collect();
         for (on, unhealthy) in [(vec![*cause], true), (others, false)] {
-            let found = judge(&on).look([(&card, vitals)]);
+            let found = judge(&on).look([(&card, (vitals, &Vec::new()))]);
             let [one] = found.as_slice() else { panic!("{cause:?}: {found:?}") };
             assert_eq!(one.unhealthy, unhealthy, "{cause:?} of {on:?}");
         }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use fpga::board::Problem;
+use fpga::card::Problem;
 use fpga::names::{Mode, ResourceName};
 use fpga_cluster::events::Reporter;
 use fpga_cluster::told::Standing;
@@ -69,15 +69,15 @@ impl Told {
         let conditions: BTreeSet<Condition> = told.cloned().collect();
         let (new, gone) = self.conditions.update(conditions);
         for condition in new {
-            let Condition { board, reason, message, .. } = &condition;
-            tracing::warn!(%board, port = condition.port, %reason, "{message}");
-            let port = condition.port.as_ref().map(|port| format!(", {port}")).unwrap_or_default();
-            let note = format!("card {board}{port}: {message}");
+            let Condition { card, slot, reason, message, .. } = &condition;
+            tracing::warn!(board = %card, "port" = slot, %reason, "{message}");
+            let slot = slot.as_ref().map(|slot| format!(", {slot}")).unwrap_or_default();
+            let note = format!("card {card}{slot}: {message}");
             reporter.warn(reason.event(), note);
         }
         for condition in gone {
-            let Condition { board, reason, message, .. } = &condition;
-            tracing::info!(%board, port = condition.port, %reason, "no longer: {message}");
+            let Condition { card, slot, reason, message, .. } = &condition;
+            tracing::info!(board = %card, "port" = slot, %reason, "no longer: {message}");
         }
     }
 }

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use fpga::board::{Board, Driver, Function};
+use fpga::card::{Card, Driver, Function};
 use fpga::id::InterfaceId;
 
 use super::*;
@@ -11,7 +11,7 @@ use crate::node::health::Condition;
 use crate::node::inventory::Snapshot;
 use crate::node::units::units;
 use crate::node::vanished::Vanished;
-use crate::testing::{A10, NLB0, NLB3, board, inventory, loaded};
+use crate::testing::{A10, NLB0, NLB3, card, card_id, inventory, loaded};
 
 const AF: Settings = Settings { mode: Mode::Af, naming: Naming::Plain };
 const ENCODED: Settings = Settings { mode: Mode::Af, naming: Naming::Encoded };
@@ -20,8 +20,8 @@ const REGION_DEVEL: Settings = Settings { mode: Mode::RegionDevel, naming: Namin
 
 const CRASHED: InterfaceId = InterfaceId::new(u128::MAX);
 
-fn fresh(boards: Vec<Board>, settings: Settings) -> Plan {
-    plan(&units(&inventory(boards)), settings, &Memory::default())
+fn fresh(cards: Vec<Card>, settings: Settings) -> Plan {
+    plan(&units(&inventory(cards)), settings, &Memory::default())
 }
 
 /// One line a device: `resource id health nodes`.
@@ -48,11 +48,11 @@ fn notes(plan: &Plan) -> Vec<String> {
 #[test]
 fn af_offers_each_port_under_its_function() {
     for (driver, prefix) in [(Driver::Dfl, "dfl"), (Driver::Opae, "intel-fpga")] {
-        let boards = vec![
-            board(driver, 0xa0, 2, &[loaded(NLB3)]),
-            board(driver, 0x10, 0, &[loaded(NLB0), loaded(NLB3)]),
+        let cards = vec![
+            card(driver, 0xa0, 2, &[loaded(NLB3)]),
+            card(driver, 0x10, 0, &[loaded(NLB0), loaded(NLB3)]),
         ];
-        let plan = fresh(boards, AF);
+        let plan = fresh(cards, AF);
         assert_eq!(
             lines(&plan),
             [
@@ -68,7 +68,7 @@ fn af_offers_each_port_under_its_function() {
 
 #[test]
 fn af_can_use_the_encoded_names() {
-    let plan = fresh(vec![board(Driver::Dfl, 0, 0, &[loaded(NLB0)])], ENCODED);
+    let plan = fresh(vec![card(Driver::Dfl, 0, 0, &[loaded(NLB0)])], ENCODED);
     assert_eq!(
         lines(&plan),
         ["af-695.d84.aVKNtusxV3qMNmj5-qCB9thCTcSko8QT-J5DNoP5BAs dfl-port.0 healthy dfl-port.0"]
@@ -80,11 +80,11 @@ fn af_can_use_the_encoded_names() {
 #[test]
 fn region_offers_each_slot() {
     for (driver, prefix) in [(Driver::Dfl, "dfl"), (Driver::Opae, "intel-fpga")] {
-        let boards = vec![
-            board(driver, 0x10, 0, &[loaded(NLB0)]),
-            board(driver, 0x20, 1, &[loaded(NLB0), Function::Busy]),
+        let cards = vec![
+            card(driver, 0x10, 0, &[loaded(NLB0)]),
+            card(driver, 0x20, 1, &[loaded(NLB0), Function::Busy]),
         ];
-        let plan = fresh(boards, REGION);
+        let plan = fresh(cards, REGION);
         assert_eq!(
             lines(&plan),
             [
@@ -100,7 +100,7 @@ fn region_offers_each_slot() {
 #[test]
 fn regiondevel_offers_the_card_with_its_management_node_last() {
     for (driver, prefix) in [(Driver::Dfl, "dfl"), (Driver::Opae, "intel-fpga")] {
-        let plan = fresh(vec![board(driver, 0, 4, &[loaded(NLB0), loaded(NLB3)])], REGION_DEVEL);
+        let plan = fresh(vec![card(driver, 0, 4, &[loaded(NLB0), loaded(NLB3)])], REGION_DEVEL);
         let nodes = format!("{prefix}-port.4,{prefix}-port.5,{prefix}-fme.4");
         assert_eq!(lines(&plan), [format!("region-{A10} {prefix}-fme.4 healthy {nodes}")]);
     }
@@ -109,52 +109,23 @@ fn regiondevel_offers_the_card_with_its_management_node_last() {
 #[test]
 fn management_nodes_are_given_in_regiondevel_only() {
     for settings in [AF, ENCODED, REGION] {
-        let plan = fresh(vec![board(Driver::Dfl, 0, 0, &[loaded(NLB0), loaded(NLB3)])], settings);
+        let plan = fresh(vec![card(Driver::Dfl, 0, 0, &[loaded(NLB0), loaded(NLB3)])], settings);
         assert!(!plan.offer.is_empty());
         let mut nodes = plan.offer.values().flatten().flat_map(|d| &d.nodes);
         assert!(nodes.all(|node| !node.name.contains("fme")), "{settings:?}");
     }
 }
 
-/// Slots are counted by what the card has, not by what is visible: the id of a slot must not change
-/// when its neighbour is released.
-#[test]
-fn a_slot_keeps_its_id_when_its_neighbour_is_released() {
-    let mut card = board(Driver::Dfl, 0, 0, &[loaded(NLB0), loaded(NLB3)]);
-    card.ports.pop();
-    let plan = fresh(vec![card], REGION);
-    assert_eq!(lines(&plan), [format!("region-{A10} dfl-fme.0-port0 healthy dfl-port.0")]);
-}
-
-#[test]
-fn a_driver_that_does_not_count_ports_is_believed_by_what_it_shows() {
-    let mut one = board(Driver::Opae, 0, 0, &[loaded(NLB0)]);
-    one.fme.ports_num = None;
-    let mut two = board(Driver::Opae, 1, 1, &[loaded(NLB0), loaded(NLB3)]);
-    two.fme.ports_num = None;
-    // The OPAE driver shows one region whatever the number of ports.
-    two.regions.truncate(1);
-    let plan = fresh(vec![one, two], REGION);
-    assert_eq!(
-        lines(&plan),
-        [
-            format!("region-{A10} intel-fpga-fme.0 healthy intel-fpga-port.0"),
-            format!("region-{A10} intel-fpga-fme.1-port0 healthy intel-fpga-port.1"),
-            format!("region-{A10} intel-fpga-fme.1-port1 healthy intel-fpga-port.2"),
-        ]
-    );
-}
-
 #[test]
 fn a_fault_leaves_an_af_device_unhealthy_under_its_resource() {
-    let before = fresh(vec![board(Driver::Dfl, 0, 0, &[loaded(NLB0), loaded(NLB3)])], AF);
+    let before = fresh(vec![card(Driver::Dfl, 0, 0, &[loaded(NLB0), loaded(NLB3)])], AF);
     for fault in [
         Function::Busy,
         Function::Crashed,
         Function::Unreadable,
         loaded(fpga::id::AfuId::new(u128::MAX)),
     ] {
-        let now = vec![board(Driver::Dfl, 0, 0, &[fault.clone(), loaded(NLB3)])];
+        let now = vec![card(Driver::Dfl, 0, 0, &[fault.clone(), loaded(NLB3)])];
         let first = plan(&units(&inventory(now.clone())), AF, &before.memory);
         // It is remembered for more than one scan.
         let second = plan(&units(&inventory(now)), AF, &first.memory);
@@ -173,9 +144,9 @@ fn a_fault_leaves_an_af_device_unhealthy_under_its_resource() {
 
 #[test]
 fn an_af_device_moves_when_another_function_is_loaded() {
-    let before = fresh(vec![board(Driver::Dfl, 0, 0, &[loaded(NLB0)])], AF);
+    let before = fresh(vec![card(Driver::Dfl, 0, 0, &[loaded(NLB0)])], AF);
     let after = plan(
-        &units(&inventory(vec![board(Driver::Dfl, 0, 0, &[loaded(NLB3)])])),
+        &units(&inventory(vec![card(Driver::Dfl, 0, 0, &[loaded(NLB3)])])),
         AF,
         &before.memory,
     );
@@ -185,7 +156,7 @@ fn an_af_device_moves_when_another_function_is_loaded() {
 #[test]
 fn what_was_never_known_is_not_offered_and_noted() {
     let faults = [Function::Busy, Function::Crashed, Function::Absent, Function::Unreadable];
-    let plan = fresh(vec![board(Driver::Dfl, 0, 0, &faults)], AF);
+    let plan = fresh(vec![card(Driver::Dfl, 0, 0, &faults)], AF);
     assert!(plan.offer.is_empty());
     assert_eq!(
         notes(&plan),
@@ -201,7 +172,7 @@ fn what_was_never_known_is_not_offered_and_noted() {
 #[test]
 fn a_crashed_card_stays_under_its_region_unhealthy() {
     for settings in [REGION, REGION_DEVEL] {
-        let mut card = board(Driver::Dfl, 0, 0, &[loaded(NLB0)]);
+        let mut card = card(Driver::Dfl, 0, 0, &[loaded(NLB0)]);
         let before = fresh(vec![card.clone()], settings);
         card.regions[0].interface_id = Some(CRASHED);
         let after = plan(&units(&inventory(vec![card.clone()])), settings, &before.memory);
@@ -219,17 +190,49 @@ fn a_crashed_card_stays_under_its_region_unhealthy() {
 
 #[test]
 fn a_crashed_card_takes_its_functions_down_under_their_own_names() {
-    let mut card = board(Driver::Dfl, 0, 0, &[loaded(NLB0)]);
+    let mut card = card(Driver::Dfl, 0, 0, &[loaded(NLB0)]);
     let before = fresh(vec![card.clone()], AF);
     card.regions[0].interface_id = Some(CRASHED);
     let after = plan(&units(&inventory(vec![card])), AF, &before.memory);
     assert_eq!(lines(&after), [format!("af-{NLB0} dfl-port.0 unhealthy dfl-port.0")]);
 }
 
+/// OFS: nobody can tell what is loaded, so only who programs by himself gets it.
+#[test]
+fn a_port_without_an_id_is_offered_in_regiondevel_alone() {
+    let card = || vec![card(Driver::Dfl, 0, 0, &[Function::Anonymous])];
+    for settings in [AF, REGION] {
+        let plan = fresh(card(), settings);
+        assert!(plan.offer.is_empty(), "{settings:?}");
+        let [note] = notes(&plan).try_into().unwrap();
+        assert!(
+            note.ends_with("not offered: its port shows no function id, as with OFS"),
+            "{note}"
+        );
+    }
+    let plan = fresh(card(), REGION_DEVEL);
+    assert_eq!(lines(&plan), [format!("region-{A10} dfl-fme.0 healthy dfl-port.0,dfl-fme.0")]);
+}
+
+#[test]
+fn a_port_without_a_driver_is_unhealthy_under_its_name() {
+    let now = |function: Function| units(&inventory(vec![card(Driver::Dfl, 0, 0, &[function])]));
+    let expected = [
+        (AF, format!("af-{NLB0} dfl-port.0 unhealthy dfl-port.0")),
+        (REGION, format!("region-{A10} dfl-fme.0 unhealthy dfl-port.0")),
+        (REGION_DEVEL, format!("region-{A10} dfl-fme.0 unhealthy dfl-port.0,dfl-fme.0")),
+    ];
+    for (settings, line) in expected {
+        let before = plan(&now(loaded(NLB0)), settings, &Memory::default());
+        let after = plan(&now(Function::Absent), settings, &before.memory);
+        assert_eq!(lines(&after), [line]);
+    }
+}
+
 #[test]
 fn reconfiguration_does_not_disturb_a_region() {
     for function in [Function::Busy, Function::Crashed, Function::Unreadable] {
-        let plan = fresh(vec![board(Driver::Dfl, 0, 0, &[function])], REGION);
+        let plan = fresh(vec![card(Driver::Dfl, 0, 0, &[function])], REGION);
         assert_eq!(lines(&plan), [format!("region-{A10} dfl-fme.0 healthy dfl-port.0")]);
     }
 }
@@ -237,9 +240,9 @@ fn reconfiguration_does_not_disturb_a_region() {
 /// The kernel answers the same during a programming, which the snapshot tells apart.
 #[test]
 fn a_region_whose_programming_failed_is_unhealthy() {
-    let boards = vec![board(Driver::Dfl, 0, 0, &[Function::Busy, loaded(NLB0)])];
+    let cards = vec![card(Driver::Dfl, 0, 0, &[Function::Busy, loaded(NLB0)])];
     let snapshot =
-        || Snapshot { disabled: ["dfl-port.0".to_owned()].into(), ..inventory(boards.clone()) };
+        || Snapshot { disabled: ["dfl-port.0".to_owned()].into(), ..inventory(cards.clone()) };
     let region = plan(&units(&snapshot()), REGION, &Memory::default());
     assert_eq!(
         lines(&region),
@@ -255,7 +258,7 @@ fn a_region_whose_programming_failed_is_unhealthy() {
     let device = &region.offer[&ResourceName::region(A10)][0];
     assert_eq!(device.health, failed);
 
-    let before = fresh(vec![board(Driver::Dfl, 0, 0, &[loaded(NLB3)])], AF);
+    let before = fresh(vec![card(Driver::Dfl, 0, 0, &[loaded(NLB3)])], AF);
     let after = plan(&units(&snapshot()), AF, &before.memory);
     let device = &after.offer[&ResourceName::af(Naming::Plain, A10, NLB3)][0];
     assert_eq!(device.health, failed);
@@ -263,7 +266,7 @@ fn a_region_whose_programming_failed_is_unhealthy() {
 
 #[test]
 fn a_card_without_interface_id_is_offered_where_the_name_does_not_need_it() {
-    let mut card = board(Driver::Dfl, 0, 0, &[loaded(NLB0)]);
+    let mut card = card(Driver::Dfl, 0, 0, &[loaded(NLB0)]);
     card.regions[0].interface_id = None;
     let offered = fresh(vec![card.clone()], AF);
     assert_eq!(lines(&offered), [format!("af-{NLB0} dfl-port.0 healthy dfl-port.0")]);
@@ -281,12 +284,12 @@ fn a_card_without_interface_id_is_offered_where_the_name_does_not_need_it() {
 
 #[test]
 fn one_bad_card_among_four_hides_none_of_the_others() {
-    let mut boards: Vec<Board> =
-        (0..4).map(|i| board(Driver::Dfl, i, usize::from(i), &[loaded(NLB0)])).collect();
-    boards[2].regions.clear();
-    boards[2].ports[0].function = Function::Unreadable;
+    let mut cards: Vec<Card> =
+        (0..4).map(|i| card(Driver::Dfl, i, usize::from(i), &[loaded(NLB0)])).collect();
+    cards[2].regions.clear();
+    cards[2].slots[0].function = Function::Unreadable;
     for settings in [AF, ENCODED, REGION, REGION_DEVEL] {
-        let plan = fresh(boards.clone(), settings);
+        let plan = fresh(cards.clone(), settings);
         assert_eq!(plan.offer.values().map(Vec::len).sum::<usize>(), 3, "{settings:?}");
         assert_eq!(plan.notes.len(), 1, "{settings:?}");
     }
@@ -294,8 +297,8 @@ fn one_bad_card_among_four_hides_none_of_the_others() {
 
 #[test]
 fn nodes_that_do_not_exist_are_not_given() {
-    let mut card = board(Driver::Dfl, 0, 0, &[loaded(NLB0)]);
-    card.ports[0].node.number = None;
+    let mut card = card(Driver::Dfl, 0, 0, &[loaded(NLB0)]);
+    card.slots[0].nodes[0].number = None;
     for (settings, note) in [
         (AF, "dfl-port.0: not offered: it has no device node"),
         (REGION, "dfl-fme.0: not offered: it has no port node"),
@@ -312,9 +315,9 @@ fn nodes_that_do_not_exist_are_not_given() {
 
 #[test]
 fn two_devices_never_share_an_id() {
-    let boards =
-        vec![board(Driver::Dfl, 0, 0, &[loaded(NLB0)]), board(Driver::Dfl, 1, 0, &[loaded(NLB0)])];
-    let plan = fresh(boards, AF);
+    let cards =
+        vec![card(Driver::Dfl, 0, 0, &[loaded(NLB0)]), card(Driver::Dfl, 1, 0, &[loaded(NLB0)])];
+    let plan = fresh(cards, AF);
     assert_eq!(lines(&plan).len(), 1);
     assert_eq!(notes(&plan), ["dfl-port.0: not offered: another card has a device of this name"]);
 }
@@ -330,10 +333,10 @@ fn no_driver_and_no_cards_offer_nothing() {
     }
 }
 
-fn ill(board: u8, port: Option<&str>, reason: Reason, message: &str) -> Condition {
+fn ill(card: u8, slot: Option<&str>, reason: Reason, message: &str) -> Condition {
     Condition {
-        board: format!("0000:{board:02x}:00.0").parse().unwrap(),
-        port: port.map(str::to_owned),
+        card: card_id(card),
+        slot: slot.map(str::to_owned),
         reason,
         unhealthy: true,
         message: message.to_owned(),
@@ -342,18 +345,18 @@ fn ill(board: u8, port: Option<&str>, reason: Reason, message: &str) -> Conditio
 
 #[test]
 fn a_condition_hits_the_devices_that_it_is_about() {
-    let boards = vec![
-        board(Driver::Dfl, 0x10, 0, &[loaded(NLB0), loaded(NLB0)]),
-        board(Driver::Dfl, 0x20, 2, &[loaded(NLB0)]),
+    let cards = vec![
+        card(Driver::Dfl, 0x10, 0, &[loaded(NLB0), loaded(NLB0)]),
+        card(Driver::Dfl, 0x20, 2, &[loaded(NLB0)]),
     ];
     let with = |conditions: &[Condition], settings| {
-        let snapshot = Snapshot { conditions: conditions.to_vec(), ..inventory(boards.clone()) };
+        let snapshot = Snapshot { conditions: conditions.to_vec(), ..inventory(cards.clone()) };
         let plan = plan(&units(&snapshot), settings, &Memory::default());
         let devices = plan.offer.into_values().flatten().filter(|device| !device.is_healthy());
         devices.map(|device| device.id).collect::<Vec<_>>()
     };
     let card = ill(0x10, None, Reason::Temperature, "hot");
-    let port = ill(0x10, Some("dfl-port.1"), Reason::PortError, "fault");
+    let port = ill(0x10, Some("dfl-port.1"), Reason::SlotError, "fault");
     let told = Condition { unhealthy: false, ..card.clone() };
     for (conditions, af, region, devel) in [
         (
@@ -374,11 +377,11 @@ fn a_condition_hits_the_devices_that_it_is_about() {
 #[test]
 fn the_worst_reason_is_told_with_the_words_for_all() {
     let conditions = vec![
-        ill(0, Some("dfl-port.0"), Reason::PortError, "a page fault"),
+        ill(0, Some("dfl-port.0"), Reason::SlotError, "a page fault"),
         ill(0, None, Reason::FatalError, "memory"),
     ];
-    let boards = vec![board(Driver::Dfl, 0, 0, &[loaded(NLB0)])];
-    let snapshot = Snapshot { conditions, ..inventory(boards) };
+    let cards = vec![card(Driver::Dfl, 0, 0, &[loaded(NLB0)])];
+    let snapshot = Snapshot { conditions, ..inventory(cards) };
     let plan = plan(&units(&snapshot), REGION, &Memory::default());
     let expected = Health::Unhealthy {
         reason: Reason::FatalError,
@@ -399,8 +402,8 @@ fn the_devices_of_a_vanished_card_stay_for_a_while() {
     let start = Instant::now();
     let cards = || {
         vec![
-            board(Driver::Dfl, 0x10, 0, &[loaded(NLB0)]),
-            board(Driver::Dfl, 0x20, 1, &[loaded(NLB3), loaded(NLB0)]),
+            card(Driver::Dfl, 0x10, 0, &[loaded(NLB0)]),
+            card(Driver::Dfl, 0x20, 1, &[loaded(NLB3), loaded(NLB0)]),
         ]
     };
     let first = |keep| {
@@ -409,16 +412,16 @@ fn the_devices_of_a_vanished_card_stay_for_a_while() {
         let again_at = vanished.add_to(&mut units, start);
         After { plan: plan(&units, AF, &Memory::default()), vanished, again_at }
     };
-    let step = |boards, before: &After, seconds| {
+    let step = |cards, before: &After, seconds| {
         let mut vanished = before.vanished.clone();
-        let mut units = units(&inventory(boards));
+        let mut units = units(&inventory(cards));
         let again_at = vanished.add_to(&mut units, start + Duration::from_secs(seconds));
         After { plan: plan(&units, AF, &before.plan.memory), vanished, again_at }
     };
     let all = first(KEEP);
     assert_eq!(all.again_at, None);
 
-    let one = vec![board(Driver::Dfl, 0x10, 0, &[loaded(NLB0)])];
+    let one = vec![card(Driver::Dfl, 0x10, 0, &[loaded(NLB0)])];
     let gone = step(one.clone(), &all, 1);
     let expected = [
         format!("af-{NLB0} dfl-port.0 healthy dfl-port.0"),
@@ -435,12 +438,12 @@ fn the_devices_of_a_vanished_card_stay_for_a_while() {
 
     // It comes back with other numbers: what it was called is forgotten.
     let other = vec![
-        board(Driver::Dfl, 0x10, 0, &[loaded(NLB0)]),
-        board(Driver::Dfl, 0x20, 5, &[loaded(NLB3), loaded(NLB0)]),
+        card(Driver::Dfl, 0x10, 0, &[loaded(NLB0)]),
+        card(Driver::Dfl, 0x20, 5, &[loaded(NLB3), loaded(NLB0)]),
     ];
     assert_eq!(lines(&step(other, &still, 602).plan).len(), 3);
     // Another card takes over the number of one of them.
-    let successor = vec![board(Driver::Dfl, 0x30, 1, &[loaded(NLB0)])];
+    let successor = vec![card(Driver::Dfl, 0x30, 1, &[loaded(NLB0)])];
     let succeeded = step(successor, &still, 10);
     assert_eq!(
         lines(&succeeded.plan),
@@ -456,9 +459,9 @@ fn the_devices_of_a_vanished_card_stay_for_a_while() {
 /// A device that could not be named when its card vanished keeps the name that it had before.
 #[test]
 fn a_card_that_vanishes_during_a_fault_keeps_its_names() {
-    let before = fresh(vec![board(Driver::Dfl, 0, 0, &[loaded(NLB0)])], AF);
+    let before = fresh(vec![card(Driver::Dfl, 0, 0, &[loaded(NLB0)])], AF);
     let mut vanished = Vanished::new(Duration::from_secs(600));
-    let mut faulty = units(&inventory(vec![board(Driver::Dfl, 0, 0, &[Function::Unreadable])]));
+    let mut faulty = units(&inventory(vec![card(Driver::Dfl, 0, 0, &[Function::Unreadable])]));
     vanished.add_to(&mut faulty, Instant::now());
     let fault = plan(&faulty, AF, &before.memory);
     let mut left = Vec::new();

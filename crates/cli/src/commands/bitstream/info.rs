@@ -12,7 +12,7 @@ use serde::Serialize;
 use crate::args::StoreArgs;
 use crate::output::{self, Form};
 use crate::status::Status;
-use crate::table::dash;
+use fpga_findings::table::dash;
 
 /// Show what bitstream files hold, for which regions they are, and where they belong in the store
 #[derive(Debug, ClapArgs)]
@@ -39,14 +39,14 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Status> {
         match result {
             Ok(info) => described.push(info),
             Err(error) => {
-                eprintln!("fpgactl: {error}");
+                output::complain(&error);
                 status = Status::Diagnosed;
             }
         }
     }
     let problems = described.iter().flat_map(|info| &info.problems);
     for problem in problems {
-        eprintln!("fpgactl: {problem}");
+        output::complain(problem);
         status = Status::Diagnosed;
     }
     output::form(args.output, &described, |described| {
@@ -60,6 +60,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Status> {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Info {
+    #[serde(serialize_with = "output::path")]
     file: PathBuf,
     format: String,
     bytes: u64,
@@ -67,6 +68,7 @@ struct Info {
     afu_id: Option<AfuId>,
     afu_names: Vec<&'static str>,
     hash: Option<String>,
+    #[serde(serialize_with = "output::optional_path")]
     installation_path: Option<PathBuf>,
     name: Option<String>,
     platform: Option<String>,
@@ -74,10 +76,14 @@ struct Info {
     contexts: Option<i64>,
     clock_high: Option<String>,
     clock_low: Option<String>,
-    power_watts: Option<i64>,
+    power_watts: Option<f64>,
     board: Option<String>,
     target: Option<String>,
     compiler: Option<String>,
+    /// It begins with the block of a signature, which is for the card to check.
+    signed: bool,
+    /// Fields that count as left out since they cannot be understood.
+    ignored: Vec<String>,
     problems: Vec<String>,
 }
 
@@ -118,6 +124,8 @@ impl Info {
             board: aocx.and_then(|aocx| aocx.board.clone()),
             target: aocx.and_then(|aocx| aocx.target.clone()),
             compiler: aocx.and_then(|aocx| aocx.version.clone()),
+            signed: contents.is_signed(),
+            ignored: metadata.ignored.clone(),
             problems,
         }
     }
@@ -149,11 +157,15 @@ impl Info {
             ("board", printable(self.board.as_ref())),
             ("target", printable(self.target.as_ref())),
             ("compiler", printable(self.compiler.as_ref())),
+            ("signature", self.signed.then(|| "there; only the card can check it".to_owned())),
         ];
         for (name, value) in optional {
             if let Some(value) = value {
                 line(name, value);
             }
+        }
+        for field in &self.ignored {
+            line("ignored", field.clone());
         }
         text
     }

@@ -45,7 +45,9 @@ pub(crate) struct Args {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Row<'a> {
+    #[serde(serialize_with = "output::path")]
     file: &'a Path,
+    #[serde(serialize_with = "output::path")]
     installation_path: PathBuf,
     installed: bool,
 }
@@ -70,7 +72,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Status> {
                 rows.push(Row { file, installation_path, installed: !args.dry_run });
             }
             Err(error) => {
-                bar.suspend(|| eprintln!("fpgactl: {error}"));
+                bar.suspend(|| output::complain(&error));
                 status = Status::Failed;
             }
         }

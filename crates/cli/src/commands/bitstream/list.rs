@@ -12,7 +12,7 @@ use super::info::printable;
 use crate::args::StoreArgs;
 use crate::output::{self, Form};
 use crate::status::Status;
-use crate::table::{self, dash};
+use fpga_findings::table::{self, dash};
 
 /// List the bitstreams in the store
 ///
@@ -34,6 +34,7 @@ pub(crate) struct Args {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Row<'a> {
+    #[serde(serialize_with = "output::path")]
     file: &'a Path,
     interface_id: Option<InterfaceId>,
     /// What the file is called: an AFU id or a hash.
@@ -54,10 +55,10 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Status> {
     output::form(args.output, &rows, |rows| text(rows))?;
     let errors: Vec<&String> = rows.iter().filter_map(|row| row.error.as_ref()).collect();
     for error in &errors {
-        eprintln!("fpgactl: {error}");
+        output::complain(error);
     }
     if rows.is_empty() {
-        eprintln!("fpgactl: {}", super::nothing(&store));
+        output::complain(super::nothing(&store));
         return Ok(Status::Nothing);
     }
     Ok(if errors.is_empty() { Status::Sound } else { Status::Diagnosed })

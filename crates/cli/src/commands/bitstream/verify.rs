@@ -40,6 +40,7 @@ pub(crate) struct Args {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Row {
+    #[serde(serialize_with = "output::path")]
     file: PathBuf,
     sound: bool,
     image_bytes: Option<u64>,
@@ -54,7 +55,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Status> {
         args.files.iter().cloned().map(Job::File).collect()
     };
     if jobs.is_empty() {
-        eprintln!("fpgactl: {}", super::nothing(&store));
+        output::complain(super::nothing(&store));
         return Ok(Status::Nothing);
     }
     let bar = Bytes::new(jobs.iter().map(|job| length(job.path())).sum(), args.quiet);
@@ -65,7 +66,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Status> {
         let result = job.verify(&store);
         bar.advance(length(&file));
         if let Err(error) = &result {
-            bar.suspend(|| eprintln!("fpgactl: {error}"));
+            bar.suspend(|| output::complain(error));
         }
         rows.push(Row {
             sound: result.is_ok(),

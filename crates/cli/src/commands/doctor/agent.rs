@@ -3,11 +3,11 @@
 use std::io;
 use std::net::SocketAddr;
 
-use super::finding::Finding;
 use super::http;
 use super::places::AgentAddress;
 use super::sockets::{Answer, connect};
 use super::survey::Survey;
+use fpga_findings::Finding;
 
 const LOGS: &str = "kubectl get pods -A -o wide | grep fpga-agent; journalctl -u fpga-agent -n 50";
 
@@ -26,6 +26,10 @@ fn ask(survey: &Survey, address: SocketAddr) -> Vec<Finding> {
         Err(error) if is_elsewhere(survey, address, &error) => {
             let word =
                 "nobody answers here, but the sockets are served: it answers in its pod's network";
+            return vec![Finding::ok(url("/healthz"), word)];
+        }
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused && !survey.has_agent() => {
+            let word = "nobody answers, and nothing here is an agent's: none runs on this machine";
             return vec![Finding::ok(url("/healthz"), word)];
         }
         Err(error) => return vec![failed(&url("/healthz"), &error)],

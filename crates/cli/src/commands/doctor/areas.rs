@@ -6,18 +6,15 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use clap::ValueEnum;
-use serde::Serialize;
 
-use super::finding::Finding;
 use super::survey::Survey;
 use super::{
     agent, cdi, devices, driver, grants, hook, kubelet, limits, regions, runtime, sockets, store,
-    webhook,
 };
+use fpga_findings::Finding;
 
 /// What is looked at, in the order of the output: from the card up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum, Serialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
 pub(super) enum Area {
     /// The kernel's drivers and the cards they are bound to
     Driver,
@@ -43,8 +40,6 @@ pub(super) enum Area {
     Grants,
     /// Memory that functions need
     Limits,
-    /// The admission webhook; asked for by --webhook or --kubeconfig
-    Webhook,
 }
 
 impl Area {
@@ -62,7 +57,6 @@ impl Area {
             Self::Store => "store",
             Self::Grants => "grants",
             Self::Limits => "limits",
-            Self::Webhook => "webhook",
         }
     }
 
@@ -80,7 +74,6 @@ impl Area {
             Self::Store => store::look(survey, report),
             Self::Grants => grants::look(survey, report),
             Self::Limits => limits::look(survey, report),
-            Self::Webhook => webhook::look(survey, report),
         }
     }
 }
@@ -101,12 +94,12 @@ fn begin(area: Area, survey: &Arc<Survey>) -> Receiver<Finding> {
     let work = move || {
         area.look(&survey, &mut |finding| {
             // Nobody listens any more when the time is over.
-            let _ = sender.send(Finding { area: Some(area), ..finding });
+            let _ = sender.send(finding.in_area(area.as_str()));
         });
     };
     if let Err(error) = thread::Builder::new().name(area.as_str().to_owned()).spawn(work) {
         let finding = Finding::unknown(area.as_str(), format_args!("no thread to look: {error}"));
-        let _ = failed.send(Finding { area: Some(area), ..finding });
+        let _ = failed.send(finding.in_area(area.as_str()));
     }
     receiver
 }
@@ -129,7 +122,7 @@ fn collect(
                 )
                 .because("a file system or a peer does not answer, or there is much to read")
                 .fix(format_args!("fpgactl doctor --area {} --timeout 2m", area.as_str()));
-                all.push(Finding { area: Some(area), ..finding });
+                all.push(finding.in_area(area.as_str()));
                 return all;
             }
         }

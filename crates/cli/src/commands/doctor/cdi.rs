@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use fpga::board::{DeviceNode as Node, Inventory};
+use fpga::card::{Card, DeviceNode as Node, Function, Inventory, Slot};
 use fpga::names::{CDI_KIND, Mode};
 
-use super::finding::Finding;
 use super::permissions;
 use super::spec::{Device, DeviceNode, SpecFile};
 use super::survey::Survey;
+use fpga_findings::Finding;
+use fpga_findings::shell::word;
 
 /// Stages at which the hook must run.
 const STAGES: [&str; 2] = ["createRuntime", "poststop"];
@@ -48,7 +49,7 @@ pub(super) fn look(survey: &Survey, report: &mut dyn FnMut(Finding)) {
     }
 }
 
-/// A port that is in no spec is given to no container.
+/// A slot that is in no spec is given to no container.
 fn missing(survey: &Survey, directory: &Path, report: &mut dyn FnMut(Finding)) {
     let specs = survey.specs().iter().filter_map(|file| file.spec.as_ref().ok());
     let nodes: Vec<&str> = specs
@@ -56,11 +57,11 @@ fn missing(survey: &Survey, directory: &Path, report: &mut dyn FnMut(Finding)) {
         .flat_map(|device| &device.container_edits.device_nodes)
         .filter_map(|node| node.path.rsplit('/').next())
         .collect();
-    let boards = survey.inventory().boards.iter();
-    for port in boards.flat_map(|board| board.ports.iter().filter(|port| port.region.is_some())) {
-        if !nodes.contains(&port.node.name.as_str()) {
+    let is_offered = |slot: &Slot| slot.region.is_some() && slot.function != Function::Anonymous;
+    for (_, slot) in survey.inventory().slots().filter(|(_, slot)| is_offered(slot)) {
+        if !nodes.contains(&slot.name.as_str()) {
             report(
-                Finding::error(&port.node.name, "is in no CDI spec, so that no container gets it")
+                Finding::error(&slot.name, "is in no CDI spec, so that no container gets it")
                     .because(format_args!(
                         "the agent has not written one to {}",
                         directory.display()
@@ -87,7 +88,7 @@ fn conflicts(files: &[SpecFile], report: &mut dyn FnMut(Finding)) {
                         ),
                     )
                     .because("a runtime takes none of them, and no container with it starts")
-                    .fix(format_args!("rm {}", file.path.display())),
+                    .fix(format_args!("rm {}", word(&file.path))),
                 );
             }
         }
@@ -102,7 +103,7 @@ fn check(inventory: &Inventory, file: &SpecFile) -> Vec<Finding> {
             return vec![
                 Finding::error(&path, "runtimes cannot use it, or take another one for it")
                     .because(error)
-                    .fix(format_args!("rm {path}; {RESTART}")),
+                    .fix(format_args!("rm {}; {RESTART}", word(&file.path))),
             ];
         }
     };
@@ -110,7 +111,7 @@ fn check(inventory: &Inventory, file: &SpecFile) -> Vec<Finding> {
         return vec![
             Finding::error(&path, format_args!("is of kind {:?} and not {CDI_KIND}", spec.kind))
                 .because("somebody changed it")
-                .fix(format_args!("rm {path}; {RESTART}")),
+                .fix(format_args!("rm {}; {RESTART}", word(&file.path))),
         ];
     }
     let devices = spec.devices.iter();
@@ -124,7 +125,7 @@ fn wrong(inventory: &Inventory, file: &SpecFile, device: &Device) -> Option<Find
         return Some(
             Finding::error(&path, format_args!("{}: has no hook at {stage}", device.name))
                 .because("a container would start without being programmed, or leave its function behind")
-                .fix(format_args!("rm {path}; {RESTART}")),
+                .fix(format_args!("rm {}; {RESTART}", word(&file.path))),
         );
     }
     let (node, why) =
@@ -134,7 +135,7 @@ fn wrong(inventory: &Inventory, file: &SpecFile, device: &Device) -> Option<Find
             .because(
                 "the spec is older than the device: a container would get another one, or none",
             )
-            .fix(format_args!("rm {path}; {RESTART}")),
+            .fix(format_args!("rm {}; {RESTART}", word(&file.path))),
     )
 }
 
@@ -150,9 +151,5 @@ fn stale(inventory: &Inventory, node: &DeviceNode) -> Option<String> {
 }
 
 fn find<'a>(inventory: &'a Inventory, name: &str) -> Option<&'a Node> {
-    let boards = inventory.boards.iter();
-    let mut nodes = boards.flat_map(|board| {
-        board.ports.iter().map(|port| &port.node).chain(std::iter::once(&board.fme.node))
-    });
-    nodes.find(|node| node.name == name)
+    inventory.cards.iter().flat_map(Card::nodes).find(|node| node.name == name)
 }

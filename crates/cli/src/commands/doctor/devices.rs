@@ -3,23 +3,22 @@
 use std::fs::{self, Metadata};
 use std::io;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::Path;
 
-use fpga::board::{DeviceNode, DeviceNumber};
-use fpga::driver::{Node, NodeKind};
+use fpga::card::{DeviceNode, DeviceNumber};
 
-use super::finding::Finding;
 use super::survey::Survey;
+use fpga_findings::Finding;
+use fpga_findings::shell::word;
 
 /// Read and write permission of everybody.
 const EVERYBODY: u32 = 0o006;
 
 pub(super) fn look(survey: &Survey, report: &mut dyn FnMut(Finding)) {
     let mut count = 0;
-    for board in &survey.inventory().boards {
-        for node in
-            std::iter::once(&board.fme.node).chain(board.ports.iter().map(|port| &port.node))
-        {
-            match check(survey, node) {
+    for card in &survey.inventory().cards {
+        for node in card.nodes() {
+            match check(survey, node, card.management.as_ref() == Some(node)) {
                 Some(finding) => report(finding),
                 None => count += 1,
             }
@@ -34,7 +33,7 @@ pub(super) fn look(survey: &Survey, report: &mut dyn FnMut(Finding)) {
 }
 
 /// What is wrong with a node.
-fn check(survey: &Survey, node: &DeviceNode) -> Option<Finding> {
+fn check(survey: &Survey, node: &DeviceNode, is_management: bool) -> Option<Finding> {
     let path = survey.root.node(&node.name);
     let Some(number) = node.number else {
         return Some(
@@ -54,10 +53,13 @@ fn check(survey: &Survey, node: &DeviceNode) -> Option<Finding> {
                     )),
             );
         }
-        Err(error) => return Some(Finding::unknown(path.display(), error)),
+        Err(error) => {
+            let fix = "sudo fpgactl doctor --area nodes";
+            return Some(Finding::unknown(path.display(), error).fix(fix));
+        }
     };
     match DeviceNumber::of(&metadata) {
-        Some(found) if found == number => exposed(node, &path.display().to_string(), &metadata),
+        Some(found) if found == number => exposed(&path, &metadata).filter(|_| is_management),
         Some(found) => Some(
             Finding::error(
                 path.display(),
@@ -75,18 +77,20 @@ fn check(survey: &Survey, node: &DeviceNode) -> Option<Finding> {
     }
 }
 
-fn remake(number: DeviceNumber, path: &std::path::Path) -> String {
-    format!("rm -r {}; udevadm trigger --action=add /sys/dev/char/{number}", path.display())
+fn remake(number: DeviceNumber, path: &Path) -> String {
+    format!("rm -r {}; udevadm trigger --action=add /sys/dev/char/{number}", word(path))
 }
 
 /// Who can open the management node can program the card.
-fn exposed(node: &DeviceNode, path: &str, metadata: &Metadata) -> Option<Finding> {
-    let is_management = Node::parse(&node.name).is_some_and(|node| node.kind == NodeKind::Fme);
+fn exposed(path: &Path, metadata: &Metadata) -> Option<Finding> {
     let mode = metadata.permissions().mode() & 0o7777;
-    (is_management && mode & EVERYBODY != 0).then(|| {
-        Finding::warning(path, format_args!("mode {mode:04o}: everybody may program the card"))
-            .because("the management node is root's alone, unless a udev rule says otherwise")
-            .fix(format_args!("chmod o-rw {path}; grep -rn -e fme -e fpga /etc/udev/rules.d"))
+    (mode & EVERYBODY != 0).then(|| {
+        Finding::warning(
+            path.display(),
+            format_args!("mode {mode:04o}: everybody may program the card"),
+        )
+        .because("the management node is root's alone, unless a udev rule says otherwise")
+        .fix(format_args!("chmod o-rw {}; grep -rn -e fme -e fpga /etc/udev/rules.d", word(path)))
     })
 }
 

@@ -1,19 +1,23 @@
 //! The kernel's drivers: is one there, and has it bound to every card that is plugged in?
 
-use fpga::board::{Board, Driver, Inventory};
-use fpga::scan::{Plugged, plugged};
+use fpga::card::{Card, Driver, Inventory, Problem};
+use fpga::stack::{self, Plugged, plugged};
 
-use super::finding::Finding;
+use super::modules::Unbound;
 use super::survey::Survey;
+use fpga_findings::Finding;
 
 /// The in-tree driver of the PCI cards.
 const DFL_PCI: &str = "dfl-pci";
 
 pub(super) fn look(survey: &Survey, report: &mut dyn FnMut(Finding)) {
     let inventory = survey.inventory();
+    if let Some(directory) = &survey.emulated {
+        report(Finding::ok(directory.display(), "the cards are emulated: these are checked"));
+    }
     let cards = plugged(&survey.root);
     for driver in &inventory.drivers {
-        let count = inventory.boards.iter().filter(|board| board.driver == *driver).count();
+        let count = inventory.cards.iter().filter(|card| card.driver == *driver).count();
         if count > 0 {
             report(Finding::ok(driver, format_args!("loaded, with {count} of the cards")));
         }
@@ -23,12 +27,12 @@ pub(super) fn look(survey: &Survey, report: &mut dyn FnMut(Finding)) {
     }
     if inventory.drivers.is_empty() {
         report(no_driver(survey, &cards));
-    } else if inventory.boards.is_empty() && cards.is_empty() {
+    } else if inventory.cards.is_empty() && cards.is_empty() {
         report(no_card(inventory));
     }
     if inventory.drivers.contains(&Driver::Dfl)
         && !survey.root.pci_driver(DFL_PCI).exists()
-        && !inventory.boards.iter().any(|board| board.driver == Driver::Dfl)
+        && !inventory.cards.iter().any(|card| card.driver == Driver::Dfl)
     {
         report(
             Finding::error(DFL_PCI, "the framework is loaded, but not the driver of PCI cards")
@@ -36,19 +40,32 @@ pub(super) fn look(survey: &Survey, report: &mut dyn FnMut(Finding)) {
                 .fix("modprobe dfl-pci"),
         );
     }
-    for problem in inventory.all_problems() {
-        report(
-            Finding::error(&problem.object, &problem.message)
-                .because("the driver does not show it, or shows it half")
-                .fix("dmesg | grep -i -e dfl -e fpga"),
-        );
+    inventory.problems.iter().for_each(|problem| report(half_shown(problem)));
+    for card in &inventory.cards {
+        let unbound = Unbound::of(&survey.root, card);
+        unbound.finding(card).into_iter().for_each(&mut *report);
+        // What an unbound part does not show it shows as soon as it is bound.
+        let others = card.problems.iter().filter(|problem| !unbound.explains(problem));
+        others.for_each(|problem| report(half_shown(problem)));
+        parts(survey, card, report);
     }
-    inventory.boards.iter().for_each(|board| parts(survey, board, report));
+}
+
+fn half_shown(problem: &Problem) -> Finding {
+    let (object, message) = (&problem.object, &problem.message);
+    if problem.is_of_permission() {
+        return Finding::unknown(object, message)
+            .because("this user may not read it")
+            .fix("sudo fpgactl doctor --area driver");
+    }
+    Finding::error(object, message)
+        .because("the driver does not show it, or shows it half")
+        .fix("dmesg | grep -i -e dfl -e fpga")
 }
 
 fn examine(card: &Plugged, inventory: &Inventory, report: &mut dyn FnMut(Finding)) {
     let (address, model) = (card.pci.address, card.model);
-    if inventory.boards.iter().any(|board| board.pci.address == address) {
+    if inventory.cards.iter().any(|card| card.id == address.into()) {
         return;
     }
     report(match card.driver.as_deref() {
@@ -68,15 +85,25 @@ fn examine(card: &Plugged, inventory: &Inventory, report: &mut dyn FnMut(Finding
         Some(driver) => Finding::warning(address, format_args!("{model}: {driver} has the card"))
             .because("no FPGA driver can have it as well")
             .fix(format_args!(
-                "echo {address} > /sys/bus/pci/drivers/{driver}/unbind; fpgactl recover {address}"
+                "echo {address} > /sys/bus/pci/drivers/{driver}/unbind; \
+                 echo > /sys/bus/pci/devices/{address}/driver_override; fpgactl recover {address}"
             )),
     });
 }
 
 fn no_driver(survey: &Survey, cards: &[Plugged]) -> Finding {
-    let (dfl, opae) = (survey.root.dfl_class(), survey.root.opae_class());
-    let finding = Finding::error(dfl.display(), "no FPGA driver is loaded")
-        .because(format_args!("neither it nor {} exists", opae.display()));
+    if !survey.root.sys().is_dir() {
+        return Finding::error(survey.root.sys().display(), "there is no such directory")
+            .because(
+                "--root or FPGA_ROOT names another directory than the one that holds sys/ and dev/",
+            )
+            .fix("fpgactl --root DIR doctor");
+    }
+    let classes = stack::classes(&survey.root);
+    let classes: Vec<_> = classes.iter().map(|class| class.display().to_string()).collect();
+    let (first, others) = classes.split_first().expect("every stack has a class");
+    let finding = Finding::error(first, "no FPGA driver is loaded")
+        .because(format_args!("neither it nor {} exists", others.join(" nor ")));
     match cards {
         [] => finding.fix("lspci -nn -d ::1200; modprobe dfl-pci"),
         _ => finding.fix("modprobe dfl-pci"),
@@ -91,10 +118,10 @@ fn no_card(inventory: &Inventory) -> Finding {
 }
 
 /// What a card lacks because a part of the driver does.
-fn parts(survey: &Survey, board: &Board, report: &mut dyn FnMut(Finding)) {
-    let address = board.pci.address;
-    if board.ports.is_empty() {
-        let released = board.fme.ports_num.is_some_and(|number| number > 0);
+fn parts(survey: &Survey, card: &Card, report: &mut dyn FnMut(Finding)) {
+    let address = card.id;
+    if card.slots.is_empty() {
+        let released = card.slots_num.is_some_and(|number| number > 0);
         let cause = if released {
             "its ports are released, or their driver is not loaded"
         } else {
@@ -107,7 +134,7 @@ fn parts(survey: &Survey, board: &Board, report: &mut dyn FnMut(Finding)) {
         );
     }
     // Some cards have none, and work in af mode.
-    if board.regions.is_empty() && survey.is_region() {
+    if card.regions.is_empty() && survey.is_region() {
         report(
             Finding::warning(address, "the card shows no region, so that it cannot be programmed")
                 .because("the driver of regions is not loaded, or the card has none")

@@ -5,8 +5,10 @@ use std::io;
 use fpga::grants::{Error, Grants};
 use fpga::store::Store;
 
-use super::finding::Finding;
+use super::permissions;
 use super::survey::Survey;
+use fpga_findings::Finding;
+use fpga_findings::shell::word;
 
 const OBJECTS: &str = "kubectl get acceleratorfunctions -A";
 
@@ -42,12 +44,15 @@ pub(super) fn look(survey: &Survey, report: &mut dyn FnMut(Finding)) {
         Err(error @ (Error::Owner { .. } | Error::Writable { .. })) => report(
             Finding::error(&object, "is not believed, so that no container is programmed")
                 .because(error)
-                .fix(format_args!("chown root:root {object}; chmod go-w {object}")),
+                .fix(permissions::repair(&path)),
         ),
         Err(error) => report(
             Finding::error(&object, "is not understood, so that no container is programmed")
                 .because(error)
-                .fix(format_args!("rm {object}; kubectl get pods -A -o wide | grep fpga-agent")),
+                .fix(format_args!(
+                    "rm {}; kubectl get pods -A -o wide | grep fpga-agent",
+                    word(&path)
+                )),
         ),
     }
 }
@@ -60,9 +65,9 @@ fn contents(survey: &Survey, grants: &Grants, report: &mut dyn FnMut(Finding)) {
     for (namespace, grant) in grants.iter() {
         count += 1;
         let is_here = inventory
-            .boards
+            .cards
             .iter()
-            .flat_map(|board| &board.regions)
+            .flat_map(|card| &card.regions)
             .any(|region| region.interface_id == Some(grant.interface_id));
         let path = store.path(grant.interface_id, grant.image);
         if is_here && !path.exists() {
@@ -72,10 +77,7 @@ fn contents(survey: &Survey, grants: &Grants, report: &mut dyn FnMut(Finding)) {
                     format_args!("is granted to {namespace}, and is not installed"),
                 )
                 .because("a pod that asks for the function on this node does not start")
-                .fix(format_args!(
-                    "fpgactl bitstream install --store {} FILE",
-                    store.root().display()
-                )),
+                .fix(format_args!("fpgactl bitstream install --store {} FILE", word(store.root()))),
             );
         }
     }

@@ -10,11 +10,12 @@ use elf::ElfBytes;
 use elf::abi::PT_INTERP;
 use elf::endian::AnyEndian;
 
-use super::finding::Finding;
 use super::host::children;
 use super::permissions;
 use super::survey::Survey;
 use fpga::files::read;
+use fpga_findings::Finding;
+use fpga_findings::shell::word;
 
 /// Where `fpgactl install-host` puts it.
 const DEFAULT: &str = "/opt/intel/fpga-sw/fpga-hook";
@@ -70,7 +71,7 @@ fn rivals(survey: &Survey, report: &mut dyn FnMut(Finding)) {
             report(
                 Finding::warning(path.display(), "Intel's hook runs as well")
                     .because("it programs whatever a container asks for, granted or not")
-                    .fix(format_args!("rm {}", path.display())),
+                    .fix(format_args!("rm {}", word(&path))),
             );
         }
     }
@@ -85,12 +86,12 @@ fn program(survey: &Survey, host_path: &Path, report: &mut dyn FnMut(Finding)) {
         Ok(metadata) => metadata,
         Err(error) => return report(absent(&path, &error)),
     };
-    let install = format!("fpgactl install-host --bin-dir {}", parent(host_path).display());
+    let install = format!("fpgactl install-host --bin-dir {}", word(parent(&path)));
     if !metadata.is_file() || metadata.permissions().mode() & 0o111 == 0 {
         return report(
             Finding::error(path.display(), "is no program")
                 .because(kind(&metadata))
-                .fix(format_args!("rm -r {}; {install}", host_path.display())),
+                .fix(format_args!("rm -r {}; {install}", word(&path))),
         );
     }
     if let Some(finding) = permissions::of_file(&path, &metadata, "have root run what they like") {
@@ -98,8 +99,15 @@ fn program(survey: &Survey, host_path: &Path, report: &mut dyn FnMut(Finding)) {
     }
     let bytes = match read(&path, LIMIT) {
         Ok(bytes) => bytes,
-        Err(error) => return report(Finding::unknown(path.display(), error)),
+        Err(error) => {
+            let fix = "sudo fpgactl doctor --area hook";
+            return report(Finding::unknown(path.display(), error).fix(fix));
+        }
     };
+    if survey.emulated.is_some() && bytes.starts_with(b"#!") {
+        let word = "a script, which runs the hook where the emulator answers it";
+        return report(Finding::ok(path.display(), word));
+    }
     let itself = fs::read("/proc/self/exe").unwrap_or_default();
     report(match interpreter(&bytes, &itself) {
         Err(error) => Finding::error(path.display(), "is no program of this machine")
@@ -125,7 +133,7 @@ fn sound(path: &Path, bytes: &[u8], loader: Option<String>, install: &str) -> Fi
         }
         None => Finding::warning(path.display(), "is another program than the hook of kube-fpga")
             .because("somebody has put it there")
-            .fix(format_args!("rm {}; {install}", path.display())),
+            .fix(format_args!("rm {}; {install}", word(path))),
     }
 }
 
@@ -149,7 +157,7 @@ fn absent(path: &Path, error: &io::Error) -> Finding {
             "the hook is not there, so that no container with a region starts",
         )
         .because("it was not installed on this host, or was removed")
-        .fix(format_args!("fpgactl install-host --bin-dir {}", parent(path).display())),
+        .fix(format_args!("fpgactl install-host --bin-dir {}", word(parent(path)))),
         _ => Finding::unknown(path.display(), error).fix("sudo fpgactl doctor --area hook"),
     }
 }

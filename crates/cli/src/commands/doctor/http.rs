@@ -26,7 +26,7 @@ pub(super) fn get(address: SocketAddr, path: &str, patience: Duration) -> io::Re
 }
 
 /// Takes an answer apart whose body ends with the connection.
-pub(super) fn parse(text: &str) -> Option<Response> {
+fn parse(text: &str) -> Option<Response> {
     let (head, body) = text.split_once("\r\n\r\n")?;
     let code = head.strip_prefix("HTTP/1.")?.split(' ').nth(1)?.parse().ok()?;
     Some(Response { code, body: body.to_owned() })

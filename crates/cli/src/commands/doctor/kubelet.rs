@@ -2,16 +2,21 @@
 
 use std::path::Path;
 
-use super::finding::Finding;
 use super::permissions;
 use super::sockets::{Answer, connect};
 use super::survey::Survey;
+use fpga_findings::Finding;
+use fpga_findings::shell::word;
 
 const POD_RESOURCES: &str = "/var/lib/kubelet/pod-resources/kubelet.sock";
 const STATUS: &str = "systemctl status kubelet; journalctl -u kubelet -n 50";
 
 pub(super) fn look(survey: &Survey, report: &mut dyn FnMut(Finding)) {
     let directory = survey.socket_dir();
+    if !directory.is_dir() && !survey.is_node() {
+        report(Finding::ok(directory.display(), "there is no kubelet on this machine"));
+        return;
+    }
     if !directory.is_dir() {
         report(
             Finding::error(
@@ -19,7 +24,7 @@ pub(super) fn look(survey: &Survey, report: &mut dyn FnMut(Finding)) {
                 "the kubelet's directory of device plugins is not there",
             )
             .because("the kubelet never ran here, or has its files elsewhere (--root-dir)")
-            .fix("systemctl status kubelet; fpgactl doctor --socket-dir DIR"),
+            .fix(elsewhere(survey)),
         );
         return;
     }
@@ -40,6 +45,14 @@ pub(super) fn look(survey: &Survey, report: &mut dyn FnMut(Finding)) {
     }
 }
 
+/// Where else the kubelet may have its files.
+fn elsewhere(survey: &Survey) -> String {
+    let found = survey.kubelets().into_iter().map(|path| format!("{path}/device-plugins"));
+    let found = found.map(|path| survey.host.find(path)).find(|path| path.is_dir());
+    let directory = found.map_or_else(|| "DIR".to_owned(), word);
+    format!("systemctl status kubelet; fpgactl doctor --socket-dir {directory}")
+}
+
 fn socket(survey: &Survey, path: &Path, good: &str, bad: &str) -> Finding {
     let object = path.display();
     match connect(path, survey.patience) {
@@ -52,7 +65,7 @@ fn socket(survey: &Survey, path: &Path, good: &str, bad: &str) -> Finding {
             .fix(STATUS),
         Answer::NotASocket => Finding::error(&object, bad)
             .because("it is no socket")
-            .fix(format_args!("rm {object}; systemctl restart kubelet")),
+            .fix(format_args!("rm {}; systemctl restart kubelet", word(path))),
         Answer::Silent => Finding::unknown(&object, "it takes no connection")
             .because("its process is stopped or overloaded")
             .fix(STATUS),

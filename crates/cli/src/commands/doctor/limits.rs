@@ -1,10 +1,10 @@
 //! Memory that programs in containers need for DMA.
 
-use super::finding::Finding;
 use super::host::children;
 use super::survey::Survey;
 use fpga::files::read;
 use fpga::sysfs;
+use fpga_findings::Finding;
 
 /// The runtimes, as `/proc/PID/comm` has them.
 const RUNTIMES: [&str; 2] = ["containerd", "crio"];
@@ -26,7 +26,7 @@ pub(super) fn look(survey: &Survey, report: &mut dyn FnMut(Finding)) {
             report(locked(survey, pid, &comm));
         }
     }
-    if !found {
+    if !found && survey.is_node() {
         report(
             Finding::unknown(proc.display(), "no container runtime is among the processes")
                 .because(
@@ -69,7 +69,7 @@ fn parse(limits: &str) -> Option<Option<u64>> {
 }
 
 fn huge_pages(survey: &Survey) -> Finding {
-    let path = survey.root.huge_pages(HUGE_PAGE);
+    let path = survey.kernel.huge_pages(HUGE_PAGE);
     let object = path.display();
     let remedy = "sysctl vm.nr_hugepages=20; systemctl restart kubelet";
     match sysfs::read_number(&path) {

@@ -4,7 +4,8 @@ use std::fs::{self, Metadata};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 
-use super::finding::Finding;
+use fpga_findings::Finding;
+use fpga_findings::shell::word;
 
 /// Write permission of the group and of all others.
 const OTHERS: u32 = 0o022;
@@ -29,8 +30,9 @@ pub(super) fn of_file(path: &Path, metadata: &Metadata, act: &str) -> Option<Fin
     })
 }
 
-fn repair(path: &Path) -> String {
-    format!("chown root:root {0}; chmod go-w {0}", path.display())
+/// Makes it root's alone.
+pub(super) fn repair(path: &Path) -> String {
+    format!("chown root:root {0}; chmod go-w {0}", word(path))
 }
 
 fn exposed(metadata: &Metadata) -> Option<String> {

@@ -45,18 +45,6 @@ pub(super) struct Places {
     /// [default: what the CDI specs say, else /run/kube-fpga/grants.json]
     #[arg(long, value_name = "FILE")]
     pub(super) grants: Option<PathBuf>,
-    /// The admission webhook to ask for its certificate, as in https://10.0.0.1:9443/pods
-    #[arg(long, value_name = "URL", requires = "webhook_ca")]
-    pub(super) webhook: Option<String>,
-    /// In PEM, the certificate authority by which the API server judges the webhook's certificate
-    #[arg(long, value_name = "FILE", requires = "webhook")]
-    pub(super) webhook_ca: Option<PathBuf>,
-    /// Find the webhook by the API server of this kubeconfig
-    #[arg(long, value_name = "FILE")]
-    pub(super) kubeconfig: Option<PathBuf>,
-    /// The MutatingWebhookConfiguration [default: those whose webhooks have fpga in their names]
-    #[arg(long, value_name = "NAME", requires = "kubeconfig")]
-    pub(super) webhook_configuration: Option<String>,
     /// The node's processes [default: /proc]
     #[arg(long, value_name = "DIR")]
     pub(super) proc: Option<PathBuf>,

@@ -1,38 +1,32 @@
 //! What is loaded, and what is out of use.
 
-use std::thread;
-use std::time::Duration;
-
-use fpga::board::{Board, Function, Port};
+use fpga::card::{Card, Function, Slot};
 use fpga::program::is_programming;
-use fpga::scan::scan;
 
-use super::finding::Finding;
+use super::modules::Unbound;
 use super::survey::Survey;
-
-/// Between two looks at a region that is busy: a programming may end between the look at the region and
-/// the one at the card.
-const PAUSE: Duration = Duration::from_millis(500);
+use crate::commands::busy::is_busy_no_more;
+use fpga_findings::Finding;
 
 pub(super) fn look(survey: &Survey, report: &mut dyn FnMut(Finding)) {
-    for board in &survey.inventory().boards {
-        board.ports.iter().for_each(|port| function(survey, board, port, report));
-        interfaces(board, report);
-        errors(board, report);
+    for card in &survey.inventory().cards {
+        card.slots.iter().for_each(|slot| function(survey, card, slot, report));
+        interfaces(survey, card, report);
+        errors(card, report);
     }
 }
 
-fn function(survey: &Survey, board: &Board, port: &Port, report: &mut dyn FnMut(Finding)) {
-    let (name, address) = (&port.node.name, board.pci.address);
+fn function(survey: &Survey, card: &Card, slot: &Slot, report: &mut dyn FnMut(Finding)) {
+    let (name, address) = (&slot.name, card.id);
     let recover = format!("fpgactl recover {address}");
-    report(match &port.function {
+    report(match &slot.function {
         Function::Loaded { afu_id } => {
             Finding::ok(name, format_args!("function {}", crate::output::function(*afu_id)))
         }
-        Function::Busy if is_programming(&survey.root, board) => {
+        Function::Busy if is_programming(&survey.root, card) => {
             Finding::ok(name, "its region is being programmed")
         }
-        Function::Busy if is_busy_no_more(survey, name) => {
+        Function::Busy if is_busy_no_more(&survey.root, name) => {
             Finding::ok(name, "its region was programmed")
         }
         Function::Busy => Finding::error(name, "its region is disabled")
@@ -44,46 +38,47 @@ fn function(survey: &Survey, board: &Board, port: &Port, report: &mut dyn FnMut(
         Function::Absent => Finding::error(name, "shows no function")
             .because("no driver is bound to the port")
             .fix(format_args!("modprobe dfl-afu; {recover}")),
-        Function::Unreadable => Finding::error(name, "its function cannot be read")
-            .because(reason(board, name))
-            .fix(recover),
+        Function::Anonymous => Finding::warning(name, "shows no function id, as with OFS")
+            .because("what is loaded cannot be told: the port is offered in regiondevel mode only, and `fpgactl program` refuses it")
+            .fix("kubectl annotate node NODE fpga.intel.com/device-plugin-mode=regiondevel"),
+        Function::Unreadable => unreadable(card, name, &recover),
     });
 }
 
 /// The reason is among the card's problems.
-fn reason(board: &Board, port: &str) -> String {
-    let about = board.problems.iter().find(|problem| problem.object.contains(port));
-    about.map_or_else(|| "its id is malformed".to_owned(), |problem| problem.message.clone())
+fn unreadable(card: &Card, name: &str, recover: &str) -> Finding {
+    let finding = "its function cannot be read";
+    match card.problems.iter().find(|problem| problem.object.contains(name)) {
+        Some(problem) if problem.is_of_permission() => Finding::unknown(name, finding)
+            .because("this user may not read it")
+            .fix("sudo fpgactl doctor --area regions"),
+        Some(problem) => Finding::error(name, finding).because(&problem.message).fix(recover),
+        None => Finding::error(name, finding).because("its id is malformed").fix(recover),
+    }
 }
 
-fn is_busy_no_more(survey: &Survey, port: &str) -> bool {
-    thread::sleep(PAUSE);
-    let again = scan(&survey.root);
-    let mut ports = again.boards.iter().flat_map(|board| &board.ports);
-    ports.any(|other| other.node.name == port && other.function != Function::Busy)
-}
-
-fn interfaces(board: &Board, report: &mut dyn FnMut(Finding)) {
-    for region in &board.regions {
+fn interfaces(survey: &Survey, card: &Card, report: &mut dyn FnMut(Finding)) {
+    let unbound = Unbound::of(&survey.root, card);
+    for region in &card.regions {
         match region.interface_id {
             Some(id) if id.is_crash_marker() => report(
                 Finding::error(&region.name, "its interface id reads as all ones")
                     .because("the card's firmware crashed, or its link is down")
-                    .fix(format_args!("fpgactl recover {} --rescan", board.pci.address)),
+                    .fix(format_args!("fpgactl recover {} --rescan", card.id)),
             ),
             Some(_) => {}
             None => report(
                 Finding::error(&region.name, "does not tell its interface id")
                     .because("nobody can know which bitstreams fit, so the region is not offered")
-                    .fix(format_args!("fpgactl show {}", board.pci.address)),
+                    .fix(unbound.fix()),
             ),
         }
     }
 }
 
-fn errors(board: &Board, report: &mut dyn FnMut(Finding)) {
-    let ports = board.ports.iter().map(|port| (&port.node.name, &port.errors));
-    let all = std::iter::once((&board.fme.node.name, &board.fme.errors)).chain(ports);
+fn errors(card: &Card, report: &mut dyn FnMut(Finding)) {
+    let slots = card.slots.iter().map(|slot| (&slot.name, &slot.errors));
+    let all = std::iter::once((&card.name, &card.errors)).chain(slots);
     for (name, registers) in all.filter(|(_, registers)| !registers.is_empty()) {
         let names: Vec<_> = registers.iter().map(|register| register.name.as_str()).collect();
         report(

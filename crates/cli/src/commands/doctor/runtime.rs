@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 
 use fpga::names::Mode;
 
-use super::finding::Finding;
 use super::sockets::{Answer, connect};
 use super::survey::Survey;
+use fpga_findings::Finding;
 
 mod config;
 mod containerd;
@@ -69,7 +69,9 @@ struct Runtime {
 
 pub(super) fn look(survey: &Survey, report: &mut dyn FnMut(Finding)) {
     let runtimes = runtimes(survey);
-    if runtimes.is_empty() {
+    if runtimes.is_empty() && !survey.is_node() {
+        report(Finding::ok("container runtime", "none is here, and nothing of a cluster"));
+    } else if runtimes.is_empty() {
         report(
             Finding::unknown("container runtime", "none of the sockets that are known is there")
                 .because("it listens elsewhere, or is not installed")

@@ -8,12 +8,13 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use fpga::board::{Board, Inventory};
+use fpga::card::{Card, Inventory};
 use fpga::names::{Named, ResourceName};
 
-use super::finding::Finding;
 use super::survey::{Survey, resource};
 use super::timed;
+use fpga_findings::Finding;
+use fpga_findings::shell::word;
 
 /// Where the agent's logs are.
 const LOGS: &str = "kubectl get pods -A -o wide | grep fpga; journalctl -u fpga-agent -n 50";
@@ -23,8 +24,8 @@ pub(super) fn look(survey: &Survey, report: &mut dyn FnMut(Finding)) {
     for (file, name) in survey.sockets().iter().filter_map(|file| Some((file, resource(file)?))) {
         report(socket(survey, &directory.join(file), &name));
     }
-    let has_ports = survey.inventory().boards.iter().any(|board| !board.ports.is_empty());
-    if survey.sockets().is_empty() && has_ports && directory.is_dir() {
+    let has_slots = survey.inventory().slots().next().is_some();
+    if survey.sockets().is_empty() && has_slots && directory.is_dir() {
         report(
             Finding::error(
                 directory.display(),
@@ -50,7 +51,7 @@ fn socket(survey: &Survey, path: &Path, name: &ResourceName) -> Finding {
             .fix(LOGS),
         Answer::NotASocket => Finding::error(path.display(), "is no socket")
             .because("it is in the agent's way, which cannot serve the resource")
-            .fix(format_args!("rm -r {}", path.display())),
+            .fix(format_args!("rm -r {}", word(path))),
         Answer::Silent => Finding::error(path.display(), "takes no connection")
             .because("the agent is stopped or hangs")
             .fix(LOGS),
@@ -62,17 +63,17 @@ fn socket(survey: &Survey, path: &Path, name: &ResourceName) -> Finding {
 
 /// True when a card has what the resource stands for.
 fn is_on_node(inventory: &Inventory, name: &ResourceName) -> bool {
-    let has = |board: &Board| match name.named() {
+    let has = |card: &Card| match name.named() {
         Named::Af(afu) | Named::EncodedAf(_, afu) => {
-            board.ports.iter().any(|port| port.afu_id().is_none_or(|id| id == afu))
+            card.slots.iter().any(|slot| slot.afu_id().is_none_or(|id| id == afu))
         }
         // A region does not show which image is in it.
         Named::Aocx(_) | Named::EncodedAocx(..) => true,
         Named::Region(interface) => {
-            board.regions.iter().any(|region| region.interface_id.is_none_or(|id| id == interface))
+            card.regions.iter().any(|region| region.interface_id.is_none_or(|id| id == interface))
         }
     };
-    inventory.boards.iter().any(has)
+    inventory.cards.iter().any(has)
 }
 
 /// What became of a connection.

@@ -9,9 +9,10 @@ use fpga::bitstream::Bitstream;
 use fpga::id::InterfaceId;
 use fpga::store::{Entry, Store};
 
-use super::finding::Finding;
 use super::permissions;
 use super::survey::Survey;
+use fpga_findings::Finding;
+use fpga_findings::shell::word;
 
 const PROGRAM_WHAT_THEY_LIKE: &str = "choose what is programmed";
 
@@ -41,11 +42,15 @@ pub(super) fn look(survey: &Survey, report: &mut dyn FnMut(Finding)) {
                     strangers.insert(interface);
                 }
             }
-            Err(error) => report(
-                Finding::error(path.display(), "cannot be programmed")
-                    .because(error)
-                    .fix(format_args!("rm -r {}; fpgactl bitstream install FILE", path.display())),
-            ),
+            Err(error) => {
+                report(Finding::error(path.display(), "cannot be programmed").because(error).fix(
+                    format_args!(
+                        "rm -r {}; fpgactl bitstream install --store {} FILE",
+                        word(&path),
+                        word(root)
+                    ),
+                ))
+            }
         }
     }
     if sound == 0 && survey.is_region() {
@@ -60,7 +65,7 @@ pub(super) fn look(survey: &Survey, report: &mut dyn FnMut(Finding)) {
                 .because(
                     "the bitstreams were built for other cards, or for other firmware of these",
                 )
-                .fix(format_args!("fpgactl show | grep interface; rm -r {}", path.display())),
+                .fix(format_args!("fpgactl show | grep interface; rm -r {}", word(&path))),
         );
     }
 }
@@ -80,7 +85,7 @@ fn absent(survey: &Survey, root: &Path, error: &io::Error, report: &mut dyn FnMu
 fn empty(root: &Path) -> Finding {
     Finding::error(root.display(), "there is no bitstream, so that no region can be programmed")
         .because("none was installed, or the store is elsewhere")
-        .fix(format_args!("fpgactl bitstream install --store {} FILE", root.display()))
+        .fix(format_args!("fpgactl bitstream install --store {} FILE", word(root)))
 }
 
 /// Everything that can be checked of a file, read to its end.
@@ -95,10 +100,10 @@ fn verify(store: &Store, entry: Entry) -> Result<InterfaceId, String> {
 
 /// True when a region takes it, or may when it can be read again.
 fn fits(survey: &Survey, interface: InterfaceId) -> bool {
-    let boards = &survey.inventory().boards;
-    boards
+    let cards = &survey.inventory().cards;
+    cards
         .iter()
-        .flat_map(|board| &board.regions)
+        .flat_map(|card| &card.regions)
         .any(|region| region.interface_id.is_none_or(|id| id == interface || id.is_crash_marker()))
 }
 

@@ -4,11 +4,11 @@ use std::path::PathBuf;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use fpga::board::Inventory;
+use fpga::card::Inventory;
 use fpga::names::{Mode, NAMESPACE, Named, ResourceName};
 use fpga::root::Root;
 use fpga::scan::scan;
-use fpga::{grants, store};
+use fpga::{grants, stack, store};
 use fpga_hook::Trees;
 
 use super::host::{Host, children};
@@ -18,7 +18,12 @@ use super::spec::{self, Hook, SpecFile};
 /// The node as far as it was looked at; each part is read by the first area that needs it.
 pub(super) struct Survey {
     pub(super) places: Places,
+    /// The trees with the cards.
     pub(super) root: Root,
+    /// The kernel's own.
+    pub(super) kernel: Root,
+    /// Where the emulator has its trees, if the cards are its.
+    pub(super) emulated: Option<PathBuf>,
     pub(super) host: Host,
     /// How long one peer is waited for.
     pub(super) patience: Duration,
@@ -31,15 +36,30 @@ pub(super) struct Survey {
 
 /// Directory of the kubelet's device plugins.
 const SOCKET_DIR: &str = "/var/lib/kubelet/device-plugins";
+/// Where kubelets have their files, on distributions that have them elsewhere, too.
+const KUBELETS: [&str; 4] = [
+    "/var/lib/kubelet",
+    "/var/lib/k0s/kubelet",
+    "/var/snap/microk8s/common/var/lib/kubelet",
+    "/var/lib/rancher",
+];
+/// Where the chart's emulator has the trees of a node whose cards it emulates (`emulator.hostDir`).
+const EMULATED: &str = "/run/kube-fpga-emulator/node";
 const CDI_DIR: &str = "/var/run/cdi";
 const HOOKS_DIR: &str = "/etc/containers/oci/hooks.d";
 
 impl Survey {
     pub(super) fn new(places: Places, trees: &Trees, mode: Option<Mode>, limit: Duration) -> Self {
+        let (kernel, host) = (trees.root(), Host::new(trees.root.clone()));
+        let emulated = Some(host.find(EMULATED)).filter(|dir| {
+            kernel == Root::at(&trees.root) && !has_driver(&kernel) && has_driver(&Root::at(dir))
+        });
         Self {
             places,
-            root: trees.root(),
-            host: Host::new(trees.root.clone()),
+            root: emulated.as_ref().map_or_else(|| kernel.clone(), Root::at),
+            kernel,
+            emulated,
+            host,
             patience: limit / 4,
             mode,
             inventory: OnceLock::new(),
@@ -57,12 +77,41 @@ impl Survey {
         self.place(self.places.socket_dir.as_ref(), SOCKET_DIR)
     }
 
+    /// The kubelet's directories that are there.
+    pub(super) fn kubelets(&self) -> Vec<&'static str> {
+        KUBELETS.into_iter().filter(|path| self.host.find(path).exists()).collect()
+    }
+
+    /// True when there is something of a cluster on this machine, or the caller says so. A machine of no cluster
+    /// lacks neither kubelet nor agent.
+    pub(super) fn is_node(&self) -> bool {
+        self.mode.is_some()
+            || self.places.socket_dir.is_some()
+            || !self.kubelets().is_empty()
+            || self.has_agent()
+    }
+
+    /// True when an agent left its traces: a socket, a spec, a hook.
+    pub(super) fn has_agent(&self) -> bool {
+        !self.sockets().is_empty() || !self.specs().is_empty() || !self.hook_files().is_empty()
+    }
+
     pub(super) fn cdi_dir(&self) -> PathBuf {
         self.place(self.places.cdi_dir.as_ref(), CDI_DIR)
     }
 
     pub(super) fn hooks_dir(&self) -> PathBuf {
         self.place(self.places.hooks_dir.as_ref(), HOOKS_DIR)
+    }
+
+    /// The directory of specs as the host's programs know it.
+    pub(super) fn cdi_dir_of_host(&self) -> PathBuf {
+        self.places.cdi_dir.clone().unwrap_or_else(|| CDI_DIR.into())
+    }
+
+    /// The directory of hooks as the host's programs know it.
+    pub(super) fn hooks_dir_of_host(&self) -> PathBuf {
+        self.places.hooks_dir.clone().unwrap_or_else(|| HOOKS_DIR.into())
     }
 
     pub(super) fn proc(&self) -> PathBuf {
@@ -135,6 +184,10 @@ impl Survey {
     pub(super) fn is_region(&self) -> bool {
         self.mode() == Some(Mode::Region)
     }
+}
+
+fn has_driver(root: &Root) -> bool {
+    stack::classes(root).iter().any(|class| class.is_dir())
 }
 
 /// The resource that a plugin's socket stands for, if it is one of ours.

@@ -1,14 +1,19 @@
 //! Puts files in place: complete, on disk, in one step, by one installer at a time.
 
 use std::fmt;
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::io::{self, Read};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use fpga::files;
 use serde::Serialize;
+
+/// Between two attempts to lock a directory.
+const POLL: Duration = Duration::from_millis(50);
 
 /// What was done to a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -28,19 +33,34 @@ pub(super) struct Directory {
 }
 
 impl Directory {
-    pub(super) fn open(path: &Path, dry_run: bool) -> anyhow::Result<Self> {
-        let path = path.to_owned();
-        if dry_run {
-            return Ok(Self { path, lock: None });
-        }
-        let lock = || {
-            files::make_directories(&path)?;
-            let directory = File::open(&path)?;
-            directory.lock()?;
-            Ok(directory)
+    pub(super) fn open(path: &Path, dry_run: bool, patience: Duration) -> anyhow::Result<Self> {
+        let lock = match dry_run {
+            true => None,
+            false => Some(lock(path, make(path)?, patience)?),
         };
-        let lock = lock().map_err(|error: io::Error| failed(&path, "open the directory", error))?;
-        Ok(Self { path, lock: Some(lock) })
+        Ok(Self { path: path.to_owned(), lock })
+    }
+
+    /// Another directory, which may be the same one: a lock keeps out its own holder, too.
+    pub(super) fn beside(
+        &self,
+        path: &Path,
+        dry_run: bool,
+        patience: Duration,
+    ) -> anyhow::Result<Self> {
+        let Some(held) = &self.lock else { return Self::open(path, dry_run, patience) };
+        let directory = make(path)?;
+        let is_same = same(held, &directory);
+        let is_same = is_same.map_err(|error| failed(path, "open the directory", error))?;
+        let lock = match is_same {
+            true => held.try_clone().map_err(|error| failed(path, "open the directory", error))?,
+            false => lock(path, directory, patience)?,
+        };
+        Ok(Self { path: path.to_owned(), lock: Some(lock) })
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
     }
 
     /// Makes the file `name` have these contents and this mode.
@@ -61,6 +81,50 @@ impl Directory {
                 .map_err(|error| failed(&path, "install it", error))?;
         }
         Ok(Action::Installed)
+    }
+}
+
+/// Another installer keeps a directory.
+#[derive(Debug, thiserror::Error)]
+#[error("{}: another installer has it locked: gave up after {} s", path.display(), waited.as_secs())]
+pub(crate) struct Locked {
+    path: PathBuf,
+    waited: Duration,
+}
+
+fn make(path: &Path) -> anyhow::Result<File> {
+    let made = files::make_directories(path).and_then(|()| File::open(path));
+    made.map_err(|error| failed(path, "open the directory", error))
+}
+
+fn same(one: &File, other: &File) -> io::Result<bool> {
+    let id = |file: &File| file.metadata().map(|metadata| (metadata.dev(), metadata.ino()));
+    Ok(id(one)? == id(other)?)
+}
+
+fn lock(path: &Path, directory: File, patience: Duration) -> anyhow::Result<File> {
+    let started = Instant::now();
+    let mut is_told = false;
+    loop {
+        match directory.try_lock() {
+            Ok(()) => return Ok(directory),
+            Err(TryLockError::WouldBlock) if started.elapsed() >= patience => {
+                return Err(Locked { path: path.to_owned(), waited: patience }.into());
+            }
+            Err(TryLockError::WouldBlock) => {
+                if !is_told {
+                    crate::output::complain(format_args!(
+                        "{}: another installer has it locked: waiting",
+                        path.display()
+                    ));
+                    is_told = true;
+                }
+                thread::sleep(POLL);
+            }
+            Err(TryLockError::Error(error)) => {
+                return Err(failed(path, "lock the directory", error));
+            }
+        }
     }
 }
 

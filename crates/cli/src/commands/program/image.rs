@@ -4,13 +4,13 @@ use std::path::Path;
 
 use anyhow::Context as _;
 use fpga::bitstream::{Bitstream, Format, ImageId};
-use fpga::board::{Board, Inventory, Port};
+use fpga::card::{Card, Inventory, Slot};
 use fpga::catalog;
 use fpga::id::InterfaceId;
 use fpga::root::Root;
 use fpga::store::{Store, Summary};
 
-use crate::commands::target::{self, Error, PortArgs};
+use crate::commands::target::{self, Error, SlotArgs};
 
 /// What there is to choose from.
 pub(super) struct Node<'a> {
@@ -19,42 +19,42 @@ pub(super) struct Node<'a> {
     pub(super) store: Store,
 }
 
-/// A bitstream, and the port of a board that it is meant for.
-type Choice<'a> = (Bitstream, (&'a Board, &'a Port));
+/// A bitstream, and the slot of a card that it is meant for.
+type Choice<'a> = (Bitstream, (&'a Card, &'a Slot));
 
 impl<'a> Node<'a> {
-    /// What `image` and `args` mean. A file's interface id helps to choose the port; a function is
-    /// looked for under the interface id of the port's region.
-    pub(super) fn choose(&self, image: &Path, args: &PortArgs) -> anyhow::Result<Choice<'a>> {
+    /// What `image` and `args` mean. A file's interface id helps to choose the slot; a function is
+    /// looked for under the interface id of the slot's region.
+    pub(super) fn choose(&self, image: &Path, args: &SlotArgs) -> anyhow::Result<Choice<'a>> {
         match image.to_str().filter(|_| !is_file(image)) {
             Some(text) => self.stored(text, args),
             None => {
                 let bitstream = Bitstream::open(image)?;
                 let interface = bitstream.interface_id()?;
-                Ok((bitstream, self.port(args, Some(interface))?))
+                Ok((bitstream, self.slot(args, Some(interface))?))
             }
         }
     }
 
-    fn port(
+    fn slot(
         &self,
-        args: &PortArgs,
+        args: &SlotArgs,
         interface: Option<InterfaceId>,
-    ) -> Result<(&'a Board, &'a Port), Error> {
-        target::port(self.root, self.inventory, args, interface)
+    ) -> Result<(&'a Card, &'a Slot), Error> {
+        target::slot(self.root, self.inventory, args, interface)
     }
 
-    fn stored(&self, text: &str, args: &PortArgs) -> anyhow::Result<Choice<'a>> {
-        let (board, port) = self.port(args, None)?;
-        let interface = board.interface_id(port).with_context(|| {
-            let name = &port.node.name;
+    fn stored(&self, text: &str, args: &SlotArgs) -> anyhow::Result<Choice<'a>> {
+        let (card, slot) = self.slot(args, None)?;
+        let interface = card.interface_id(slot).with_context(|| {
+            let name = &slot.name;
             format!("{name}: the interface id of the region is unknown, so that nothing can be looked up for it")
         })?;
         let image = match text.parse() {
             Ok(image) => image,
             Err(_) => self.named(text, interface)?,
         };
-        Ok((self.store.find(interface, image)?, (board, port)))
+        Ok((self.store.find(interface, image)?, (card, slot)))
     }
 
     /// The image of that name: the catalogue's, else that of the store's file which has it.

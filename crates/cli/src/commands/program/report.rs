@@ -1,6 +1,6 @@
 //! What came of a programming.
 
-use fpga::id::{AfuId, InterfaceId, PciAddress};
+use fpga::id::{AfuId, CardId, InterfaceId};
 use fpga::program::{Action, Image, Outcome, Target};
 use serde::Serialize;
 
@@ -11,8 +11,9 @@ use crate::progress::{rate, size};
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Report<'a> {
-    card: PciAddress,
-    port: &'a str,
+    card: CardId,
+    #[serde(rename = "port")]
+    slot: &'a str,
     interface_id: Option<InterfaceId>,
     file: &'a str,
     bytes: usize,
@@ -35,8 +36,8 @@ impl<'a> Report<'a> {
             Action::DryRun => ("dryRun", None),
         };
         Self {
-            card: target.card.address,
-            port: &target.port.name,
+            card: target.card.id,
+            slot: &target.slot.name,
             interface_id: target.interface_id,
             file: &image.name,
             bytes: image.payload.len(),
@@ -57,7 +58,7 @@ impl<'a> Report<'a> {
         };
         format!(
             "port       {} of card {}\nfile       {}\nbefore     {before}\nafter      {}\nresult     {}\n",
-            self.port,
+            self.slot,
             self.card,
             self.file,
             output::function(self.afu_id),

@@ -2,9 +2,9 @@
 
 use std::fmt;
 
-use fpga::board::{Board, Driver, ErrorRegister, Function, Inventory, Port, Problem};
-use fpga::errors::Register;
-use fpga::id::{AfuId, InterfaceId, PciAddress};
+use fpga::card::{Card, Function, Inventory, Problem, Slot};
+use fpga::errors::ErrorRegister;
+use fpga::id::{AfuId, CardId, InterfaceId};
 use serde::Serialize;
 
 use crate::output;
@@ -14,42 +14,47 @@ use crate::output;
 #[serde(tag = "event", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub(super) enum Change<'a> {
     DriverLoaded {
-        driver: Driver,
+        driver: &'static str,
     },
     DriverUnloaded {
-        driver: Driver,
+        driver: &'static str,
     },
     CardAdded {
-        card: PciAddress,
+        card: CardId,
         model: Option<&'static str>,
     },
     CardRemoved {
-        card: PciAddress,
+        card: CardId,
     },
-    PortAdded {
-        card: PciAddress,
-        port: &'a str,
+    #[serde(rename = "portAdded")]
+    SlotAdded {
+        card: CardId,
+        #[serde(rename = "port")]
+        slot: &'a str,
         state: &'static str,
         afu_id: Option<AfuId>,
     },
-    PortRemoved {
-        card: PciAddress,
-        port: &'a str,
+    #[serde(rename = "portRemoved")]
+    SlotRemoved {
+        card: CardId,
+        #[serde(rename = "port")]
+        slot: &'a str,
     },
     Function {
-        card: PciAddress,
-        port: &'a str,
+        card: CardId,
+        #[serde(rename = "port")]
+        slot: &'a str,
         before: Loaded,
         after: Loaded,
     },
     Interface {
-        card: PciAddress,
+        card: CardId,
         region: &'a str,
         before: Option<InterfaceId>,
         after: Option<InterfaceId>,
     },
     Errors {
-        card: PciAddress,
+        card: CardId,
         device: &'a str,
         register: &'a str,
         value: String,
@@ -77,90 +82,81 @@ pub(super) struct Loaded {
 pub(super) fn changes<'a>(before: &'a Inventory, now: &'a Inventory) -> Vec<Change<'a>> {
     let mut changes = Vec::new();
     let unloaded = before.drivers.iter().filter(|driver| !now.drivers.contains(driver));
-    changes.extend(unloaded.map(|&driver| Change::DriverUnloaded { driver }));
+    changes.extend(unloaded.map(|&driver| Change::DriverUnloaded { driver: driver.as_str() }));
     let loaded = now.drivers.iter().filter(|driver| !before.drivers.contains(driver));
-    changes.extend(loaded.map(|&driver| Change::DriverLoaded { driver }));
-    for old in &before.boards {
-        if !now.boards.iter().any(|new| is_same(old, new)) {
-            changes.push(Change::CardRemoved { card: old.pci.address });
+    changes.extend(loaded.map(|&driver| Change::DriverLoaded { driver: driver.as_str() }));
+    for old in &before.cards {
+        if !now.cards.iter().any(|new| is_same(old, new)) {
+            changes.push(Change::CardRemoved { card: old.id });
         }
     }
-    for new in &now.boards {
-        let old = before.boards.iter().find(|old| is_same(old, new));
+    for new in &now.cards {
+        let old = before.cards.iter().find(|old| is_same(old, new));
         if old.is_none() {
-            changes.push(Change::CardAdded { card: new.pci.address, model: new.model });
+            changes.push(Change::CardAdded { card: new.id, model: new.model });
         }
-        board(old, new, &mut changes);
+        card(old, new, &mut changes);
     }
     problems(before, now, &mut changes);
     changes
 }
 
-fn is_same(a: &Board, b: &Board) -> bool {
-    (a.pci.address, a.driver) == (b.pci.address, b.driver)
+fn is_same(a: &Card, b: &Card) -> bool {
+    (a.id, a.driver) == (b.id, b.driver)
 }
 
-fn board<'a>(old: Option<&'a Board>, new: &'a Board, changes: &mut Vec<Change<'a>>) {
-    let card = new.pci.address;
-    let old_ports = old.map_or(&[][..], |old| &old.ports);
-    for port in old_ports {
-        if find(&new.ports, &port.node.name).is_none() {
-            changes.push(Change::PortRemoved { card, port: &port.node.name });
+fn card<'a>(old: Option<&'a Card>, new: &'a Card, changes: &mut Vec<Change<'a>>) {
+    let card = new.id;
+    let old_slots = old.map_or(&[][..], |old| &old.slots);
+    for slot in old_slots {
+        if find(&new.slots, &slot.name).is_none() {
+            changes.push(Change::SlotRemoved { card, slot: &slot.name });
         }
     }
     regions(old, new, changes);
-    let engine = &new.fme.node.name;
-    registers(
-        card,
-        engine,
-        Register::of_fme,
-        old.map(|old| &old.fme.errors),
-        &new.fme.errors,
-        changes,
-    );
-    for new in &new.ports {
-        let old = find(old_ports, &new.node.name);
-        port(card, old, new, changes);
+    registers(card, &new.name, old.map(|old| &old.errors), &new.errors, changes);
+    for new in &new.slots {
+        let old = find(old_slots, &new.name);
+        slot(card, old, new, changes);
     }
 }
 
-fn find<'a>(ports: &'a [Port], name: &str) -> Option<&'a Port> {
-    ports.iter().find(|port| port.node.name == name)
+fn find<'a>(slots: &'a [Slot], name: &str) -> Option<&'a Slot> {
+    slots.iter().find(|slot| slot.name == name)
 }
 
-fn regions<'a>(old: Option<&'a Board>, new: &'a Board, changes: &mut Vec<Change<'a>>) {
+fn regions<'a>(old: Option<&'a Card>, new: &'a Card, changes: &mut Vec<Change<'a>>) {
     let Some(old) = old else { return };
     for region in &new.regions {
         let before = old.regions.iter().find(|old| old.name == region.name);
         let before = before.and_then(|old| old.interface_id);
         if before != region.interface_id {
-            let (card, after) = (new.pci.address, region.interface_id);
+            let (card, after) = (new.id, region.interface_id);
             changes.push(Change::Interface { card, region: &region.name, before, after });
         }
     }
 }
 
-fn port<'a>(card: PciAddress, old: Option<&'a Port>, new: &'a Port, changes: &mut Vec<Change<'a>>) {
-    let port = new.node.name.as_str();
+fn slot<'a>(card: CardId, old: Option<&'a Slot>, new: &'a Slot, changes: &mut Vec<Change<'a>>) {
+    let slot = new.name.as_str();
     let after = Loaded::new(&new.function);
     match old.map(|old| Loaded::new(&old.function)) {
         None => {
             let Loaded { state, afu_id } = after;
-            changes.push(Change::PortAdded { card, port, state, afu_id });
+            changes.push(Change::SlotAdded { card, slot, state, afu_id });
         }
         Some(before) if before != after => {
-            changes.push(Change::Function { card, port, before, after });
+            changes.push(Change::Function { card, slot, before, after });
         }
         Some(_) => {}
     }
-    registers(card, port, Register::of_port, old.map(|old| &old.errors), &new.errors, changes);
+    registers(card, slot, old.map(|old| &old.errors), &new.errors, changes);
 }
 
 /// Registers that have another value than before; one that is in no list is zero.
 fn registers<'a>(
-    card: PciAddress,
+    card: CardId,
     device: &'a str,
-    of: fn(&str) -> Option<Register>,
     before: Option<&'a Vec<ErrorRegister>>,
     now: &'a [ErrorRegister],
     changes: &mut Vec<Change<'a>>,
@@ -174,7 +170,7 @@ fn registers<'a>(
         let name = register.name.as_str();
         let now = value(now, name);
         if now != value(before, name) {
-            let words = of(name).map(|register| register.words(now)).unwrap_or_default();
+            let words = if now == 0 { String::new() } else { register.words() };
             changes.push(Change::Errors {
                 card,
                 device,
@@ -223,16 +219,16 @@ impl fmt::Display for Change<'_> {
                 write!(f, "{card}: added, {}", model.unwrap_or("of an unknown model"))
             }
             Self::CardRemoved { card } => write!(f, "{card}: removed"),
-            Self::PortAdded { card, port, state, afu_id } => {
+            Self::SlotAdded { card, slot, state, afu_id } => {
                 let loaded = Loaded { state, afu_id: *afu_id };
-                write!(f, "{card} {port}: added, {loaded}")
+                write!(f, "{card} {slot}: added, {loaded}")
             }
-            Self::PortRemoved { card, port } => write!(f, "{card} {port}: removed"),
-            Self::Function { card, port, before, after } => {
-                write!(f, "{card} {port}: function {before} -> {after}")
+            Self::SlotRemoved { card, slot } => write!(f, "{card} {slot}: removed"),
+            Self::Function { card, slot, before, after } => {
+                write!(f, "{card} {slot}: function {before} -> {after}")
             }
             Self::Interface { card, region, before, after } => {
-                let id = |id: &Option<InterfaceId>| crate::table::dash(*id);
+                let id = |id: &Option<InterfaceId>| fpga_findings::table::dash(*id);
                 write!(f, "{card} {region}: interface {} -> {}", id(before), id(after))
             }
             Self::Errors { card, device, register, value, words } if words.is_empty() => {

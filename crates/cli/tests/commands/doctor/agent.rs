@@ -48,6 +48,35 @@ fn an_agent_that_does_not_run_is_missed() {
     only(&wrong(&answer), &["error agent", "/healthz", "does not answer", "not running"]);
 }
 
+/// Cards are used without Kubernetes, too.
+#[test]
+fn a_machine_of_no_cluster_lacks_no_part_of_one() {
+    let mut sound = Sound::af();
+    let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
+    for path in ["var/lib/kubelet", "run/containerd", "etc/containerd", "proc"] {
+        std::fs::remove_dir_all(sound.path(path)).unwrap();
+    }
+    sound.run_with(address, &["-q"]).ended(0);
+    // Who says that it is a node hears what is missing.
+    let answer = sound.run_with(address, &["-q", "-o", "json", "--mode", "af"]).ended(4);
+    let found = wrong(&answer);
+    for area in ["error kubelet", "unknown runtime", "unknown limits"] {
+        assert!(found.iter().any(|line| line.starts_with(area)), "{area}: {found:#?}");
+    }
+    // A distribution that has its files elsewhere is told where.
+    sound.dir("var/lib/k0s/kubelet/device-plugins");
+    let answer = sound.run_with(address, &["-q", "-o", "json", "--area", "kubelet"]).ended(4);
+    let fix = answer.json()[0]["fix"].as_str().unwrap().to_owned();
+    assert!(fix.ends_with("var/lib/k0s/kubelet/device-plugins"), "{fix}");
+    // A kubelet whose node has no agent is sound, but for the cards that nobody serves.
+    sound = Sound::af();
+    let socket = format!("{SOCKETS}/fpga.intel.com-af-{NLB3}.sock");
+    sound.kill(&socket);
+    sound.remove(&socket);
+    let answer = sound.run_with(address, &["-q", "-o", "json"]).ended(4);
+    only(&wrong(&answer), &["error sockets", "serves no resource"]);
+}
+
 #[test]
 fn what_the_agent_lacks_is_said_in_its_words() {
     let mut sound = Sound::af();

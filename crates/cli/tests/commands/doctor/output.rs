@@ -1,7 +1,11 @@
 //! Levels, exit codes and forms.
 
-use super::{CONTAINERD, Sound};
-use crate::machine::Node;
+use fpga_emulator::machine::Machine;
+use fpga_emulator::tree;
+use serde_json::json;
+
+use super::{CONTAINERD, SOCKETS, Sound};
+use crate::machine::{INTERFACE, Node};
 
 #[test]
 fn nothing_is_wrong_with_sound_nodes() {
@@ -18,6 +22,52 @@ fn nothing_is_wrong_with_sound_nodes() {
         assert_eq!((answer.stdout.as_str(), answer.stderr.as_str()), ("nothing is wrong\n", ""));
         assert_eq!(sound.run(&["-q", "-o", "json"]).ended(0).stdout, "[]\n");
     }
+}
+
+/// A node of a cluster for trying things out: the kernel has no card, and everything else is about the emulator's.
+#[test]
+fn nothing_is_wrong_with_emulated_cards() {
+    const EMULATOR: &str = "run/kube-fpga-emulator";
+    let mut sound = Sound::bare(Node::bare());
+    sound.dir(EMULATOR);
+    let node = sound.path(&format!("{EMULATOR}/node"));
+    tree::create(&Machine::preset("pac-a10").unwrap(), &node).unwrap();
+    sound.listen(&format!("{SOCKETS}/fpga.intel.com-region-{INTERFACE}.sock"));
+    sound.install_store();
+    sound.write(
+        "opt/kube-fpga-emulator/oci-hook",
+        "#!/bin/sh\nexec fpga-emulator exec -- fpga-hook\n",
+    );
+    sound.mode("opt/kube-fpga-emulator/oci-hook", 0o755);
+    let hook = |stage: &str| {
+        json!({
+            "hookName": stage, "path": "/opt/kube-fpga-emulator/oci-hook", "timeout": 40,
+            "args": ["oci-hook", "oci-hook", "--stage", stage],
+        })
+    };
+    let number = std::fs::read_to_string(node.join("sys/bus/platform/devices/dfl-port.0/dev"));
+    let number = number.unwrap();
+    let (major, minor) = number.trim().split_once(':').unwrap();
+    let port = json!({
+        "path": "/dev/dfl-port.0", "hostPath": "/dev/dfl-port.0", "type": "c",
+        "major": major.parse::<u32>().unwrap(), "minor": minor.parse::<u32>().unwrap(),
+        "permissions": "rw",
+    });
+    let edits = json!({
+        "deviceNodes": [port], "hooks": [hook("createRuntime"), hook("poststop")],
+    });
+    let spec = json!({
+        "cdiVersion": "0.5.0", "kind": "intel.cdi.k8s.io/fpga",
+        "devices": [{ "name": "dfl-fme.0", "containerEdits": edits }],
+    });
+    sound.spec("intel.cdi.k8s.io-fpga-dfl-fme.0.json", &spec);
+    let answer = sound.run(&[]).ended(0);
+    assert!(answer.stdout.contains("the cards are emulated"), "{answer:?}");
+    assert!(answer.stdout.contains("a script, which runs the hook"), "{answer:?}");
+    // What is wrong with them is found as on a real card.
+    let afu_id = node.join("sys/bus/platform/devices/dfl-port.0/afu_id");
+    std::fs::write(afu_id, "f".repeat(32)).unwrap();
+    sound.finds(&["error regions", "dfl-port.0", "all ones"]);
 }
 
 /// Several cards of both drivers.

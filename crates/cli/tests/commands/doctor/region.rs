@@ -1,7 +1,10 @@
 //! What region mode needs: specs, the hook, bitstreams, grants.
 
+use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::symlink;
+use std::process::Command;
 
 use serde_json::json;
 
@@ -155,6 +158,37 @@ fn a_bitstream_under_a_wrong_name_is_found() {
     fs::copy(sound.path(&format!("{dir}/{NLB3}.gbs")), sound.path(&format!("{dir}/{NLB0}.gbs")))
         .unwrap();
     sound.finds(&["error store", NLB0, "cannot be programmed", "is misnamed"]);
+}
+
+/// What is proposed removes the file that is meant, whatever its name makes of a command line.
+#[test]
+fn a_file_with_a_hostile_name_is_removed_by_its_cure_and_nothing_else_is() {
+    let names: [&[u8]; 7] = [
+        b"a b.gbs",
+        b"$(touch x).gbs",
+        b"`touch x`.gbs",
+        b"it's.gbs",
+        b"-rf.gbs",
+        b"x\ny.gbs",
+        b"a;touch x.gbs",
+    ];
+    for name in names {
+        let sound = Sound::region();
+        let good = sound.path(&format!("{STORE}/{INTERFACE}/{NLB3}.gbs"));
+        let bad = good.with_file_name(OsStr::from_bytes(name));
+        fs::copy(&good, &bad).unwrap();
+        let findings = sound.run(&["--area", "store", "-q", "-o", "json"]).ended(4).json();
+        let fix = findings[0]["fix"].as_str().unwrap().to_owned();
+        let remove = fix.split("; fpgactl").next().unwrap();
+        let directory = sound.dir("empty");
+        // As POSIX has it since 2024, and bash before.
+        let shell = if fix.contains("$'") { "bash" } else { "sh" };
+        let run =
+            Command::new(shell).args(["-c", remove]).current_dir(&directory).output().unwrap();
+        assert!(run.status.success(), "{fix}: {run:?}");
+        assert!(!bad.exists() && good.exists(), "{fix}");
+        assert_eq!(fs::read_dir(directory).unwrap().count(), 0, "{fix}");
+    }
 }
 
 #[test]

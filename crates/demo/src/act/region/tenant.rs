@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::os::unix::fs::FileExt;
 
 use anyhow::Context;
-use fpga::board::Function;
-use fpga::id::{AfuId, PciAddress};
+use fpga::card::Function;
+use fpga::id::{AfuId, CardId};
 use fpga::root::Root;
 use fpga::scan::scan;
 
@@ -82,20 +82,14 @@ impl Tenant<'_> {
 /// The emulator keeps a port's registers in the file that is its node.
 pub(super) fn left_registers(machine: &Machine) -> anyhow::Result<Vec<String>> {
     let mut left = Vec::new();
-    for board in scan(&Root::at(machine.root())).boards {
-        for port in board.ports {
-            let path = machine.root().join("dev").join(&port.node.name);
-            let file = std::fs::File::open(&path).with_context(|| path.display().to_string())?;
-            for offset in (0x110..0x180).step_by(8) {
-                let mut word = [0; 8];
-                file.read_exact_at(&mut word, offset)?;
-                if word != [0; 8] {
-                    left.push(format!(
-                        "{} {offset:#x} = {:#x}",
-                        port.node.name,
-                        u64::from_le_bytes(word)
-                    ));
-                }
+    for (_, slot) in scan(&Root::at(machine.root())).slots() {
+        let path = machine.root().join("dev").join(&slot.name);
+        let file = std::fs::File::open(&path).with_context(|| path.display().to_string())?;
+        for offset in (0x110..0x180).step_by(8) {
+            let mut word = [0; 8];
+            file.read_exact_at(&mut word, offset)?;
+            if word != [0; 8] {
+                left.push(format!("{} {offset:#x} = {:#x}", slot.name, u64::from_le_bytes(word)));
             }
         }
     }
@@ -103,9 +97,9 @@ pub(super) fn left_registers(machine: &Machine) -> anyhow::Result<Vec<String>> {
 }
 
 /// The card with a port whose function cannot be read since its programming failed.
-pub(super) fn disabled_card(machine: &Machine) -> anyhow::Result<PciAddress> {
-    let boards = scan(&Root::at(machine.root())).boards;
+pub(super) fn disabled_card(machine: &Machine) -> anyhow::Result<CardId> {
+    let inventory = scan(&Root::at(machine.root()));
     let disabled = |f: &Function| matches!(f, Function::Busy | Function::Unreadable);
-    let board = boards.iter().find(|b| b.ports.iter().any(|p| disabled(&p.function)));
-    Ok(board.context("no card is disabled")?.pci.address)
+    let found = inventory.slots().find(|(_, slot)| disabled(&slot.function));
+    Ok(found.context("no card is disabled")?.0.id)
 }

@@ -17,15 +17,13 @@ fn what_is_found_directly_is_what_a_scan_finds() {
     for machine in Machine::presets() {
         let (_directory, root) = tree(machine);
         let inventory = scan(&root);
-        for board in &inventory.boards {
-            for port in &board.ports {
-                let number = port.node.number.unwrap();
-                let scanned = Target::new(&root, board, port);
-                assert_eq!(Target::find(&root, number).as_ref(), Some(&scanned));
-                if let Some(found) = direct::target(&root, number) {
-                    assert_eq!(found, scanned);
-                    direct += 1;
-                }
+        for (card, slot) in inventory.slots() {
+            let number = slot.nodes[0].number.unwrap();
+            let scanned = Target::new(&root, card, slot);
+            assert_eq!(Target::find(&root, number).as_ref(), Some(&scanned));
+            if let Some(found) = Target::find_directly(&root, number) {
+                assert_eq!(found, scanned);
+                direct += 1;
             }
         }
     }
@@ -37,8 +35,8 @@ fn what_is_found_directly_is_what_a_scan_finds() {
 #[test]
 fn other_numbers_are_no_ports() {
     let (_directory, root) = tree("r740");
-    let fme = scan(&root).boards[0].fme.node.number.unwrap();
-    assert_eq!(Target::find(&root, fme), None);
+    let management = scan(&root).cards[0].management.as_ref().and_then(|node| node.number);
+    assert_eq!(Target::find(&root, management.unwrap()), None);
     assert_eq!(Target::find(&root, DeviceNumber { major: 1, minor: 3 }), None);
 }
 
@@ -46,8 +44,8 @@ fn other_numbers_are_no_ports() {
 fn ports_are_found_by_name() {
     let (_directory, root) = tree("r740");
     let inventory = scan(&root);
-    let (board, port) = port_by_name(&inventory, "dfl-port.1").unwrap();
-    assert_eq!((board.pci.address.to_string().as_str(), port.id), ("0000:86:00.0", 0));
-    assert_eq!(port_by_number(&inventory, port.node.number.unwrap()), Some((board, port)));
-    assert!(port_by_name(&inventory, "dfl-port.2").is_none());
+    let (card, slot) = slot_by_name(&inventory, "dfl-port.1").unwrap();
+    assert_eq!((card.id.to_string().as_str(), slot.number), ("0000:86:00.0", 0));
+    assert_eq!(slot_by_number(&inventory, slot.nodes[0].number.unwrap()), Some((card, slot)));
+    assert!(slot_by_name(&inventory, "dfl-port.2").is_none());
 }

@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 use toml::Table;
 
 use super::{config, directories};
-use crate::commands::doctor::finding::Finding;
 use crate::commands::doctor::host::children;
 use crate::commands::doctor::survey::Survey;
+use fpga_findings::Finding;
+use fpga_findings::shell::word;
 
 const DEFAULT_CDI_DIRS: [&str; 2] = ["/etc/cdi", "/var/run/cdi"];
 const DEFAULT_HOOKS_DIRS: [&str; 1] = ["/usr/share/containers/oci/hooks.d"];
@@ -31,7 +32,8 @@ pub(super) fn look(survey: &Survey, path: &Path, report: &mut dyn FnMut(Finding)
     }
     if survey.hook_files().is_empty() {
         let dirs = strings(&tables, "cdi_spec_dirs", &DEFAULT_CDI_DIRS);
-        let remedy = drop_in("cdi_spec_dirs = [\\\"/etc/cdi\\\", \\\"/var/run/cdi\\\"]");
+        let wanted = survey.cdi_dir_of_host();
+        let remedy = drop_in(&format!("cdi_spec_dirs = [\"/etc/cdi\", \"{}\"]", wanted.display()));
         report(directories(survey, path, "CRI-O", &dirs, &remedy));
         return;
     }
@@ -47,7 +49,7 @@ pub(super) fn look(survey: &Survey, path: &Path, report: &mut dyn FnMut(Finding)
         .because(format_args!(
             "hooks_dir is {dirs:?}, so that containers start without being programmed"
         ))
-        .fix(drop_in(&format!("hooks_dir = [\\\"{}\\\"]", wanted.display()))),
+        .fix(drop_in(&format!("hooks_dir = [\"{}\"]", survey.hooks_dir_of_host().display()))),
     });
 }
 
@@ -73,5 +75,5 @@ fn strings(tables: &[Table], key: &str, default: &[&str]) -> Vec<String> {
 }
 
 fn drop_in(line: &str) -> String {
-    format!("printf \"[crio.runtime]\\n{line}\\n\" > {DROP_IN}; systemctl restart crio")
+    format!("printf '%s\\n' '[crio.runtime]' {} > {DROP_IN}; systemctl restart crio", word(line))
 }

@@ -1,3 +1,4 @@
+use fpga::stack::intel::errors::Register;
 use fpga_emulator::machine::Machine;
 use fpga_emulator::tree;
 
@@ -39,8 +40,8 @@ fn cards_come_with_their_ports_and_go() {
 fn functions_interfaces_and_ports_are_told_one_by_one() {
     let before = inventory("pac-a10");
     let mut now = before.clone();
-    now.boards[0].regions[0].interface_id = None;
-    now.boards[0].ports[0].function = Function::Busy;
+    now.cards[0].regions[0].interface_id = None;
+    now.cards[0].slots[0].function = Function::Busy;
     assert_eq!(
         lines(&before, &now),
         [
@@ -49,7 +50,7 @@ fn functions_interfaces_and_ports_are_told_one_by_one() {
         ]
     );
     now = before.clone();
-    now.boards[0].ports.clear();
+    now.cards[0].slots.clear();
     assert_eq!(lines(&before, &now), ["0000:3b:00.0 dfl-port.0: removed"]);
 }
 
@@ -58,8 +59,7 @@ fn errors_are_told_in_words_when_they_come_change_and_go() {
     let sound = inventory("pac-a10");
     let with = |value| {
         let mut inventory = sound.clone();
-        let name = "errors".to_owned();
-        inventory.boards[0].ports[0].errors = vec![ErrorRegister { name, value }];
+        inventory.cards[0].slots[0].errors = vec![Register::read_port("errors", value)];
         inventory
     };
     let start = "0000:3b:00.0 dfl-port.0: errors = ";
@@ -76,7 +76,7 @@ fn problems_appear_and_are_solved() {
     let sound = inventory("pac-a10");
     let mut sick = sound.clone();
     let (object, message) = ("dfl-port.0".to_owned(), "afu_id: Input/output error".to_owned());
-    sick.boards[0].problems.push(Problem { object, message });
+    sick.cards[0].problems.push(Problem { object, message });
     assert_eq!(lines(&sound, &sick), ["dfl-port.0: problem: afu_id: Input/output error"]);
     assert_eq!(lines(&sick, &sound), ["dfl-port.0: solved: afu_id: Input/output error"]);
 }
@@ -85,7 +85,7 @@ fn problems_appear_and_are_solved() {
 fn json_names_the_event() {
     let before = inventory("pac-a10");
     let mut now = before.clone();
-    now.boards[0].ports[0].function = Function::Crashed;
+    now.cards[0].slots[0].function = Function::Crashed;
     let json = serde_json::to_value(&changes(&before, &now)[0]).unwrap();
     let expected = serde_json::json!({
         "event": "function", "card": "0000:3b:00.0", "port": "dfl-port.0",
