@@ -11,7 +11,7 @@ use crate::machine::Node;
 #[test]
 fn a_shell_takes_the_completions() {
     for (program, words) in [
-        ("fpgactl", &["doctor", "oci-hook", "--kubeconfig"][..]),
+        ("fpgactl", &["doctor", "oci-hook", "--runtime-socket"][..]),
         ("fpga-hook", &["--grants", "createRuntime", "poststop"]),
     ] {
         let script = Node::bare().run(&["completions", "bash", program]).ended(0).stdout;
@@ -49,7 +49,7 @@ fn there_is_a_page_for_each_command() {
     assert_eq!(answer.stdout.lines().count(), fs::read_dir(&directory).unwrap().count());
     for (page, parts) in [
         ("fpgactl", &["fpgactl\\-doctor(1)", "Exit codes:"][..]),
-        ("fpgactl-doctor", &["\\-\\-kubeconfig"]),
+        ("fpgactl-doctor", &["\\-\\-runtime\\-socket"]),
         ("fpgactl-port-release", &["release"]),
         ("fpgactl-oci-hook", &["\\-\\-grants", "fpgactl oci\\-hook < state.json"]),
         ("fpga-hook", &["\\-\\-grants", "fpga\\-hook < state.json", "Program a container"]),
