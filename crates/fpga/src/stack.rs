@@ -14,12 +14,13 @@ mod error;
 pub mod intel;
 mod place;
 mod programmer;
+mod unbound;
 
 pub use error::{Cause, Error};
-pub use intel::parts::{Unbound, unbound};
 pub use intel::scan::{Plugged, plugged};
 pub use place::{Device, Found, Management};
 pub use programmer::{Engine, Held, Programmer, Rejected, Sharing};
+pub use unbound::Unbound;
 
 /// Cards of one kind of driver.
 pub trait Stack: Sync {

@@ -76,7 +76,7 @@ pub(crate) fn find<'a>(
     }
     let last = name.rsplit('/').next().unwrap_or(name);
     let address = address(last, functions(inventory))?;
-    let in_board = |card: &'a Card| {
+    let in_card = |card: &'a Card| {
         if Some(card.id) == address.map(CardId::from) || card.name == last {
             return Some(Object::Card(card));
         }
@@ -85,15 +85,15 @@ pub(crate) fn find<'a>(
         let region = || card.regions.iter().position(|region| region.name == last);
         slot.or_else(|| region().map(|index| Object::Region(card, index)))
     };
-    let found = inventory.cards.iter().find_map(in_board);
+    let found = inventory.cards.iter().find_map(in_card);
     found.ok_or_else(|| Error::Unknown { name: name.to_owned() })
 }
 
 /// The PCI functions of all cards and slots.
 pub(crate) fn functions(inventory: &Inventory) -> impl Iterator<Item = PciAddress> {
     inventory.cards.iter().flat_map(|card| {
-        let own = card.pci.iter().map(|pci| pci.address);
-        own.chain(card.slots.iter().filter_map(|slot| slot.pci))
+        let CardId::Pci(own) = card.id;
+        std::iter::once(own).chain(card.slots.iter().filter_map(|slot| slot.pci))
     })
 }
 

@@ -15,7 +15,7 @@ mod function;
 mod manager;
 mod models;
 mod names;
-pub(super) mod parts;
+mod parts;
 mod programmer;
 mod registers;
 pub(super) mod scan;

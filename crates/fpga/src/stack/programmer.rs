@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use super::error::Error;
 use super::place::{Device, Found, Management};
-use crate::card::{DeviceNumber, Function};
+use super::unbound::Unbound;
+use crate::card::{Card, DeviceNumber, Function};
 use crate::errors::ErrorRegister;
 use crate::root::Root;
 
@@ -17,6 +18,9 @@ pub trait Programmer: Sync {
 
     /// The slot whose node has this number, reading only what is about it. `None` leaves it to a scan.
     fn find(&self, root: &Root, number: DeviceNumber) -> Option<Found>;
+
+    /// The parts of the driver that program `card` and are not bound to it.
+    fn unbound(&self, root: &Root, card: &Card) -> Unbound;
 
     /// Opens a card, to program it or to hand slots to virtual functions.
     ///

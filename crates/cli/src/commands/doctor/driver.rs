@@ -3,7 +3,7 @@
 use fpga::card::{Card, Driver, Inventory, Problem};
 use fpga::stack::{self, Plugged, plugged};
 
-use super::modules::Unbound;
+use super::modules;
 use super::survey::Survey;
 use fpga_findings::Finding;
 
@@ -42,8 +42,8 @@ pub(super) fn look(survey: &Survey, report: &mut dyn FnMut(Finding)) {
     }
     inventory.problems.iter().for_each(|problem| report(half_shown(problem)));
     for card in &inventory.cards {
-        let unbound = Unbound::of(&survey.root, card);
-        unbound.finding(card).into_iter().for_each(&mut *report);
+        let unbound = modules::unbound(&survey.root, card);
+        modules::finding(&unbound, card).into_iter().for_each(&mut *report);
         // What an unbound part does not show it shows as soon as it is bound.
         let others = card.problems.iter().filter(|problem| !unbound.explains(problem));
         others.for_each(|problem| report(half_shown(problem)));

@@ -3,7 +3,7 @@
 use fpga::card::{Card, Function, Slot};
 use fpga::program::is_programming;
 
-use super::modules::Unbound;
+use super::modules;
 use super::survey::Survey;
 use crate::commands::busy::is_busy_no_more;
 use fpga_findings::Finding;
@@ -58,7 +58,7 @@ fn unreadable(card: &Card, name: &str, recover: &str) -> Finding {
 }
 
 fn interfaces(survey: &Survey, card: &Card, report: &mut dyn FnMut(Finding)) {
-    let unbound = Unbound::of(&survey.root, card);
+    let unbound = modules::unbound(&survey.root, card);
     for region in &card.regions {
         match region.interface_id {
             Some(id) if id.is_crash_marker() => report(
@@ -70,7 +70,7 @@ fn interfaces(survey: &Survey, card: &Card, report: &mut dyn FnMut(Finding)) {
             None => report(
                 Finding::error(&region.name, "does not tell its interface id")
                     .because("nobody can know which bitstreams fit, so the region is not offered")
-                    .fix(unbound.fix()),
+                    .fix(modules::fix(&unbound)),
             ),
         }
     }

@@ -183,7 +183,7 @@ fn problems(problems: &[card::Problem]) -> Vec<Problem<'_>> {
 #[cfg(test)]
 mod tests {
     use fpga::card::Driver;
-    use fpga::card::Function::{Absent, Busy, Crashed, Loaded, Unreadable};
+    use fpga::card::Function::{Absent, Anonymous, Busy, Crashed, Loaded, Unreadable};
     use serde_json::{Value, json};
 
     use super::*;
@@ -228,7 +228,7 @@ mod tests {
             socket_id: Some(0),
             errors: Vec::new(),
             regions: vec![Region { name: "dfl-fme-region.0".to_owned(), interface_id: None }],
-            slots: [loaded, Busy, Crashed, Absent, Unreadable].map(slot).into(),
+            slots: [loaded, Busy, Crashed, Absent, Anonymous, Unreadable].map(slot).into(),
             problems: Vec::new(),
         };
         let problem = card::Problem { object: "region7".to_owned(), message: "wrong".to_owned() };
@@ -245,7 +245,8 @@ mod tests {
             })
         };
         let loaded = json!({"state": "loaded", "afu_id": "00000000000000000000000000000001"});
-        let others = ["busy", "crashed", "absent", "unreadable"].map(|word| json!({"state": word}));
+        let others = ["busy", "crashed", "absent", "anonymous", "unreadable"];
+        let others = others.map(|word| json!({"state": word}));
         let ports: Vec<Value> = [loaded].into_iter().chain(others).map(port).collect();
         let expected = json!({
             "drivers": ["dfl"],

@@ -8,12 +8,12 @@ use super::errors::Register;
 use super::function::{self, FunctionError};
 use super::manager::Manager;
 use super::registers::FmeErrors;
-use super::{Intel, direct, registers};
-use crate::card::{DeviceNumber, Driver, Function};
+use super::{Intel, direct, parts, registers};
+use crate::card::{Card, DeviceNumber, Driver, Function};
 use crate::errors::ErrorRegister;
 use crate::root::Root;
 use crate::stack::{
-    Cause, Device, Engine, Error, Found, Held, Management, Programmer, Rejected, Sharing,
+    Cause, Device, Engine, Error, Found, Held, Management, Programmer, Rejected, Sharing, Unbound,
 };
 use crate::sysfs;
 
@@ -24,6 +24,10 @@ impl Programmer for Intel {
 
     fn find(&self, root: &Root, number: DeviceNumber) -> Option<Found> {
         direct::find(root, number)
+    }
+
+    fn unbound(&self, root: &Root, card: &Card) -> Unbound {
+        parts::unbound(root, card)
     }
 
     fn open(&self, card: &Management) -> Result<Box<dyn Engine>, Error> {
