@@ -205,31 +205,38 @@ pub fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
 /// from a test, they would be compiled with the features of fewer packages, and much of what they need with them.
 pub const PROGRAMS: &str = "KUBE_FPGA_PROGRAMS";
 
-/// The emulator's binary, which belongs to another package than most tests: taken from [`PROGRAMS`], or built once
-/// for all tests of a process.
+/// The emulator's binary, built once for all tests of a process.
+///
+/// # Panics
+/// As [`program_of`].
+pub fn program() -> &'static Path {
+    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+    PROGRAM.get_or_init(|| program_of("fpga-emulator"))
+}
+
+/// A binary that belongs to another package than the test, whose name is the package's: taken from [`PROGRAMS`], or
+/// built.
 ///
 /// # Panics
 /// When it cannot be built.
-pub fn program() -> &'static Path {
-    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
-    PROGRAM.get_or_init(|| {
-        if let Some(directory) = std::env::var_os(PROGRAMS) {
-            return Path::new(&directory).join("fpga-emulator");
-        }
-        let mut cargo = Command::new(env!("CARGO"))
-            .args(["build", "-p", "fpga-emulator", "--message-format=json-render-diagnostics"])
-            .current_dir(env!("CARGO_MANIFEST_DIR"))
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut messages = String::new();
-        cargo.stdout.take().unwrap().read_to_string(&mut messages).unwrap();
-        assert!(cargo.wait().unwrap().success(), "cannot build fpga-emulator");
-        let artifacts =
-            messages.lines().filter_map(|l| serde_json::from_str::<serde_json::Value>(l).ok());
-        let executable = artifacts
-            .filter(|m| m["target"]["name"] == "fpga-emulator")
-            .find_map(|m| Some(PathBuf::from(m["executable"].as_str()?)));
-        executable.expect("cargo names the binary that it built")
-    })
+#[must_use]
+pub fn program_of(package: &str) -> PathBuf {
+    if let Some(directory) = std::env::var_os(PROGRAMS) {
+        return Path::new(&directory).join(package);
+    }
+    let mut cargo = Command::new(env!("CARGO"))
+        .args(["build", "-p", package, "--message-format=json-render-diagnostics"])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut messages = String::new();
+    cargo.stdout.take().unwrap().read_to_string(&mut messages).unwrap();
+    assert!(cargo.wait().unwrap().success(), "cannot build {package}");
+    let artifacts =
+        messages.lines().filter_map(|l| serde_json::from_str::<serde_json::Value>(l).ok());
+    let executable = artifacts
+        .filter(|m| m["target"]["name"] == package)
+        .find_map(|m| Some(PathBuf::from(m["executable"].as_str()?)));
+    executable.expect("cargo names the binary that it built")
 }

@@ -1,8 +1,6 @@
 //! A node whose cards answer ioctls: a running emulator, with the agent and tools under it.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 use std::sync::OnceLock;
 
 use fpga_demo::kubelet::Kubelet;
@@ -10,7 +8,7 @@ use fpga_demo::process::Process;
 use fpga_emulator::ctl::{Client, Command as Control};
 use fpga_emulator::machine::Machine;
 use fpga_emulator::serve::{Options, Server};
-use serde_json::Value;
+use fpga_emulator::testing;
 use tempfile::TempDir;
 use tokio::process::Command;
 
@@ -68,14 +66,14 @@ impl Emulated {
 
     /// A program whose ioctls the emulator answers.
     fn command(&self, program: &Path) -> Command {
-        let mut command = Command::new(binary("fpga-emulator"));
+        let mut command = Command::new(testing::program());
         command.args(["exec", "--attribute-errors", "--socket"]).arg(self.server.socket());
         command.arg("--").arg(program).arg("--root").arg(self.server.root());
         command
     }
 
     pub(crate) fn fpgactl(&self, arguments: &[&str]) -> Command {
-        let mut command = self.command(binary("fpgactl"));
+        let mut command = self.command(fpgactl());
         command.args(arguments);
         command
     }
@@ -99,27 +97,8 @@ impl Emulated {
     }
 }
 
-/// A binary of another package, built once for all tests.
-fn binary(name: &str) -> &'static Path {
-    static BINARIES: OnceLock<BTreeMap<String, PathBuf>> = OnceLock::new();
-    &BINARIES.get_or_init(build)[name]
-}
-
-/// Not the agent: its binary is in use by other tests.
-fn build() -> BTreeMap<String, PathBuf> {
-    let output = std::process::Command::new(env!("CARGO"))
-        .args(["build", "-p", "fpga-emulator", "-p", "fpgactl"])
-        .arg("--message-format=json-render-diagnostics")
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .stderr(Stdio::inherit())
-        .output()
-        .unwrap();
-    assert!(output.status.success(), "cannot build fpga-emulator and fpgactl");
-    let lines = output.stdout.split(|&byte| byte == b'\n');
-    let messages = lines.filter_map(|line| serde_json::from_slice::<Value>(line).ok());
-    let executable = |message: Value| {
-        let name = message["target"]["name"].as_str()?.to_owned();
-        Some((name, message["executable"].as_str()?.into()))
-    };
-    messages.filter_map(executable).collect()
+/// The command line tool, built once for all tests.
+fn fpgactl() -> &'static Path {
+    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+    PROGRAM.get_or_init(|| testing::program_of("fpgactl"))
 }
