@@ -91,7 +91,10 @@ mod tests {
             Args::try_parse_from([&["fpgactl", "list"], args].concat()).unwrap().trees.root()
         };
         assert_eq!(root(&["--root", "/t"]), Root::at("/t"));
-        assert_eq!(root(&["--root", "/t", "--sysfs", "/s"]), Root::new("/s", "/t/dev"));
-        assert_eq!(root(&["--root", "/t", "--devfs", "/d"]), Root::new("/t/sys", "/d"));
+        let own = |sys, dev| Root::new(sys, dev).with_ledger("/t/run/kube-fpga/ledger");
+        assert_eq!(root(&["--root", "/t", "--sysfs", "/s"]), own("/s", "/t/dev"));
+        assert_eq!(root(&["--root", "/t", "--devfs", "/d"]), own("/t/sys", "/d"));
+        let elsewhere = root(&["--root", "/t", "--ledger", "/l"]);
+        assert_eq!(elsewhere, Root::at("/t").with_ledger("/l"));
     }
 }
