@@ -101,10 +101,10 @@ fn jobs<'a>(
 fn images(hook: &Hook<'_>, promises: &[Promise]) -> Result<Vec<Promised>, Failure> {
     let image = |promise: &Promise| {
         let found = bitstream::find(&hook.store, promise.interface, promise.image);
-        let bitstream = found.map_err(|failure| failure.of(&promise.variable))?;
+        let bitstream = found.map_err(|failure| failure.of(promise.variable))?;
         let function = bitstream
             .afu_id()
-            .map_err(|error| Failure::new(Code::Bitstream, error).of(&promise.variable))?;
+            .map_err(|error| Failure::new(Code::Bitstream, error).of(promise.variable))?;
         Ok(Promised { bitstream, function })
     };
     promises.iter().map(image).collect()
