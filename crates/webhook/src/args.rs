@@ -27,7 +27,7 @@ pub(crate) struct Args {
     #[arg(long, alias = "default-mode", default_value_t, value_name = "MODE")]
     pub(crate) mode: DefaultMode,
 
-    /// How functions are called: as the agents of the cluster are told.
+    /// How functions are called: the same as for the agents of the cluster.
     #[arg(long, default_value_t, value_name = "NAMING")]
     pub(crate) naming: Naming,
 

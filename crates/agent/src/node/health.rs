@@ -27,7 +27,7 @@ pub(crate) enum Reason {
     Unreadable,
     /// It is being programmed.
     Reconfiguring,
-    /// The card reports an error after which it does not go on.
+    /// The card reports an error after which it does not continue.
     FatalError,
     /// The port switched its function off (AP6).
     PowerOff,
@@ -37,7 +37,7 @@ pub(crate) enum Reason {
     SlotError,
     /// The port holds its function back (AP1, AP2).
     Throttled,
-    /// An error after which the card or the port goes on.
+    /// An error after which the card or the port continues.
     NonfatalError,
 }
 
@@ -70,9 +70,9 @@ pub(crate) struct Policy {
 /// What can make a device unhealthy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Cause {
-    /// Errors of a card after which it does not go on.
+    /// Errors of a card after which it does not continue.
     FatalErrors,
-    /// Errors of a card or port after which it goes on.
+    /// Errors of a card or port after which it continues.
     NonfatalErrors,
     /// Errors of a port after which it lets nothing of its function through.
     #[value(name = "port-errors")]

@@ -35,7 +35,7 @@ pub(crate) struct Args {
     /// Clear them; ports that have any are reset with their function
     #[arg(long)]
     clear: bool,
-    /// Clear though a port is in use; its users lose what they run
+    /// Clear even if a port is in use; its users lose what they run
     #[arg(long, requires = "clear")]
     force: bool,
     /// How long to wait for others that program the card

@@ -41,7 +41,7 @@ pub(crate) struct Args {
     /// Where the programs go; made if it is missing
     #[arg(long, value_name = "DIR", default_value = "/opt/intel/fpga-sw")]
     bin_dir: PathBuf,
-    /// Where the hooks of CRI-O or Podman without CDI go; without it there are none
+    /// Where the hooks of CRI-O or Podman without CDI go; not installed by default
     #[arg(long, value_name = "DIR")]
     hooks_dir: Option<PathBuf>,
     /// The hook as the runtime on the host finds it, if --bin-dir is only where this container sees it

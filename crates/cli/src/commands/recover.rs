@@ -20,7 +20,7 @@ use fpga::duration;
 
 /// Get a card back whose region is disabled, or that has a port without a driver
 ///
-/// The in-tree driver keeps a region disabled after a programming that failed, until the card's driver is bound again.
+/// After programming has failed the in-tree driver keeps the region disabled until the card's driver is bound again.
 /// That is done here. All ports of the card are without function meanwhile and must be unused.
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "\
@@ -34,7 +34,8 @@ pub(crate) struct Args {
     /// Remove the card from the PCI bus and scan the bus again, instead of binding its driver again
     #[arg(long)]
     rescan: bool,
-    /// Recover though a port is in use or virtual functions are enabled. Linux may crash when the port's user ends
+    /// Recover even if a port is in use, a container holds a region or virtual functions are enabled. Linux may crash
+    /// when the port's user ends
     #[arg(long)]
     force: bool,
     /// How long to wait for others that program the card

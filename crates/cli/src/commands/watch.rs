@@ -28,7 +28,7 @@ pub(crate) struct Args {
     /// Begin with what is there, as if it had just come
     #[arg(long)]
     initial: bool,
-    /// Look again after this time even if the kernel told of no change; errors are latched without its telling
+    /// Check again after this time even if the kernel has reported no change: it does not report that errors are latched
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = duration::parse)]
     rescan: Duration,
     /// Form of the output
