@@ -92,8 +92,11 @@ fn interface(root: &Root) -> anyhow::Result<InterfaceId> {
 /// # Errors
 /// When a program does not do what is being measured.
 pub fn inside(directory: &Path, hook: &Path) -> anyhow::Result<()> {
-    let mut figures = programming(directory)?;
-    let loaded = Hook::new(directory, hook, NLB3)?;
+    // In memory, as `/run` is: on a disk its flushes would be what is measured.
+    let ledger = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir())?;
+    let root = Root::at(directory.join("root")).with_ledger(ledger.path());
+    let mut figures = programming(directory, &root)?;
+    let loaded = Hook::new(directory, &root, hook, NLB3)?;
     let mut starts = Samples::default();
     for _ in 0..STARTS {
         starts.add(loaded.time()?);
@@ -101,7 +104,7 @@ pub fn inside(directory: &Path, hook: &Path) -> anyhow::Result<()> {
     figures.push(Figure::new("hook_loaded_wall_ms", starts.median_ms(), "ms (median of 200)"));
     figures.push(Figure::new("hook_rss_kib", loaded.peak_kib("VmHWM")?, "KiB"));
     // What the hook allocates; the file that it maps is in the page cache once, whoever maps it.
-    let big = Hook::new(directory, hook, NLB0)?;
+    let big = Hook::new(directory, &root, hook, NLB0)?;
     figures.push(Figure::new("hook_64mib_rss_kib", big.peak_kib("VmHWM")?, "KiB"));
     loaded.time()?;
     figures.push(Figure::new("hook_64mib_anonymous_kib", big.peak_kib("RssAnon")?, "KiB"));
@@ -110,11 +113,10 @@ pub fn inside(directory: &Path, hook: &Path) -> anyhow::Result<()> {
 }
 
 /// The whole procedure against the ioctl alone, in turn.
-fn programming(directory: &Path) -> anyhow::Result<Vec<Figure>> {
-    let root = Root::at(directory.join("root"));
-    let inventory = scan(&root);
+fn programming(directory: &Path, root: &Root) -> anyhow::Result<Vec<Figure>> {
+    let inventory = scan(root);
     let (card, slot) = slot_by_name(&inventory, "dfl-port.0").context("no dfl-port.0")?;
-    let target = Target::new(&root, card, slot);
+    let target = Target::new(root, card, slot);
     let files = ["nlb_mode_0.gbs", "nlb_mode_3.gbs"].map(|name| directory.join(name));
     let (mut whole, mut raw) = (Samples::default(), Samples::default());
     for round in 0..PROGRAMMINGS {
@@ -151,10 +153,9 @@ struct Hook {
 const ENDED: u32 = u32::MAX;
 
 impl Hook {
-    fn new(directory: &Path, hook: &Path, afu_id: AfuId) -> anyhow::Result<Self> {
-        let root = Root::at(directory.join("root"));
-        let interface = interface(&root)?;
-        let inventory = scan(&root);
+    fn new(directory: &Path, root: &Root, hook: &Path, afu_id: AfuId) -> anyhow::Result<Self> {
+        let interface = interface(root)?;
+        let inventory = scan(root);
         let (_, slot) = slot_by_name(&inventory, "dfl-port.0").context("no dfl-port.0")?;
         let number = slot.nodes[0].number.context("a port without a number")?;
         let bundle = directory.join(format!("bundle-{afu_id}"));
@@ -177,6 +178,8 @@ impl Hook {
                 "oci-hook".to_owned(),
                 "--root".to_owned(),
                 path(&directory.join("root")),
+                "--ledger".to_owned(),
+                path(root.ledger().directory()),
                 "--store".to_owned(),
                 path(&directory.join("store")),
                 "--grants".to_owned(),
