@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use super::claim::{Claim, Users};
 use super::error::Problem;
 use super::image::Image;
-use super::lock::CardLock;
-use super::outcome::{Progress, Step};
+use super::lock::{self, CardLock};
+use super::outcome::{Progress, Step, Warning};
+use super::registers;
 use super::target::Target;
 use crate::card::Function;
 use crate::deadline::Deadline;
@@ -52,8 +54,7 @@ impl<'a> Book<'a> {
         progress.step(Step::Locking);
         let patience = Deadline::after(GRACE.min(deadline.left()));
         loop {
-            let waiting = &mut |holder: Option<&_>| progress.step(Step::Waiting(holder));
-            let lock = CardLock::acquire(&target.card.device.node, deadline.left(), waiting)?;
+            let lock = lock::acquire(&target.card, deadline.left(), progress)?;
             let book = Self::read(target, lock);
             let owner = book.entry.as_ref().and_then(|entry| entry.owner.as_ref());
             if let For::After(ended) = purpose {
@@ -138,9 +139,29 @@ impl<'a> Book<'a> {
         let _ = self.write(entry);
     }
 
-    /// What the region held before, so that a reset does not lose it.
-    pub(super) fn image(&self, shown: &Function) -> Option<ledger::Image> {
-        self.entry.as_ref()?.image(&self.binding, shown).cloned()
+    /// Clears the errors of the slot and resets it with what is in it, which shows `shown`. What is known of that
+    /// stays known.
+    pub(super) fn clean(
+        &mut self,
+        purpose: &For,
+        users: Users,
+        shown: &Function,
+        progress: &mut dyn Progress,
+    ) -> Result<Vec<Warning>, Problem> {
+        let claim = Claim::new(self.target, users)?;
+        let image = self.entry.as_ref().and_then(|entry| entry.image(&self.binding, shown));
+        let image = image.cloned();
+        let mut warnings = Vec::from_iter(claim.warning());
+        let mut clean = || -> Result<(), Problem> {
+            progress.step(Step::Clearing);
+            warnings.extend(registers::clear(self.target)?);
+            progress.step(Step::Resetting);
+            warnings.extend(claim.reset()?);
+            Ok(())
+        };
+        clean().inspect_err(|problem| self.failed(purpose, problem))?;
+        self.done(purpose, image)?;
+        Ok(warnings)
     }
 
     /// Whose it is while it is worked on.

@@ -30,6 +30,12 @@ pub(super) enum Users {
     Ignore,
 }
 
+impl Users {
+    pub(super) fn of(ignore: bool) -> Self {
+        if ignore { Self::Ignore } else { Self::Refuse }
+    }
+}
+
 impl Claim {
     /// Takes the slot, and waits a moment for users that are just leaving: a process that was killed
     /// closes its files one after the other, and a tool may only look at the slot.

@@ -23,6 +23,8 @@ use std::time::{Duration, Instant};
 use nix::fcntl::OFlag;
 
 use super::holder::{self, Holder};
+use super::outcome::{Progress, Step};
+use crate::stack::Management;
 
 /// How often it is looked whether others have closed a node: nothing tells.
 const POLL: Duration = Duration::from_millis(20);
@@ -141,6 +143,26 @@ impl CardLock {
     }
 }
 
+/// Locks `card`, waiting for at most `timeout`.
+pub(super) fn lock(
+    card: &Management,
+    timeout: Duration,
+    progress: &mut dyn Progress,
+) -> Result<CardLock, LockError> {
+    progress.step(Step::Locking);
+    acquire(card, timeout, progress)
+}
+
+/// As [`lock`], for whoever has said already that the card is being locked.
+pub(super) fn acquire(
+    card: &Management,
+    timeout: Duration,
+    progress: &mut dyn Progress,
+) -> Result<CardLock, LockError> {
+    let waiting = &mut |holder: Option<&_>| progress.step(Step::Waiting(holder));
+    CardLock::acquire(&card.device.node, timeout, waiting)
+}
+
 impl Drop for CardLock {
     fn drop(&mut self) {
         // Closing would do, but for a child that was forked and has not called exec yet: it shares
@@ -171,7 +193,7 @@ fn wait(file: File, timeout: Duration) -> io::Result<Option<File>> {
     let (sender, receiver) = mpsc::sync_channel(0);
     std::thread::Builder::new().name("card-lock".to_owned()).stack_size(64 * 1024).spawn(
         move || {
-            let result = lock(&file).map(|()| file);
+            let result = lock_file(&file).map(|()| file);
             // Nobody waits any more: the file is dropped, and the lock with it.
             let _ = sender.send(result);
         },
@@ -184,7 +206,7 @@ fn wait(file: File, timeout: Duration) -> io::Result<Option<File>> {
 }
 
 /// A signal handler of the program may interrupt the wait.
-fn lock(file: &File) -> io::Result<()> {
+fn lock_file(file: &File) -> io::Result<()> {
     loop {
         match file.lock() {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}

@@ -99,11 +99,9 @@ impl Procedure<'_> {
             return Ok(Action::AlreadyPrepared);
         }
         if self.options.clean && !self.options.dry_run {
-            let claim = self.claim()?;
-            let image = self.book.image(shown);
-            let cleaned = self.clear().and_then(|()| self.reset(&claim));
-            cleaned.inspect_err(|problem| self.book.failed(&self.options.purpose, problem))?;
-            self.book.done(&self.options.purpose, image)?;
+            let users = self.users();
+            let cleaned = self.book.clean(&self.options.purpose, users, shown, self.progress)?;
+            self.warnings.extend(cleaned);
         }
         Ok(Action::AlreadyLoaded)
     }
@@ -117,7 +115,8 @@ impl Procedure<'_> {
 
     fn load(&mut self, context: &mut Context) -> Result<Action, Problem> {
         let engine = self.target.programmer()?.open(&self.target.card)?;
-        let claim = self.claim()?;
+        let claim = Claim::new(self.target, self.users())?;
+        self.warnings.extend(claim.warning());
         let entry = self.image.entry()?;
         self.book.begin(&self.options.purpose)?;
         let loaded = self.load_claimed(&*engine, &claim, context);
@@ -133,7 +132,8 @@ impl Procedure<'_> {
         claim: &Claim,
         context: &mut Context,
     ) -> Result<Action, Problem> {
-        self.clear()?;
+        self.progress.step(Step::Clearing);
+        self.warnings.extend(registers::clear(self.target)?);
         self.warnings.extend(clock::warning(self.target, self.image));
 
         self.progress.step(Step::Programming(self.image.payload.len()));
@@ -151,30 +151,13 @@ impl Procedure<'_> {
             Function::Busy => return Err(Problem::Disabled),
             _ => return Err(Problem::Mismatch),
         }
-        self.reset(claim)?;
+        self.progress.step(Step::Resetting);
+        self.warnings.extend(claim.reset()?);
         Ok(Action::Programmed { time })
     }
 
     fn users(&self) -> Users {
-        if self.options.ignore_users { Users::Ignore } else { Users::Refuse }
-    }
-
-    fn claim(&mut self) -> Result<Claim, Problem> {
-        let claim = Claim::new(self.target, self.users())?;
-        self.warnings.extend(claim.warning());
-        Ok(claim)
-    }
-
-    fn clear(&mut self) -> Result<(), Problem> {
-        self.progress.step(Step::Clearing);
-        self.warnings.extend(registers::clear(self.target)?);
-        Ok(())
-    }
-
-    fn reset(&mut self, claim: &Claim) -> Result<(), Problem> {
-        self.progress.step(Step::Resetting);
-        self.warnings.extend(claim.reset()?);
-        Ok(())
+        Users::of(self.options.ignore_users)
     }
 }
 

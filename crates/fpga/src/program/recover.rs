@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use super::book;
 use super::claim::{Claim, Users};
 use super::error::{Context, Error, Problem};
-use super::lock::CardLock;
+use super::lock::{self, CardLock};
 use super::outcome::{Progress, Step, Warning};
 use super::target::Target;
 use crate::card::{Card, Function};
@@ -113,20 +113,14 @@ impl Recovery<'_> {
         }
         let expected = card.map(physical_slots).unwrap_or_default();
         let card = self.wait(&expected, &mut watcher)?;
-        let _lock = self.lock(&card, progress)?;
+        let management = Management::new(self.root, &card);
+        let _lock = lock::lock(&management, self.options.lock_timeout, progress)?;
         let card = card_at(self.root, self.address).unwrap_or(card);
         if card.slots.iter().any(|slot| slot.function == Function::Busy) {
             return Err(Problem::Disabled);
         }
         let slots = card.slots.into_iter().map(|slot| (slot.name, slot.function)).collect();
         Ok(Recovered { slots, warnings })
-    }
-
-    fn lock(&self, card: &Card, progress: &mut dyn Progress) -> Result<CardLock, Problem> {
-        progress.step(Step::Locking);
-        let node = Management::new(self.root, card).device.node;
-        let waiting = &mut |holder: Option<&_>| progress.step(Step::Waiting(holder));
-        Ok(CardLock::acquire(&node, self.options.lock_timeout, waiting)?)
     }
 
     /// The lock, with nobody else at the card's management node.
@@ -140,7 +134,7 @@ impl Recovery<'_> {
     /// Every port of the card goes away.
     fn check_users(&self, card: &Card) -> Result<Vec<Warning>, Problem> {
         let vfs = card.pci.as_ref().map_or(0, |pci| pci.sriov_numvfs);
-        let users = if self.options.ignore_users { Users::Ignore } else { Users::Refuse };
+        let users = Users::of(self.options.ignore_users);
         if vfs > 0 && users == Users::Refuse {
             return Err(Problem::VirtualFunctions(vfs));
         }

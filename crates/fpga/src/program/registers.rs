@@ -7,7 +7,7 @@ use std::time::Duration;
 use nix::errno::Errno;
 
 use super::error::Problem;
-use super::lock::{CardLock, LockError};
+use super::lock::{self, LockError};
 use super::outcome::{Progress, Step, Warning};
 use super::target::Target;
 use crate::errors::ErrorRegister;
@@ -41,9 +41,7 @@ pub fn clear_errors(
     lock_timeout: Duration,
     progress: &mut dyn Progress,
 ) -> Result<Vec<Cleared>, LockError> {
-    progress.step(Step::Locking);
-    let waiting = &mut |holder: Option<&_>| progress.step(Step::Waiting(holder));
-    let _lock = CardLock::acquire(&card.device.node, lock_timeout, waiting)?;
+    let _lock = lock::lock(card, lock_timeout, progress)?;
     progress.step(Step::Clearing);
     let clear = |register: &ErrorRegister| {
         let programmer = card.driver.stack().programmer();

@@ -5,10 +5,9 @@ use std::time::Duration;
 use super::book::{Book, For};
 use super::claim::{Claim, Users};
 use super::error::{Context, Error, Problem};
-use super::lock::CardLock;
-use super::outcome::{Cleaned, Progress, Step, Warning};
+use super::outcome::{Cleaned, Progress, Warning};
 use super::target::{Target, programmer};
-use super::{book, function, registers};
+use super::{book, function, lock};
 use crate::card::Function;
 use crate::deadline::Deadline;
 use crate::root::Root;
@@ -41,19 +40,9 @@ pub fn reset(
             return Ok(Cleaned::NotOwned);
         };
         let mut warnings: Vec<_> = book.trouble.take().map(Warning::from).into_iter().collect();
-        let users = if options.ignore_users { Users::Ignore } else { Users::Refuse };
-        let claim = Claim::new(target, users)?;
-        warnings.extend(claim.warning());
-        let image = book.image(&function::read(target)?);
-        let mut clean = || -> Result<(), Problem> {
-            progress.step(Step::Clearing);
-            warnings.extend(registers::clear(target)?);
-            progress.step(Step::Resetting);
-            warnings.extend(claim.reset()?);
-            Ok(())
-        };
-        clean().inspect_err(|problem| book.failed(&options.purpose, problem))?;
-        book.done(&options.purpose, image)?;
+        let users = Users::of(options.ignore_users);
+        let shown = function::read(target)?;
+        warnings.extend(book.clean(&options.purpose, users, &shown, progress)?);
         Ok(Cleaned::Done(warnings))
     };
     run(progress).map_err(|problem| Context::target(target).error(problem))
@@ -69,9 +58,7 @@ pub fn release(
     progress: &mut dyn Progress,
 ) -> Result<(), Error> {
     let run = |progress: &mut dyn Progress| -> Result<_, Problem> {
-        progress.step(Step::Locking);
-        let waiting = &mut |holder: Option<&_>| progress.step(Step::Waiting(holder));
-        let _lock = CardLock::acquire(&target.card.device.node, lock_timeout, waiting)?;
+        let _lock = lock::lock(&target.card, lock_timeout, progress)?;
         book::refuse_held(target)?;
         let engine = target.programmer()?.open(&target.card)?;
         // Dropped before the call: an open slot cannot be released.
@@ -95,10 +82,7 @@ pub fn assign(
     progress: &mut dyn Progress,
 ) -> Result<Option<Warning>, Error> {
     let run = |progress: &mut dyn Progress| -> Result<_, Problem> {
-        progress.step(Step::Locking);
-        let node = &card.device.node;
-        let waiting = &mut |holder: Option<&_>| progress.step(Step::Waiting(holder));
-        let _lock = CardLock::acquire(node, lock_timeout, waiting)?;
+        let _lock = lock::lock(card, lock_timeout, progress)?;
         Ok(programmer(card)?.open(card)?.assign(number)?)
     };
     run(progress).map_err(|problem| {
