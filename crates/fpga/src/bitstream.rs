@@ -32,6 +32,7 @@ mod map;
 mod metadata;
 mod payload;
 
+use std::cell::Cell;
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
@@ -51,7 +52,7 @@ pub use payload::Payload;
 use inflate::Inflated;
 
 use crate::id::{AfuId, AocxHash, InterfaceId};
-use crate::ledger::{Digest, FileIdentity};
+use crate::ledger::{Digest, FileIdentity, Fingerprint};
 
 /// An open bitstream file whose description was read and found well-formed.
 #[derive(Debug)]
@@ -60,6 +61,8 @@ pub struct Bitstream {
     file: SizedFile,
     contents: Contents,
     inflate_limit: u64,
+    /// Kept, since taking it reads the whole file.
+    fingerprint: Cell<Option<Fingerprint>>,
 }
 
 impl Bitstream {
@@ -94,7 +97,13 @@ impl Bitstream {
         let contents = Contents::parse(&file)
             .map_err(|fault| Error::Malformed { path: path.clone(), fault })?;
         check_extension(&path, contents.format())?;
-        Ok(Self { path, file, contents, inflate_limit: DEFAULT_INFLATE_LIMIT })
+        Ok(Self {
+            path,
+            file,
+            contents,
+            inflate_limit: DEFAULT_INFLATE_LIMIT,
+            fingerprint: Cell::new(None),
+        })
     }
 
     /// The same bitstream with another limit on the inflated length of a compressed image, in bytes.
@@ -122,12 +131,21 @@ impl Bitstream {
         self.file.size
     }
 
-    /// The digest of the file, which tells it from all other images. Reads it to its end.
+    /// What tells the file from all other images. It is read to its end, unless it is as it was the last time.
     ///
     /// # Errors
     /// It cannot be read.
-    pub fn digest(&self) -> Result<Digest, Error> {
-        Digest::of(self.file()).map_err(|cause| Error::Open { path: self.path.clone(), cause })
+    pub fn fingerprint(&self) -> Result<Fingerprint, Error> {
+        // Before the contents are read, so that a change meanwhile shows.
+        let identity = self.identity()?;
+        if let Some(known) = self.fingerprint.get().filter(|known| known.identity == identity) {
+            return Ok(known);
+        }
+        let digest = Digest::of(self.file())
+            .map_err(|cause| Error::Open { path: self.path.clone(), cause })?;
+        let fingerprint = Fingerprint { identity, digest };
+        self.fingerprint.set(Some(fingerprint));
+        Ok(fingerprint)
     }
 
     /// What tells without reading the file that it has not changed.

@@ -42,6 +42,20 @@ fn parse_u128(kind: &'static str, text: &str) -> Result<u128, ParseIdError> {
     u128::from_str_radix(&digits, 16).map_err(|_| fail())
 }
 
+/// As many bytes as the array has, of two hexadecimal digits each, in either case.
+pub(crate) fn hex_bytes<const N: usize>(text: &str) -> Option<[u8; N]> {
+    let digits = text.as_bytes();
+    if digits.len() != 2 * N {
+        return None;
+    }
+    let digit = |c: u8| char::from(c).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    let mut bytes = [0; N];
+    for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
+        *byte = digit(pair[0])? << 4 | digit(pair[1])?;
+    }
+    Some(bytes)
+}
+
 macro_rules! id128 {
     ($(#[$doc:meta])* $name:ident, $kind:literal) => {
         $(#[$doc])*
@@ -171,19 +185,7 @@ impl FromStr for AocxHash {
             text: s.to_owned(),
             expected: "40 hexadecimal digits",
         };
-        let digits = s.trim().as_bytes();
-        if digits.len() != Self::DIGITS {
-            return Err(fail());
-        }
-        let mut hash = [0; 20];
-        for (byte, pair) in hash.iter_mut().zip(digits.chunks_exact(2)) {
-            let digit = |c: u8| char::from(c).to_digit(16).and_then(|d| u8::try_from(d).ok());
-            *byte = digit(pair[0])
-                .zip(digit(pair[1]))
-                .map(|(high, low)| high << 4 | low)
-                .ok_or_else(fail)?;
-        }
-        Ok(Self(hash))
+        hex_bytes(s.trim()).map(Self).ok_or_else(fail)
     }
 }
 

@@ -24,7 +24,7 @@ mod entry;
 mod owner;
 
 pub use binding::Binding;
-pub use digest::{Digest, FileIdentity, ParseDigestError};
+pub use digest::{Digest, FileIdentity, Fingerprint, ParseDigestError};
 pub use entry::{Entry, Image, State};
 pub use owner::{Kind, Life, Owner, Process};
 

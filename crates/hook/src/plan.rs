@@ -90,8 +90,10 @@ impl Fit {
 /// port holds one image and wishes for the same one are alike. So the second run for a container assigns as the
 /// first did.
 pub(crate) fn assign(wishes: &[Wish<'_>], slots: &[Slot]) -> Vec<Option<usize>> {
+    // What a single port holds makes no difference.
+    let fits = if slots.len() == 1 { &[Fit::Interface][..] } else { &Fit::ALL };
     let mut assigned = vec![None; wishes.len()];
-    for fit in Fit::ALL {
+    for fit in fits {
         for (index, wish) in wishes.iter().enumerate() {
             if assigned[index].is_none() {
                 let mut slots = slots.iter().enumerate();

@@ -26,13 +26,9 @@ impl Binding {
         let boot = fs::read_to_string(BOOT_ID).unwrap_or_default();
         let mut text = boot.trim().to_owned();
         for directory in directories {
-            for path in [directory.to_path_buf(), directory.join("driver")] {
-                // The directory itself, behind the bus's link to it, but of the driver the link.
-                let found = if path.ends_with("driver") {
-                    fs::symlink_metadata(&path)
-                } else {
-                    fs::metadata(&path)
-                };
+            // The directory itself, behind the bus's link to it, but of the driver the link.
+            let link = fs::symlink_metadata(directory.join("driver"));
+            for found in [fs::metadata(directory), link] {
                 let inode = found.map_or(0, |found| found.ino());
                 text.push_str(&format!(".{inode:x}"));
             }

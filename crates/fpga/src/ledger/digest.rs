@@ -9,6 +9,8 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+use crate::id;
+
 /// SHA-256 (FIPS 180-4) of a whole bitstream file; its text is `sha256:` and 64 hexadecimal digits, as OCI
 /// registries spell it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -67,16 +69,12 @@ impl FromStr for Digest {
 }
 
 fn parse(text: &str) -> Option<[u8; 32]> {
-    let digits = text.strip_prefix(PREFIX)?.as_bytes();
-    let mut bytes = [0; 32];
-    if digits.len() != 2 * bytes.len() || digits.iter().any(u8::is_ascii_uppercase) {
+    let digits = text.strip_prefix(PREFIX)?;
+    // A second spelling would be a second name of the same image.
+    if digits.bytes().any(|digit| digit.is_ascii_uppercase()) {
         return None;
     }
-    for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
-        let digit = |c: u8| char::from(c).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-        *byte = digit(pair[0])? << 4 | digit(pair[1])?;
-    }
-    Some(bytes)
+    id::hex_bytes(digits)
 }
 
 impl TryFrom<String> for Digest {
@@ -103,6 +101,15 @@ pub struct FileIdentity {
     changed: (i64, i64),
 }
 
+/// A file's digest, and what it had to be for that.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fingerprint {
+    /// While the file is this, it has this digest.
+    pub identity: FileIdentity,
+    /// The digest of its contents.
+    pub digest: Digest,
+}
+
 impl FileIdentity {
     /// Of the file that has this status.
     #[must_use]
@@ -120,7 +127,10 @@ impl FileIdentity {
 mod tests {
     use std::io::Write as _;
 
+    use fpga_emulator::bitstream_writer as writer;
+
     use super::*;
+    use crate::bitstream::Bitstream;
 
     #[test]
     fn a_digest_is_that_of_the_standard() {
@@ -152,6 +162,27 @@ mod tests {
             assert!(text.parse::<Digest>().is_err(), "{text}");
         }
         assert!("x".repeat(1 << 20).parse::<Digest>().unwrap_err().to_string().len() < 200);
+    }
+
+    #[test]
+    fn a_fingerprint_is_of_the_file_as_it_is() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.gbs");
+        let gbs = |payload: &[u8]| {
+            let metadata = writer::metadata(&"1".repeat(32), &"2".repeat(32));
+            std::fs::write(&path, writer::gbs(&metadata, payload)).unwrap();
+        };
+        gbs(b"one");
+        let bitstream = Bitstream::open(&path).unwrap();
+        let first = bitstream.fingerprint().unwrap();
+        assert_eq!(first, bitstream.fingerprint().unwrap());
+        assert_eq!(first.digest, Digest::of(bitstream.file()).unwrap());
+        // The same file, open all the time.
+        gbs(b"longer");
+        let second = bitstream.fingerprint().unwrap();
+        assert_ne!(first.identity, second.identity);
+        assert_eq!(second.digest, Digest::of(bitstream.file()).unwrap());
+        assert_ne!(first.digest, second.digest);
     }
 
     #[test]

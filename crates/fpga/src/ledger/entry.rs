@@ -72,7 +72,8 @@ impl Image {
     /// # Errors
     /// It cannot be read.
     pub fn is_from(&self, bitstream: &Bitstream) -> Result<bool, bitstream::Error> {
-        Ok(self.file == Some(bitstream.identity()?) || self.digest == bitstream.digest()?)
+        Ok(self.file == Some(bitstream.identity()?)
+            || self.digest == bitstream.fingerprint()?.digest)
     }
 }
 

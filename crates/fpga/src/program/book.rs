@@ -11,7 +11,7 @@ use super::registers;
 use super::target::Target;
 use crate::card::Function;
 use crate::deadline::Deadline;
-use crate::ledger::{self, Binding, Entry, Owner, State};
+use crate::ledger::{self, Binding, Entry, Fingerprint, Owner, State};
 
 /// How long the holder of a region is waited for: a container that is ending has a moment for it.
 const GRACE: Duration = Duration::from_secs(2);
@@ -193,14 +193,12 @@ impl Image<'_> {
     /// What the ledger says of it once it is loaded. Reads the whole file.
     pub(super) fn entry(&self) -> Result<Option<ledger::Image>, Problem> {
         let Some(bitstream) = self.bitstream else { return Ok(None) };
-        // Before the contents are read, so that a change meanwhile shows.
-        let file = Some(bitstream.identity()?);
-        let digest = bitstream.digest()?;
+        let Fingerprint { identity, digest } = bitstream.fingerprint()?;
         Ok(Some(ledger::Image {
             interface_id: self.interface_id,
             afu_id: self.afu_id,
             digest,
-            file,
+            file: Some(identity),
         }))
     }
 }
