@@ -26,13 +26,13 @@ use crate::metrics::{Cleaning, Metrics};
 use crate::mode::reached;
 use crate::node::inventory::Snapshot;
 use crate::node::units::units;
+use books::Books;
 use cleaning::Outcome;
 use closes::Closes;
-use ledger::Ledger;
 
+mod books;
 mod cleaning;
 mod closes;
-mod ledger;
 
 /// The first check follows a close by a moment, in which other closes follow the first.
 const FIRST_LOOK: Duration = Duration::from_millis(500);
@@ -60,7 +60,7 @@ pub(crate) struct Source {
 pub(crate) async fn clean(source: Source) -> Infallible {
     let mut cleaner = Cleaner {
         source,
-        ledger: Ledger::default(),
+        books: Books::default(),
         closes: None,
         looks: Backoff::new(FIRST_LOOK, SLOWEST_LOOK),
         asked: None,
@@ -88,7 +88,7 @@ enum Event {
 
 struct Cleaner {
     source: Source,
-    ledger: Ledger,
+    books: Books,
     closes: Option<Closes>,
     looks: Backoff,
     /// Which kubelet has answered: [`Seen::kubelet`]. Each is asked at least once, because what is in use
@@ -103,7 +103,7 @@ struct Cleaner {
 
 impl Cleaner {
     async fn wait_for_region_mode(&mut self) {
-        self.ledger = Ledger::default();
+        self.books = Books::default();
         self.asked = None;
         self.hasty = false;
         loop {
@@ -124,7 +124,7 @@ impl Cleaner {
             match self.event(next).await {
                 Event::Left => return,
                 Event::Allocated(devices) => {
-                    self.ledger.given(devices, Instant::now());
+                    self.books.given(devices, Instant::now());
                     self.looks.reset();
                 }
                 Event::Closed => {
@@ -173,7 +173,7 @@ impl Cleaner {
 
     /// When to ask again: never, while nothing is in use.
     fn next_look(&mut self) -> Option<tokio::time::Instant> {
-        let delay = (!self.ledger.is_empty()).then(|| self.looks.delay())?;
+        let delay = (!self.books.is_empty()).then(|| self.looks.delay())?;
         Some(tokio::time::Instant::now() + delay)
     }
 
@@ -182,11 +182,11 @@ impl Cleaner {
         match podresources::list(&self.source.socket).await {
             Ok(held) => {
                 self.trouble.clear();
-                self.ledger.listed(&held, Instant::now());
+                self.books.listed(&held, Instant::now());
             }
             Err(error) => return self.report(error.to_string()),
         }
-        for device in self.ledger.released() {
+        for device in self.books.released() {
             self.clean(&device).await;
         }
     }
@@ -204,7 +204,7 @@ impl Cleaner {
     async fn clean(&mut self, device: &Held) {
         let Some(slots) = self.slots(device) else {
             // It is gone, and what it held with it.
-            return self.ledger.forget(device);
+            return self.books.forget(device);
         };
         let root = self.source.root.clone();
         let inventory = self.source.inventory.borrow().clone();
@@ -219,22 +219,22 @@ impl Cleaner {
                     tracing::info!(device = device.id, "{warning}");
                 }
                 self.source.metrics.cleaned(Cleaning::Done);
-                self.ledger.forget(device);
+                self.books.forget(device);
             }
             Ok(Outcome::Later(reason)) => {
-                if self.ledger.delayed(device) {
+                if self.books.delayed(device) {
                     tracing::info!(device = device.id, "region not cleaned yet: {reason}");
                 }
             }
             Ok(Outcome::Failed(reason)) => {
                 tracing::warn!(device = device.id, "region not cleaned: {reason}");
                 self.source.metrics.cleaned(Cleaning::Failed);
-                self.ledger.forget(device);
+                self.books.forget(device);
             }
             Err(error) => {
                 tracing::error!(device = device.id, "region not cleaned: {error}");
                 self.source.metrics.cleaned(Cleaning::Failed);
-                self.ledger.forget(device);
+                self.books.forget(device);
             }
         }
     }
@@ -249,10 +249,10 @@ impl Cleaner {
 
     /// Watches the ports that are in use, if any. A failure does no harm: closes are only a hint.
     fn watch_slots(&mut self) {
-        if self.closes.is_none() && self.ledger.is_empty() {
+        if self.closes.is_none() && self.books.is_empty() {
             return;
         }
-        let devices: Vec<Held> = self.ledger.devices().cloned().collect();
+        let devices: Vec<Held> = self.books.devices().cloned().collect();
         let slots = devices.iter().filter_map(|device| self.slots(device)).flatten();
         let nodes = slots.map(|slot| self.source.root.node(&slot)).collect();
         let mut closes = match self.closes.take().map_or_else(Closes::new, Ok) {

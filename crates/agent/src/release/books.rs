@@ -11,7 +11,7 @@ const GRACE: Duration = Duration::from_secs(120);
 
 /// The devices in use, and those that are not cleaned yet.
 #[derive(Debug, Default)]
-pub(super) struct Ledger {
+pub(super) struct Books {
     devices: BTreeMap<Held, State>,
 }
 
@@ -28,7 +28,7 @@ enum State {
     },
 }
 
-impl Ledger {
+impl Books {
     /// The kubelet was given these for a container.
     pub(super) fn given(&mut self, devices: Vec<Held>, now: Instant) {
         self.devices.extend(devices.into_iter().map(|device| (device, State::Given(now))));
@@ -93,48 +93,48 @@ mod tests {
 
     #[test]
     fn what_a_pod_had_and_none_has_is_released() {
-        let (mut ledger, now) = (Ledger::default(), Instant::now());
-        ledger.given(vec![device("a")], now);
-        ledger.listed(&held(&["a"]), now);
-        assert!(ledger.released().is_empty());
-        ledger.listed(&held(&[]), now);
-        assert_eq!(ledger.released(), [device("a")]);
+        let (mut books, now) = (Books::default(), Instant::now());
+        books.given(vec![device("a")], now);
+        books.listed(&held(&["a"]), now);
+        assert!(books.released().is_empty());
+        books.listed(&held(&[]), now);
+        assert_eq!(books.released(), [device("a")]);
         // Until it is cleaned, or given again.
-        ledger.listed(&held(&[]), now);
-        assert_eq!(ledger.released(), [device("a")]);
-        ledger.given(vec![device("a")], now);
-        assert!(ledger.released().is_empty());
-        ledger.forget(&device("a"));
-        assert!(ledger.is_empty());
+        books.listed(&held(&[]), now);
+        assert_eq!(books.released(), [device("a")]);
+        books.given(vec![device("a")], now);
+        assert!(books.released().is_empty());
+        books.forget(&device("a"));
+        assert!(books.is_empty());
     }
 
     #[test]
     fn what_is_in_use_from_before_is_known_by_the_kubelet() {
-        let (mut ledger, now) = (Ledger::default(), Instant::now());
-        ledger.listed(&held(&["a", "b"]), now);
-        assert_eq!(ledger.devices().count(), 2);
-        ledger.listed(&held(&["b"]), now);
-        assert_eq!(ledger.released(), [device("a")]);
+        let (mut books, now) = (Books::default(), Instant::now());
+        books.listed(&held(&["a", "b"]), now);
+        assert_eq!(books.devices().count(), 2);
+        books.listed(&held(&["b"]), now);
+        assert_eq!(books.released(), [device("a")]);
     }
 
     #[test]
     fn a_pod_that_is_not_shown_yet_has_time() {
-        let (mut ledger, now) = (Ledger::default(), Instant::now());
-        ledger.given(vec![device("a")], now);
-        ledger.listed(&held(&[]), now + GRACE / 2);
-        assert!(ledger.released().is_empty());
-        ledger.listed(&held(&[]), now + GRACE);
-        assert_eq!(ledger.released(), [device("a")]);
+        let (mut books, now) = (Books::default(), Instant::now());
+        books.given(vec![device("a")], now);
+        books.listed(&held(&[]), now + GRACE / 2);
+        assert!(books.released().is_empty());
+        books.listed(&held(&[]), now + GRACE);
+        assert_eq!(books.released(), [device("a")]);
     }
 
     #[test]
     fn a_delay_is_told_once() {
-        let (mut ledger, now) = (Ledger::default(), Instant::now());
-        ledger.listed(&held(&["a"]), now);
-        assert!(!ledger.delayed(&device("a")), "it is in use");
-        ledger.listed(&held(&[]), now);
-        assert!(ledger.delayed(&device("a")));
-        assert!(!ledger.delayed(&device("a")));
-        assert_eq!(ledger.released(), [device("a")]);
+        let (mut books, now) = (Books::default(), Instant::now());
+        books.listed(&held(&["a"]), now);
+        assert!(!books.delayed(&device("a")), "it is in use");
+        books.listed(&held(&[]), now);
+        assert!(books.delayed(&device("a")));
+        assert!(!books.delayed(&device("a")));
+        assert_eq!(books.released(), [device("a")]);
     }
 }
