@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::builder::{OsStringValueParser, TypedValueParser as _};
 use clap::{CommandFactory as _, Parser};
 use fpga::duration::parse_interval;
 use fpga::root::Root;
@@ -54,6 +55,7 @@ pub(crate) struct Args {
     pub devfs: Option<PathBuf>,
     /// Ledger of what is in the regions and whose they are, if it is not ROOT/run/kube-fpga/ledger.
     #[arg(long, value_name = "DIR", env = "FPGA_LEDGER")]
+    #[arg(value_parser = OsStringValueParser::new().map(PathBuf::from))]
     pub ledger: Option<PathBuf>,
 
     /// Give containers their nodes as bind mounts of the files in ROOT/dev, for a root that is not the
@@ -149,11 +151,8 @@ impl Args {
 
     #[must_use]
     pub(crate) fn trees(&self) -> Root {
-        let root = Root::at(&self.root);
-        let sys = self.sysfs.as_deref().unwrap_or(root.sys());
-        let dev = self.devfs.as_deref().unwrap_or(root.dev());
-        let ledger = self.ledger.as_deref().unwrap_or(root.ledger().directory());
-        Root::new(sys, dev).with_ledger(ledger)
+        let (sys, dev) = (self.sysfs.as_deref(), self.devfs.as_deref());
+        Root::at(&self.root).with_parts(sys, dev, self.ledger.as_deref())
     }
 }
 

@@ -30,12 +30,17 @@ impl Args {
         let mut command = Self::command();
         let matches = command.get_matches_mut();
         let mut args = Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
-        if args.trees.root.as_os_str().is_empty() {
-            // A variable without a value is one that is not set; who typed it meant something.
-            if matches.value_source("root") == Some(ValueSource::CommandLine) {
-                let reason = "--root is empty: expected a directory";
+        // A variable without a value is one that is not set; whoever typed it meant something.
+        let is_empty = |path: &PathBuf| path.as_os_str().is_empty();
+        let (root, ledger) = (&args.trees.root, args.trees.ledger.as_ref());
+        for (name, is_empty) in [("root", is_empty(root)), ("ledger", ledger.is_some_and(is_empty))]
+        {
+            if is_empty && matches.value_source(name) == Some(ValueSource::CommandLine) {
+                let reason = format!("--{name} is empty: expected a directory");
                 command.error(ErrorKind::InvalidValue, reason).exit();
             }
+        }
+        if is_empty(root) {
             args.trees.root = "/".into();
         }
         args

@@ -68,7 +68,7 @@ pub(crate) fn yaml(value: &impl Serialize) -> anyhow::Result<()> {
     text(&serde_saphyr::to_string(value)?)
 }
 
-/// A path in JSON or YAML, which have text alone: what of it is none is shown as U+FFFD.
+/// A path in JSON or YAML, which hold only text: bytes that are not UTF-8 are shown as U+FFFD.
 pub(crate) fn path<S: Serializer>(path: impl AsRef<Path>, to: S) -> Result<S::Ok, S::Error> {
     to.collect_str(&path.as_ref().display())
 }

@@ -365,7 +365,7 @@ fn the_trees_can_be_named_one_by_one_and_by_the_environment() {
     );
     let answer: Answer = fpgactl().arg("list").env("FPGA_ROOT", &node.dir).output().unwrap().into();
     assert_eq!(answer.code, 0);
-    // A variable without a value is none: the machine itself, not the directory where it is typed.
+    // An empty variable counts as not set: the machine itself, not the current directory.
     let list = |root: Option<&str>| -> Answer {
         let mut command = fpgactl();
         command.arg("list").current_dir(&node.dir);
@@ -378,9 +378,15 @@ fn the_trees_can_be_named_one_by_one_and_by_the_environment() {
         (unset.code, &unset.stdout, &unset.stderr)
     );
     assert!(!empty.stdout.contains("dfl-port.0") || Path::new("/dev/dfl-port.0").exists());
+    let mut list = fpgactl();
+    list.arg("list").arg("--root").arg(&node.dir).env("FPGA_LEDGER", "");
+    assert_eq!(Answer::from(list.output().unwrap()).code, 0);
     // Who says it on the command line meant something.
-    let answer: Answer = fpgactl().args(["--root", "", "list"]).output().unwrap().into();
-    assert_eq!((answer.code, answer.stdout.as_str()), (2, ""));
+    for flag in ["--root", "--ledger"] {
+        let answer: Answer = fpgactl().args([flag, "", "list"]).output().unwrap().into();
+        assert_eq!((answer.code, answer.stdout.as_str()), (2, ""), "{flag}");
+        assert!(answer.stderr.contains(&format!("{flag} is empty")), "{}", answer.stderr);
+    }
 }
 
 /// Another machine in the place where a wrong path would lead.

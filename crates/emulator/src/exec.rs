@@ -16,7 +16,7 @@ pub use crate::sys::namespace::permitted as namespace_permitted;
 pub use crate::sys::seccomp::InstallError;
 pub use namespace::Error as NamespaceError;
 
-/// By what the programs of this project are told where the ledger of the regions is.
+/// The variable that names the ledger's directory to the programs of this project.
 const LEDGER_VARIABLE: &str = "FPGA_LEDGER";
 
 /// How to run a command.

@@ -127,7 +127,7 @@ impl Emulator {
     /// A connection to it.
     ///
     /// # Panics
-    /// When there is none.
+    /// When it does not answer.
     #[must_use]
     pub fn control(&self) -> Client {
         Client::connect(self.socket()).unwrap()

@@ -165,7 +165,7 @@ pub enum Function {
     Unreadable,
 }
 
-/// One object that could not be read, by itself; the rest of the inventory stands.
+/// One object that could not be read; the rest of the inventory stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
     /// The object: a device name, a PCI address or a path.

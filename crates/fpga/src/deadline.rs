@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 pub struct Deadline(Option<Instant>);
 
 impl Deadline {
-    /// `timeout` from now; for ever, where no clock can show that time.
+    /// `timeout` from now; never, if no clock can show that time.
     #[must_use]
     pub fn after(timeout: Duration) -> Self {
         Self(Instant::now().checked_add(timeout))

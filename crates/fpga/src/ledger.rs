@@ -97,7 +97,7 @@ impl Ledger {
         files::replace(&path, &text, 0o644).map_err(fail)
     }
 
-    /// All entries by their regions; one that cannot be read is an error of its own.
+    /// All entries by their regions, each with its own error if it cannot be read.
     ///
     /// # Errors
     /// The directory cannot be listed. A missing one has no entries.

@@ -44,6 +44,19 @@ impl Root {
         Self { ledger: Ledger::at(directory), ..self }
     }
 
+    /// The same with what is given in other places. A ledger without a name, as of a variable that is set to nothing,
+    /// is not given.
+    #[must_use]
+    pub fn with_parts(self, sys: Option<&Path>, dev: Option<&Path>, ledger: Option<&Path>) -> Self {
+        Self {
+            sys: sys.map_or(self.sys, Path::to_owned),
+            dev: dev.map_or(self.dev, Path::to_owned),
+            ledger: ledger
+                .filter(|path| !path.as_os_str().is_empty())
+                .map_or(self.ledger, Ledger::at),
+        }
+    }
+
     /// What is known of the regions on these trees.
     #[must_use]
     pub fn ledger(&self) -> &Ledger {
@@ -159,6 +172,19 @@ mod tests {
         assert!(!root.is_kernel());
         assert_eq!(root.ledger().directory(), Path::new("/t/run/kube-fpga/ledger"));
         assert_eq!(root, Root::new("/t/sys", "/t/dev").with_ledger("/t/run/kube-fpga/ledger"));
+    }
+
+    #[test]
+    fn each_part_can_be_elsewhere() {
+        let (root, elsewhere) = (|| Root::at("/t"), Some(Path::new("/x")));
+        assert_eq!(root().with_parts(None, None, None), root());
+        assert_eq!(root().with_parts(None, None, Some(Path::new(""))), root());
+        let ledger = "/t/run/kube-fpga/ledger";
+        let expected = Root::new("/x", "/t/dev").with_ledger(ledger);
+        assert_eq!(root().with_parts(elsewhere, None, None), expected);
+        let expected = Root::new("/t/sys", "/x").with_ledger(ledger);
+        assert_eq!(root().with_parts(None, elsewhere, None), expected);
+        assert_eq!(root().with_parts(None, None, elsewhere), root().with_ledger("/x"));
     }
 
     #[test]

@@ -161,36 +161,7 @@ mod tests {
     use fpga_emulator::{bitstream_writer as writer, tree};
 
     use super::*;
-
-    const NLB0: &str = "d8424dc4a4a3c413f89e433683f9040b";
-    const NLB3: &str = "f7df405cbd7acf7222f144b0b93acd18";
-    const HELLO: &str = "850adcc26ceb4b229722d43375b61c66";
-    const A10: &str = "69528db6eb31577a8c3668f9faa081f6";
-    const OTHER: &str = "9926ab6d6c925a68aabca7d84c545738";
-
-    /// One port on the first card, two on the second, one of another interface on the third.
-    const MACHINE: &str = r#"
-[[card]]
-kind = "pac-a10"
-pci = "0000:3b:00.0"
-[[card.port]]
-afu = "nlb3"
-
-[[card]]
-kind = "pac-a10"
-pci = "0000:86:00.0"
-[[card.port]]
-afu = "hello"
-[[card.port]]
-afu = "nlb0"
-
-[[card]]
-kind = "pac-a10"
-pci = "0000:af:00.0"
-interface_id = "9926ab6d-6c92-5a68-aabc-a7d84c545738"
-[[card.port]]
-afu = "nlb0"
-"#;
+    use crate::testing::node::{A10, HELLO, MACHINE, NLB0, NLB3, OTHER};
 
     struct Machine {
         root: Root,

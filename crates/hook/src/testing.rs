@@ -12,7 +12,7 @@ mod container;
 mod env;
 mod facts;
 mod lines;
-mod node;
+pub(crate) mod node;
 
 pub use container::{check as check_container, split as split_container};
 pub use env::check as check_environment;

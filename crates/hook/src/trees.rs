@@ -21,18 +21,16 @@ pub struct Trees {
     devfs: Option<PathBuf>,
     /// Ledger of what is in the regions and whose they are, if it is not ROOT/run/kube-fpga/ledger
     #[arg(long, global = true, value_name = "DIR", env = "FPGA_LEDGER")]
-    ledger: Option<PathBuf>,
+    #[arg(value_parser = OsStringValueParser::new().map(PathBuf::from))]
+    pub ledger: Option<PathBuf>,
 }
 
 impl Trees {
-    /// The trees that the flags name. A FPGA_ROOT that is empty is one that is not set: the machine itself.
+    /// The trees that the flags name. An FPGA_ROOT or FPGA_LEDGER that is empty is not set.
     #[must_use]
     pub fn root(&self) -> Root {
         let is_empty = self.root.as_os_str().is_empty();
         let both = if is_empty { Root::host() } else { Root::at(&self.root) };
-        let sys = self.sysfs.as_deref().unwrap_or(both.sys());
-        let dev = self.devfs.as_deref().unwrap_or(both.dev());
-        let ledger = self.ledger.as_deref().unwrap_or(both.ledger().directory());
-        Root::new(sys, dev).with_ledger(ledger)
+        both.with_parts(self.sysfs.as_deref(), self.devfs.as_deref(), self.ledger.as_deref())
     }
 }

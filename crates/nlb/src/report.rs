@@ -38,7 +38,7 @@ pub(crate) struct Report {
     write_gb_per_s: f64,
 }
 
-/// JSON has text alone: what of a path is none is shown as U+FFFD.
+/// JSON holds only text: bytes of a path that are not UTF-8 are shown as U+FFFD.
 fn path<S: Serializer>(path: &Path, to: S) -> Result<S::Ok, S::Error> {
     to.collect_str(&path.display())
 }

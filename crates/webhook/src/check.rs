@@ -75,7 +75,7 @@ Exit codes, by the worst level:
    9  warning: it works, but not for everybody, not safely or not for long
   10  unknown: something could not be determined, and nothing worse was found";
 
-/// Where to look for what a replica says of its own.
+/// Where a replica's own messages are.
 const LOGS: &str =
     "kubectl get pods -A -o wide | grep fpga-webhook; kubectl logs -n NAMESPACE deploy/NAME";
 

@@ -98,7 +98,7 @@ pub(crate) fn functions(inventory: &Inventory) -> impl Iterator<Item = PciAddres
 }
 
 /// The PCI address that a text means, if it means one. Without a domain it is the one of `known` that is so but for
-/// the domain, and in domain 0 where there is none.
+/// the domain, and in domain 0 if no such one is known.
 ///
 /// # Errors
 /// Several of `known` are.

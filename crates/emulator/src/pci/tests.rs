@@ -416,7 +416,7 @@ fn cards_are_at_their_addresses_where_the_kernel_can_have_them_there() {
         })
         .collect();
     assert_eq!(numbers, ["13b00", "15e00", "18600", "1af00", "1af08", "1af10", "1d800"]);
-    // The function that a physical one depends on is itself, on a bus of its own.
+    // A physical function depends on itself, and its bus is its own.
     assert_eq!(Driver::connect(&directory.path().join("3.sock")).config(0x110) >> 16, 0);
     drop(server);
     let card = |name: &str, address: &str, vf: bool| {

@@ -114,7 +114,7 @@ impl Emulator {
     /// A connection to the control socket.
     ///
     /// # Panics
-    /// When there is none.
+    /// When the emulator does not answer.
     pub fn control(&self) -> Client {
         self.emulator.control()
     }

@@ -1,4 +1,4 @@
-//! How a card is: what the kernel tells of no change in, so that it has to be looked at now and then.
+//! The condition of a card: values whose changes the kernel does not report, so that they have to be polled.
 
 use crate::errors::ErrorRegister;
 

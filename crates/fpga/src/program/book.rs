@@ -15,7 +15,7 @@ use crate::ledger::{self, Binding, Entry, Fingerprint, Owner, State};
 
 /// How long the holder of a region is waited for: a container that is ending has a moment for it.
 const GRACE: Duration = Duration::from_secs(2);
-/// How often it is looked whether a holder has gone: nothing tells when an owner without a process ends.
+/// Interval at which a holder is checked: the end of an owner without a process is not reported.
 const POLL: Duration = Duration::from_millis(20);
 
 /// For whom a region is programmed or reset.
@@ -28,7 +28,7 @@ pub enum For {
     /// It is nobody's and stays so: one that somebody holds is refused.
     #[default]
     Nobody,
-    /// Whoever holds it loses what it has there, and goes on holding it.
+    /// Whoever holds it loses what it has there, and continues to hold it.
     Anybody,
 }
 

@@ -17,17 +17,18 @@ use super::cards::Recorder;
 use crate::args::{Args, Stage};
 use crate::run::Hook;
 
-pub(super) const A10: &str = "69528db6eb31577a8c3668f9faa081f6";
-pub(super) const OTHER: &str = "9926ab6d6c925a68aabca7d84c545738";
-pub(super) const NLB0: &str = "d8424dc4a4a3c413f89e433683f9040b";
-pub(super) const NLB3: &str = "f7df405cbd7acf7222f144b0b93acd18";
-pub(super) const HELLO: &str = "850adcc26ceb4b229722d43375b61c66";
+pub(crate) const A10: &str = "69528db6eb31577a8c3668f9faa081f6";
+pub(crate) const OTHER: &str = "9926ab6d6c925a68aabca7d84c545738";
+pub(crate) const NLB0: &str = "d8424dc4a4a3c413f89e433683f9040b";
+pub(crate) const NLB3: &str = "f7df405cbd7acf7222f144b0b93acd18";
+pub(crate) const HELLO: &str = "850adcc26ceb4b229722d43375b61c66";
 /// A function that is granted to nobody, although it is in the store.
 pub(super) const SECRET: &str = "331db30c988541ea9081f88b8f655caa";
 /// An OpenCL image, which shows [`HELLO`].
 pub(super) const HASH: &str = "40007c0623210742000ebc58df6f5343e668b03a";
 
-const MACHINE: &str = r#"
+/// One port on the first card, two on the second, one of another interface on the third.
+pub(crate) const MACHINE: &str = r#"
 [[card]]
 kind = "pac-a10"
 pci = "0000:3b:00.0"

@@ -45,7 +45,7 @@ impl Runtime {
     }
 }
 
-/// One with an id of its own, whose process has ended already, so that another one can have its regions; a runtime
+/// Each has its own id and a process that has ended already, so that another one can have its regions; a runtime
 /// runs the hook while it is there.
 #[derive(Clone)]
 pub(crate) struct Container<'a> {

@@ -45,7 +45,7 @@ fn a_container_that_was_not_let_start_has_nothing_to_clean() {
     assert_eq!(node.function("dfl-port.0"), NLB0);
 }
 
-/// Each region of a container brings a hook of its own, and each sees to all of them.
+/// The runtime runs a hook for each region of a container, and each of these hooks prepares all regions.
 #[test]
 fn further_hooks_of_a_container_find_their_work_done() {
     let node = Node::start(TWO_CARDS);
@@ -95,7 +95,7 @@ fn a_grant_that_is_a_moment_behind_is_waited_for() {
         });
         node.create(&container).succeeded();
     });
-    // Not for ever.
+    // Not forever.
     fs::remove_file(node.path("grants.json")).unwrap();
     node.create(&promised(&node, NLB0)).failed(11, &["No such file"]);
 }

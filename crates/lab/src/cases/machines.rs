@@ -50,7 +50,7 @@ pub(crate) fn machine(cards: &[Card]) -> String {
     text
 }
 
-/// A shipped machine, whose cards are on buses of their own.
+/// A shipped machine, in which each card has its own bus.
 pub(crate) fn preset(name: &str) -> String {
     Machine::preset_text(name).unwrap_or_default().to_owned()
 }

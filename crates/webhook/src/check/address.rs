@@ -25,7 +25,7 @@ impl Address {
         let host = uri.host().unwrap_or_default();
         let port = uri.port_u16();
         let rest = uri.authority().map_or("", |authority| authority.as_str());
-        // The port is none, or there is a user in front of the host.
+        // The port is invalid, or the host is preceded by a user.
         if host.is_empty() || port.is_none() && rest != host || rest.contains('@') {
             return Err("expected a host, and a port of 1 to 65535".to_owned());
         }

@@ -10,7 +10,7 @@ use super::{LOGS, service};
 
 pub(super) const AREA: &str = "configuration";
 
-/// What the chart calls it, and the manifest by itself.
+/// Its names in the chart and in the plain manifest.
 const NAMES: [&str; 2] = ["kube-fpga-webhook", "fpga-webhook"];
 const EDIT: &str = "kubectl edit mutatingwebhookconfigurations NAME";
 

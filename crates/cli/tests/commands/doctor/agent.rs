@@ -63,7 +63,7 @@ fn a_machine_of_no_cluster_lacks_no_part_of_one() {
     for area in ["error kubelet", "unknown runtime", "unknown limits"] {
         assert!(found.iter().any(|line| line.starts_with(area)), "{area}: {found:#?}");
     }
-    // A distribution that has its files elsewhere is told where.
+    // Where a distribution keeps its files elsewhere.
     sound.dir("var/lib/k0s/kubelet/device-plugins");
     let answer = sound.run_with(address, &["-q", "-o", "json", "--area", "kubelet"]).ended(4);
     let fix = answer.json()[0]["fix"].as_str().unwrap().to_owned();
