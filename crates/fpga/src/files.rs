@@ -3,13 +3,16 @@
 //! A reader of a file that [`replace`] writes sees the old contents or the new ones, never a part, and
 //! after a crash one of the two is there.
 
-use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
+use std::fs::{self, DirBuilder, File, Metadata, OpenOptions, Permissions};
 use std::io::{self, Read, Write as _};
 use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::{
+    DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _,
+};
 use std::path::Path;
 
 use nix::fcntl::OFlag;
+use nix::unistd::Uid;
 
 mod temporary;
 
@@ -70,6 +73,13 @@ pub fn make_directories(path: &Path) -> io::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
         Err(error) => Err(error),
     }
+}
+
+/// True of a file that somebody other than root or the current user could have written.
+#[must_use]
+pub fn is_writable_by_others(status: &Metadata) -> bool {
+    let user = Uid::effective().as_raw();
+    (status.uid() != 0 && status.uid() != user) || status.mode() & 0o022 != 0
 }
 
 /// Opens a regular file for reading. Anything else is not even opened: with a FIFO that would wait for a

@@ -27,4 +27,5 @@ pub mod scan;
 pub mod stack;
 pub mod store;
 pub mod sysfs;
+pub mod uses;
 pub mod watch;

@@ -26,6 +26,10 @@ pub const CONTAINER_MODE_ANNOTATION: &str = "com.intel.fpga.mode";
 /// Value of [`CONTAINER_MODE_ANNOTATION`].
 pub const CONTAINER_MODE_REGION: &str = "fpga.intel.com/region";
 
+/// Annotation that a container gets where no CDI device says which devices were allocated to it: their
+/// [`crate::id::DeviceId`]s, with commas between them. CRI-O lets a pod's own annotation of this name outweigh it.
+pub const CONTAINER_DEVICES_ANNOTATION: &str = "com.intel.fpga.devices";
+
 /// Vendor and class of the CDI devices.
 pub const CDI_KIND: &str = "intel.cdi.k8s.io/fpga";
 
@@ -52,6 +56,44 @@ impl Mode {
             Self::Af => "af",
             Self::Region => "region",
             Self::RegionDevel => "regiondevel",
+        }
+    }
+}
+
+/// What a container has a device for, which decides what is done before it starts.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "&'static str")]
+pub enum Use {
+    /// It gets the function that it was promised: the slot's region is programmed.
+    #[default]
+    Region,
+    /// It gets the function that is loaded: the slot is reset.
+    Function,
+    /// It programs by itself: the slot is reset, and what is in it is unknown from then on.
+    Development,
+}
+
+impl Use {
+    /// Every use, in the order of the modes that lead to them.
+    pub const ALL: [Self; 3] = [Self::Region, Self::Function, Self::Development];
+
+    /// As it is written.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Region => "region",
+            Self::Function => "function",
+            Self::Development => "development",
+        }
+    }
+}
+
+impl From<Mode> for Use {
+    fn from(mode: Mode) -> Self {
+        match mode {
+            Mode::Af => Self::Function,
+            Mode::Region => Self::Region,
+            Mode::RegionDevel => Self::Development,
         }
     }
 }
@@ -127,6 +169,7 @@ macro_rules! word {
 
 word!(Mode, "mode", "af, region, regiondevel");
 word!(Naming, "naming", "plain, encoded");
+word!(Use, "use", "region, function, development");
 
 #[cfg(test)]
 mod tests {

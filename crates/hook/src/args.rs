@@ -4,7 +4,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args as ClapArgs, ValueEnum};
-use fpga::{duration, grants, records, store};
+use fpga::id::DeviceId;
+use fpga::names::Use;
+use fpga::{duration, grants, records, store, uses};
 
 use crate::blank::Blank;
 use crate::program::Program;
@@ -41,6 +43,16 @@ pub struct Args {
     /// Directory for the results of runs, which fpga-agent counts; nothing is written if it does not exist or is `none`
     #[arg(long, value_name = "DIR", default_value = records::DEFAULT_DIRECTORY)]
     pub(crate) results: PathBuf,
+    /// Device that the run is for, such as 0000-3b-00-0-slot0; CDI specifications give it
+    #[arg(long, value_name = "DEVICE")]
+    pub(crate) device: Option<DeviceId>,
+    /// What the container has that device for: `region` gets the function it was promised, `function` is reset with what
+    /// is loaded, `development` is reset and forgotten
+    #[arg(long = "use", value_name = "USE", requires = "device", default_value = "region")]
+    pub(crate) usage: Use,
+    /// File that says what the node's devices are for where no CDI specification does
+    #[arg(long, value_name = "FILE", default_value = uses::DEFAULT_PATH)]
+    pub(crate) uses: PathBuf,
     /// Also report what was done
     #[arg(long)]
     pub(crate) verbose: bool,

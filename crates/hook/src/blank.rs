@@ -7,9 +7,11 @@ use fpga::id::InterfaceId;
 
 /// The function for regions of one interface.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Blank {
-    pub(crate) interface: InterfaceId,
-    pub(crate) image: ImageId,
+pub struct Blank {
+    /// Which regions.
+    pub interface: InterfaceId,
+    /// What they get.
+    pub image: ImageId,
 }
 
 impl FromStr for Blank {

@@ -28,10 +28,11 @@ pub enum Code {
     NotGranted = 11,
 }
 
-/// A line for stderr.
+/// What went wrong, in a line.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Failure {
-    pub(crate) code: Code,
+pub struct Failure {
+    /// The exit code for it.
+    pub code: Code,
     message: String,
 }
 

@@ -6,12 +6,14 @@ use fpga::files;
 
 use crate::failure::{Code, Failure};
 
+mod allocation;
 mod annotations;
 mod config;
 mod object;
 mod state;
 
-pub(crate) use annotations::{Annotations, namespace, pod};
+pub(crate) use allocation::Allocation;
+pub(crate) use annotations::{Annotations, devices, namespace, pod};
 pub(crate) use config::Config;
 pub(crate) use state::State;
 

@@ -3,10 +3,10 @@
 //! It is a program of its own, `fpga-hook`, and a subcommand of `fpgactl`. A program of half the size has half the
 //! pages to map, and a runtime waits for it whenever it starts a container with a region.
 //!
-//! The order of things, when a container is created: what the container is and wants is read (`input`,
-//! `promise`); its devices are found among the node's ports by number, and each function that it was
-//! promised gets a port (`plan`); all of them must be granted to its namespace (`permission`); only then
-//! is a card touched (`create`). Afterwards the ports are cleaned for the next container (`clean`).
+//! The order of things, when a container is created (`create`): what the container is and wants is read (`input`,
+//! `promise`); its devices are found among the node's slots (`given`); all functions that it was promised must be
+//! granted to its namespace (`permission`); each of them gets a slot (`plan`); only then is a card touched
+//! ([`session`]). Afterwards the slots are cleaned for the next container.
 
 #![deny(missing_docs)]
 // The doc comments of arguments are help texts, in which <...> stands for what is to be filled in.
@@ -16,9 +16,9 @@ mod args;
 mod bitstream;
 mod blank;
 mod cards;
-mod clean;
 mod create;
 mod failure;
+mod given;
 mod input;
 mod permission;
 mod plan;
@@ -27,13 +27,18 @@ mod promise;
 mod record;
 mod report;
 mod run;
+pub mod session;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod trees;
 
 pub use args::Args;
-pub use failure::Code;
+pub use blank::Blank;
+pub use failure::{Code, Failure};
+pub use plan::Slot;
 pub use program::{NAME, Program};
+pub use promise::Promise;
+pub use report::{Report, to_stderr};
 pub use run::{run, run_alone};
 pub use trees::Trees;
 

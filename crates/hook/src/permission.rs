@@ -26,7 +26,7 @@ pub(crate) fn check(
         return Ok(());
     }
     let namespace = input::namespace(sources)?;
-    let patience = Deadline::after(PATIENCE.min(hook.deadline.left()));
+    let patience = Deadline::after(PATIENCE.min(hook.session.deadline.left()));
     loop {
         let checked = granted(hook, promises, &namespace);
         if checked.is_ok() || patience.left().is_zero() {

@@ -5,6 +5,7 @@ use std::fs;
 use fpga::bitstream::Bitstream;
 use fpga::card::{DeviceNumber, Function};
 use fpga::id::{AfuId, InterfaceId};
+use fpga::names::Use;
 use fpga::program::Target;
 use fpga::root::Root;
 use fpga::scan::scan;
@@ -14,27 +15,26 @@ use crate::promise::Promise;
 
 /// A port of the container.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Slot {
+pub struct Slot {
     pub(crate) target: Target,
     /// What the region holds.
     pub(crate) function: Function,
-    number: DeviceNumber,
-}
-
-/// The container's devices that are FPGA ports. What a device is called in the container does not
-/// matter, since a pod chooses that.
-pub(crate) fn slots(root: &Root, devices: &[DeviceNumber]) -> Vec<Slot> {
-    let slot = |&number: &DeviceNumber| {
-        let target = Target::find(root, number)?;
-        Some(Slot { function: target.function(), target, number })
-    };
-    devices.iter().filter_map(slot).collect()
+    /// What the container has it for.
+    pub(crate) usage: Use,
+    /// The device that the container has.
+    number: Option<DeviceNumber>,
 }
 
 impl Slot {
+    /// The slot that a container has for `usage`, as the device `number` where that is known.
+    #[must_use]
+    pub fn new(target: Target, usage: Use, number: Option<DeviceNumber>) -> Self {
+        Self { function: target.function(), target, usage, number }
+    }
+
     /// The port on the host, whose node must be the device that the container has.
     pub(crate) fn checked(&self) -> Result<&Target, Failure> {
-        let Self { target, number, .. } = self;
+        let Self { target, number: Some(number), .. } = self else { return Ok(&self.target) };
         let path = &target.slot.node;
         let node = fs::metadata(path).ok();
         match node.as_ref().and_then(DeviceNumber::of) {
@@ -163,6 +163,13 @@ mod tests {
     use super::*;
     use crate::testing::node::{A10, HELLO, MACHINE, NLB0, NLB3, OTHER};
 
+    /// The slots of these devices.
+    fn slots(root: &Root, devices: &[DeviceNumber]) -> Vec<Slot> {
+        let slot =
+            |&number| Some(Slot::new(Target::find(root, number)?, Use::Region, Some(number)));
+        devices.iter().filter_map(slot).collect()
+    }
+
     struct Machine {
         root: Root,
         temp: tempfile::TempDir,
@@ -264,7 +271,7 @@ mod tests {
         fs::remove_file(node.root.char_device(numbers[1])).unwrap();
         let found = slots(&node.root, &numbers);
         assert_eq!(
-            found.iter().map(|slot| slot.number).collect::<Vec<_>>(),
+            found.iter().filter_map(|slot| slot.number).collect::<Vec<_>>(),
             [numbers[0], numbers[2], numbers[3]]
         );
     }

@@ -18,11 +18,13 @@ const SHOWN: usize = 60;
 
 /// A function in a region.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Promise {
+pub struct Promise {
     /// The variable that names the function.
-    pub(crate) variable: PromiseVariable,
-    pub(crate) interface: InterfaceId,
-    pub(crate) image: ImageId,
+    pub variable: PromiseVariable,
+    /// The region that it needs.
+    pub interface: InterfaceId,
+    /// The function, or the OpenCL image.
+    pub image: ImageId,
 }
 
 /// True of an entry of the environment that is one of the variables.

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use crate::cards::Work;
 use crate::failure::{Code, Failure};
-use crate::program::Program;
 
 /// Longest line, in characters. Part of it may be the text of a tenant.
 pub(crate) const WIDTH: usize = 2000;
@@ -14,8 +13,8 @@ pub(crate) const WIDTH: usize = 2000;
 const SHORT: usize = 12;
 
 /// The lines of one run, and the code it ends with: that of the first failure.
-pub(crate) struct Report {
-    program: Program,
+pub struct Report {
+    program: &'static str,
     prefix: String,
     is_verbose: bool,
     /// Takes each line, with its end.
@@ -27,10 +26,12 @@ pub(crate) struct Report {
 }
 
 impl Report {
-    pub(crate) fn new(program: Program, is_verbose: bool, write: fn(&str)) -> Self {
+    /// Lines of `program`, those about what was done only when `is_verbose`; `write` takes each with its end.
+    #[must_use]
+    pub fn new(program: &'static str, is_verbose: bool, write: fn(&str)) -> Self {
         Self {
             program,
-            prefix: format!("{}: ", program.name()),
+            prefix: format!("{program}: "),
             is_verbose,
             write,
             code: Code::Done,
@@ -42,7 +43,7 @@ impl Report {
     /// Which container the lines from now on are about.
     pub(crate) fn about(&mut self, id: &str) {
         let id: String = id.chars().take(SHORT).collect();
-        self.prefix = format!("{}: container {id}: ", self.program.name());
+        self.prefix = format!("{}: container {id}: ", self.program);
     }
 
     pub(crate) fn failure(&mut self, failure: &Failure) {
@@ -90,7 +91,7 @@ impl Report {
 }
 
 /// A runtime that does not read must not stop the hook, so that it cannot be written is ignored.
-pub(crate) fn to_stderr(line: &str) {
+pub fn to_stderr(line: &str) {
     let _ = std::io::stderr().write_all(line.as_bytes());
 }
 
@@ -111,7 +112,7 @@ mod tests {
 
     #[test]
     fn the_first_failure_gives_the_code() {
-        let mut report = Report::new(Program::Hook, false, to_stderr);
+        let mut report = Report::new("fpga-hook", false, to_stderr);
         assert_eq!(report.code(), Code::Done);
         report.note(Code::Busy);
         report.note(Code::Gone);

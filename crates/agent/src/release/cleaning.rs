@@ -34,7 +34,8 @@ pub(super) fn clean(root: &Root, inventory: &Inventory, slots: &[String]) -> Out
         let target = Target::new(root, card, slot);
         let owner = target.entry().and_then(|entry| entry.owner);
         let purpose = owner.map_or(For::Nobody, For::After);
-        let options = SlotOptions { purpose, timeout: LOCK_LIMIT, ignore_users: false };
+        let options =
+            SlotOptions { purpose, timeout: LOCK_LIMIT, ignore_users: false, forget_image: false };
         match program::reset(&target, &options, &mut ()) {
             Ok(cleaned) => {
                 let warnings = cleaned.warnings().iter();

@@ -41,7 +41,12 @@ pub(crate) fn run(args: &Args, root: &Root) -> anyhow::Result<Status> {
     let (card, slot) = target::slot(root, &inventory, &args.slot, None)?;
     let target = Target::new(root, card, slot);
     let purpose = if args.force { For::Anybody } else { For::Nobody };
-    let options = SlotOptions { purpose, timeout: args.timeout, ignore_users: args.force };
+    let options = SlotOptions {
+        purpose,
+        timeout: args.timeout,
+        ignore_users: args.force,
+        forget_image: false,
+    };
     let mut steps = Steps::new(args.quiet);
     let cleaned = program::reset(&target, &options, &mut steps);
     steps.finish();

@@ -90,7 +90,10 @@ impl<'a> Book<'a> {
     /// True when the region was prepared for this purpose's owner, and since then nothing else was done.
     pub(super) fn is_prepared_for(&self, purpose: &For) -> bool {
         let For::Owner(owner) = purpose else { return false };
-        let of = |entry: &Entry| entry.state == State::Owned && entry.owner.as_ref() == Some(owner);
+        let of = |entry: &Entry| {
+            let is_same = entry.owner.as_ref() == Some(owner) && entry.binding == self.binding;
+            is_same && entry.state == State::Owned
+        };
         self.entry.as_ref().is_some_and(of)
     }
 
@@ -162,6 +165,13 @@ impl<'a> Book<'a> {
         clean().inspect_err(|problem| self.failed(purpose, problem))?;
         self.done(purpose, image)?;
         Ok(warnings)
+    }
+
+    /// What is known of the image is not taken over into the next entry.
+    pub(super) fn forget_image(&mut self) {
+        if let Some(entry) = &mut self.entry {
+            entry.image = None;
+        }
     }
 
     /// Whose it is while it is worked on.

@@ -46,6 +46,8 @@ pub enum Action {
 pub enum Cleaned {
     /// The slot was reset.
     Done(Vec<Warning>),
+    /// Nothing was touched: it was prepared for this owner before.
+    AlreadyPrepared,
     /// Nothing was touched: it is not the region of the owner who has ended.
     NotOwned,
 }
@@ -56,7 +58,7 @@ impl Cleaned {
     pub fn warnings(&self) -> &[Warning] {
         match self {
             Self::Done(warnings) => warnings,
-            Self::NotOwned => &[],
+            Self::AlreadyPrepared | Self::NotOwned => &[],
         }
     }
 }

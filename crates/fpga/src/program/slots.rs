@@ -23,9 +23,12 @@ pub struct SlotOptions {
     pub timeout: Duration,
     /// Go on though the slot is in use.
     pub ignore_users: bool,
+    /// Forget which image is loaded: whoever gets the slot may load another one behind everybody's back.
+    pub forget_image: bool,
 }
 
-/// Clears a slot's errors and resets it with its function. What runs there is lost; what is loaded stays.
+/// Clears a slot's errors and resets it with its function. What runs there is lost; what is loaded stays. For an
+/// owner whose slot was prepared already nothing is done.
 ///
 /// # Errors
 /// The region is held by somebody else, the slot is in use, the card stays locked, or the driver refuses.
@@ -40,6 +43,12 @@ pub fn reset(
             return Ok(Cleaned::NotOwned);
         };
         let mut warnings: Vec<_> = book.trouble.take().map(Warning::from).into_iter().collect();
+        if book.is_prepared_for(&options.purpose) {
+            return Ok(Cleaned::AlreadyPrepared);
+        }
+        if options.forget_image {
+            book.forget_image();
+        }
         let users = Users::of(options.ignore_users);
         let shown = function::read(target)?;
         warnings.extend(book.clean(&options.purpose, users, &shown, progress)?);

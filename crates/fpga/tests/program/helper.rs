@@ -283,12 +283,13 @@ fn act(request: &Request) -> Result<String, Error> {
         Verb::Program => load(request, &target),
         Verb::Reset => {
             let purpose = request.purpose.clone().map(Purpose::purpose).unwrap_or_default();
-            let options = SlotOptions { purpose, timeout, ignore_users };
+            let options = SlotOptions { purpose, timeout, ignore_users, forget_image: false };
             program::reset(&target, &options, &mut step).map(|cleaned| match cleaned {
                 Cleaned::Done(warnings) => {
                     warn(&warnings);
                     String::new()
                 }
+                Cleaned::AlreadyPrepared => "AlreadyPrepared".to_owned(),
                 Cleaned::NotOwned => "NotOwned".to_owned(),
             })
         }

@@ -5,8 +5,11 @@
 //! containerd's there. What a runtime writes replaces a tenant's of the same name, in both runtimes:
 //! so at least one statement is the runtime's, and when all agree they are right.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
+use fpga::id::DeviceId;
+use fpga::names::CONTAINER_DEVICES_ANNOTATION;
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 
@@ -23,6 +26,7 @@ pub(crate) struct Annotations {
     containerd_namespace: Option<String>,
     crio_labels: Option<String>,
     containerd_name: Option<String>,
+    devices: Option<String>,
 }
 
 /// The labels that the kubelet gives each container.
@@ -67,6 +71,13 @@ pub(crate) fn namespace(sources: &[&Annotations]) -> Result<String, Failure> {
     })
 }
 
+/// The devices that `sources` name as allocated. A tenant may have written it, so it is worth as much as what the
+/// tenant can reach by other means.
+pub(crate) fn devices(sources: &[&Annotations]) -> BTreeSet<DeviceId> {
+    let lists = sources.iter().filter_map(|source| source.devices.as_deref());
+    lists.flat_map(|list| list.split(',')).filter_map(|device| device.parse().ok()).collect()
+}
+
 impl Annotations {
     fn namespaces(&self) -> Result<impl Iterator<Item = String>, Failure> {
         let labels = self.crio_labels.as_deref().map(labels).transpose()?;
@@ -99,6 +110,7 @@ impl<'de> Deserialize<'de> for Annotations {
                         CONTAINERD_NAMESPACE => &mut picked.containerd_namespace,
                         CRIO_LABELS => &mut picked.crio_labels,
                         CONTAINERD_NAME => &mut picked.containerd_name,
+                        CONTAINER_DEVICES_ANNOTATION => &mut picked.devices,
                         _ => {
                             map.next_value::<IgnoredAny>()?;
                             continue;

@@ -1,6 +1,7 @@
-//! The container's configuration, `config.json` in its bundle: its environment and its devices.
+//! The container's configuration, `config.json` in its bundle: its environment, its devices, and which of them were
+//! allocated to it.
 //!
-//! Only those two and the annotations are of interest, so they are read into a few types of our own.
+//! Only these and the annotations are of interest, so they are read into a few types of our own.
 //! A full model of the specification would keep all the rest in memory, and would refuse a container
 //! because of parts that are nobody's business here.
 
@@ -12,6 +13,7 @@ use fpga::card::DeviceNumber;
 use serde::Deserialize;
 use serde::de::{Deserializer, SeqAccess, Visitor};
 
+use super::allocation::Allocation;
 use super::annotations::Annotations;
 use super::object::Object;
 use crate::failure::{Code, Failure};
@@ -27,6 +29,10 @@ pub(crate) struct Config {
     pub(crate) env: Vec<String>,
     /// The character devices, without repetition.
     pub(crate) devices: Vec<DeviceNumber>,
+    /// True when every device of the node may be opened in it.
+    pub(crate) is_privileged: bool,
+    /// What the specifications say that was allocated to it.
+    pub(crate) allocation: Allocation,
     pub(crate) annotations: Annotations,
 }
 
@@ -52,6 +58,8 @@ impl Config {
         let Object(document) = serde_json::from_slice::<Object<Document>>(text)?;
         let Object(linux) = document.linux.unwrap_or_default();
         let Object(process) = document.process.unwrap_or_default();
+        let Object(resources) = linux.resources.unwrap_or_default();
+        let rules = resources.devices.unwrap_or_default();
         let devices = linux.devices.unwrap_or_default();
         let mut devices: Vec<_> = devices.iter().filter_map(|Object(d)| d.number()).collect();
         devices.sort_unstable();
@@ -59,6 +67,8 @@ impl Config {
         Ok(Self {
             env: process.env.0,
             devices,
+            is_privileged: rules.iter().any(|Object(rule)| rule.allows_all()),
+            allocation: document.hooks.unwrap_or_default(),
             annotations: document.annotations.unwrap_or_default(),
         })
     }
@@ -67,6 +77,7 @@ impl Config {
 #[derive(Deserialize)]
 struct Document {
     annotations: Option<Annotations>,
+    hooks: Option<Allocation>,
     process: Option<Object<Process>>,
     linux: Option<Object<Linux>>,
 }
@@ -80,6 +91,37 @@ struct Process {
 #[derive(Default, Deserialize)]
 struct Linux {
     devices: Option<Vec<Object<Device>>>,
+    resources: Option<Object<Resources>>,
+}
+
+#[derive(Default, Deserialize)]
+struct Resources {
+    devices: Option<Vec<Object<Rule>>>,
+}
+
+/// A rule of the device cgroup. What it does not say stands for everything
+/// (runtime-spec, config-linux.md, Allowed Device list).
+#[derive(Deserialize)]
+struct Rule {
+    #[serde(default)]
+    allow: bool,
+    #[serde(rename = "type")]
+    kind: Option<String>,
+    major: Option<i64>,
+    minor: Option<i64>,
+    access: Option<String>,
+}
+
+impl Rule {
+    /// As both runtimes give it to privileged containers alone.
+    fn allows_all(&self) -> bool {
+        let is_any = |number: Option<i64>| number.is_none_or(|number| number == -1);
+        let has = |access: &str, kind| access.contains(kind);
+        let writes =
+            self.access.as_deref().is_none_or(|access| has(access, 'r') && has(access, 'w'));
+        let kind = self.kind.as_deref().unwrap_or_default();
+        self.allow && matches!(kind, "" | "a") && is_any(self.major) && is_any(self.minor) && writes
+    }
 }
 
 #[derive(Deserialize)]

@@ -10,7 +10,7 @@ use fpga::id::{AfuId, InterfaceId};
 use fpga::ledger::{Entry, State};
 use fpga::program::{CardLock, For, Target};
 
-use crate::cards::{Cards, Work};
+use crate::cards::{Cards, Reset, Work};
 use crate::failure::Failure;
 
 /// Something that was done to a port.
@@ -66,8 +66,8 @@ impl Recorder {
 }
 
 impl Cards for Recorder {
-    fn reset(&self, target: &Target, purpose: For, _: Duration) -> Result<Work, Failure> {
-        if !Self::note(target, purpose) {
+    fn reset(&self, target: &Target, reset: Reset) -> Result<Work, Failure> {
+        if !Self::note(target, reset.purpose) {
             return Ok(Work::not_owned());
         }
         self.record(target, None);

@@ -7,11 +7,11 @@ use super::cards::Done;
 use super::facts::Facts;
 use super::lines;
 use super::node::{A10, HASH, HELLO, NLB3, Node, may_have};
+use crate::create;
 use crate::failure::{Code, Failure};
 use crate::input::{Config, State};
 use crate::report::Report;
 use crate::run::Hook;
-use crate::{clean, create};
 
 /// Splits an input at its first zero byte, which JSON never has, into state and configuration.
 #[must_use]
@@ -26,7 +26,8 @@ pub fn check(node: &Node, state: &[u8], config: &[u8]) -> bool {
         let (state, config) = read(state, config)?;
         create::run(hook, &state, &config, report)
     });
-    let ended = stage(node, |hook, report| clean::run(hook, &State::read(state)?, report));
+    let ended =
+        stage(node, |hook, report| hook.session.clean(&State::read(state)?.owner(), report));
     node.forget();
     if let Some(facts) = Facts::new(state, config) {
         check_created(node, &facts, &created);
@@ -65,17 +66,27 @@ fn read(state: &[u8], config: &[u8]) -> Result<(State, Config), Failure> {
 
 fn check_created(node: &Node, facts: &Facts, Outcome { is_ok, done }: &Outcome) {
     check_ports(node, facts, done);
-    if !done.is_empty() {
+    let (programmed, reset): (Vec<&Done>, Vec<&Done>) =
+        done.iter().partition(|done| usage(node, facts, done) == "region");
+    if !programmed.is_empty() {
         let [namespace] = &facts.namespaces.iter().collect::<Vec<_>>()[..] else {
             panic!("{done:?} for one of {:?}", facts.namespaces);
         };
-        done.iter().for_each(|done| check_function(facts, namespace, done));
+        programmed.iter().for_each(|done| check_function(facts, namespace, done));
     }
+    assert!(reset.iter().all(|done| done.image.is_none()), "{done:?}");
     if *is_ok {
         let wanted: BTreeSet<_> = facts.wanted.iter().map(|(name, _)| name).collect();
-        assert_eq!(done.len(), wanted.len(), "{done:?} for {:?}", facts.wanted);
+        assert_eq!(programmed.len(), wanted.len(), "{done:?} for {:?}", facts.wanted);
         assert_eq!(done.len(), ports_of(node, facts), "{done:?} are not all ports");
     }
+}
+
+/// What the container has the port for.
+fn usage<'a>(node: &Node, facts: &'a Facts, done: &Done) -> &'a str {
+    let port = node.ports.iter().find(|port| port.name == done.port).expect("a port of the node");
+    let usage = facts.usage(port);
+    usage.unwrap_or_else(|| panic!("{} is not the container's", done.port))
 }
 
 /// What a region shows is something that the container asked for and that its namespace may have.
@@ -113,15 +124,12 @@ fn check_ended(created: &Outcome, Outcome { is_ok, done }: &Outcome) {
 /// Ports are the container's, and each is seen to once.
 fn check_ports(node: &Node, facts: &Facts, done: &[Done]) {
     let mut seen = BTreeSet::new();
-    for Done { port, .. } in done {
-        assert!(seen.insert(port), "{port} twice in {done:?}");
-        let number = node.ports.iter().find(|known| known.name == *port).map(|port| port.number);
-        let number = number.expect("a port of the node");
-        assert!(facts.has_device((number.major, number.minor)), "{port} is not the container's");
+    for one in done {
+        assert!(seen.insert(&one.port), "{} twice in {done:?}", one.port);
+        usage(node, facts, one);
     }
 }
 
 fn ports_of(node: &Node, facts: &Facts) -> usize {
-    let numbers = node.ports.iter().map(|port| (port.number.major, port.number.minor));
-    numbers.filter(|number| facts.has_device(*number)).count()
+    node.ports.iter().filter(|port| facts.usage(port).is_some()).count()
 }

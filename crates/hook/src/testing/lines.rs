@@ -6,7 +6,7 @@ use crate::report::{Report, WIDTH};
 
 /// A report whose lines are checked, those of what went well too.
 pub(super) fn report() -> Report {
-    Report::new(Program::Hook, true, check)
+    Report::new(Program::Hook.name(), true, check)
 }
 
 /// What holds for every failure.

@@ -7,6 +7,8 @@ use std::time::Duration;
 use fpga::bitstream::ImageId;
 use fpga::card::DeviceNumber;
 use fpga::grants::{Grant, Grants};
+use fpga::id::DeviceId;
+use fpga::names::Use;
 use fpga::root::Root;
 use fpga::scan::scan;
 use fpga::store::Store;
@@ -16,6 +18,7 @@ use fpga_emulator::{bitstream_writer as writer, tree};
 use super::cards::Recorder;
 use crate::args::{Args, Stage};
 use crate::run::Hook;
+use crate::session::Session;
 
 pub(crate) const A10: &str = "69528db6eb31577a8c3668f9faa081f6";
 pub(crate) const OTHER: &str = "9926ab6d6c925a68aabca7d84c545738";
@@ -74,6 +77,7 @@ pub struct Node {
 pub(super) struct Port {
     pub(super) name: String,
     pub(super) number: DeviceNumber,
+    pub(super) id: DeviceId,
     afu_id: PathBuf,
     loaded: Vec<u8>,
 }
@@ -86,11 +90,12 @@ impl Node {
         tree::create(&machine, &directory.join("root")).expect("a tree");
         let root = Root::at(directory.join("root"));
         let inventory = scan(&root);
-        let ports = inventory.slots().map(|(_, slot)| {
+        let ports = inventory.slots().map(|(card, slot)| {
             let afu_id = root.platform_device(&slot.name).join("afu_id");
             Port {
                 name: slot.name.clone(),
                 number: slot.nodes[0].number.expect("a number"),
+                id: DeviceId { card: card.id, slot: Some(slot.number) },
                 loaded: fs::read(&afu_id).expect("a function"),
                 afu_id,
             }
@@ -106,6 +111,9 @@ impl Node {
             blank: vec![format!("{A10}={NLB3}").parse().expect("a blank")],
             results: "none".into(),
             verbose: true,
+            device: None,
+            usage: Use::default(),
+            uses: directory.join("uses.json"),
         };
         fill(&Store::new(&args.store));
         grants().save(&args.grants).expect("a file of grants");
@@ -113,7 +121,9 @@ impl Node {
     }
 
     pub(super) fn hook(&self) -> Hook<'_> {
-        Hook::new(&self.args, &self.root, &self.cards)
+        let Args { store, timeout, blank, .. } = &self.args;
+        let session = Session::new(&self.root, Store::new(store), *timeout, blank);
+        Hook { args: &self.args, session: Session { cards: &self.cards, ..session } }
     }
 
     /// Loads the functions of the beginning again. Whose they are stays as it is.

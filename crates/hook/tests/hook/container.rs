@@ -84,6 +84,27 @@ impl<'a> Container<'a> {
         self
     }
 
+    /// Allowed to open every device.
+    pub(crate) fn privileged(mut self) -> Self {
+        self.config["linux"]["resources"]["devices"] = json!([{ "allow": true, "access": "rwm" }]);
+        self
+    }
+
+    /// Given a device by a CDI specification, which brings its hooks.
+    pub(crate) fn allocated(mut self, device: &str, usage: &str) -> Self {
+        for stage in ["createRuntime", "poststop"] {
+            let args =
+                ["fpga-hook", "oci-hook", "--stage", stage, "--device", device, "--use", usage];
+            let hook = json!({ "path": "/opt/intel/fpga-sw/fpga-hook", "args": args });
+            let hooks = &mut self.config["hooks"][stage];
+            match hooks.as_array_mut() {
+                Some(hooks) => hooks.push(hook),
+                None => *hooks = json!([hook]),
+            }
+        }
+        self
+    }
+
     /// With an entry in its environment.
     pub(crate) fn env(mut self, entry: &str) -> Self {
         self.config["process"]["env"].as_array_mut().unwrap().push(json!(entry));

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)] // A panic in a test is the failure report.
 
 mod accept;
+mod allocation;
 mod aocx;
 mod clean;
 mod container;

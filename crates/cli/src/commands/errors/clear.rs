@@ -47,7 +47,12 @@ fn slot(
     steps: &mut Steps,
 ) -> anyhow::Result<Status> {
     let purpose = if args.force { For::Anybody } else { For::Nobody };
-    let options = SlotOptions { purpose, timeout: args.timeout, ignore_users: args.force };
+    let options = SlotOptions {
+        purpose,
+        timeout: args.timeout,
+        ignore_users: args.force,
+        forget_image: false,
+    };
     let result = program::reset(target, &options, steps);
     let kept = match &result {
         Ok(cleaned) => cleaned
