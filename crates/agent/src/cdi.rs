@@ -5,4 +5,4 @@ mod files;
 mod region;
 
 pub(crate) use directory::{Error, Specs, qualified_name};
-pub(crate) use region::{Hook, region_spec};
+pub(crate) use region::{Hook, device_spec};

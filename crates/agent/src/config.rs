@@ -166,6 +166,8 @@ fn region(args: RegionArgs) -> Result<RegionConfig, ConfigError> {
     let path = text(&absolute(&args.hook_path)?)?;
     Ok(RegionConfig {
         programming: args.programming,
+        claim_ports: args.claim_ports,
+        uses_file: absolute(&args.uses_file)?,
         cdi_dir: absolute(&args.cdi_dir)?,
         hook: Hook { path, arguments, timeout: args.hook_timeout },
         grants_file: grants_file.filter(|_| !args.allow_any),

@@ -3,7 +3,7 @@
 use fpga::card::{
     Card, DeviceNode, DeviceNumber, Driver, Function, Inventory, PciFunction, Region, Slot,
 };
-use fpga::id::{AfuId, CardId, InterfaceId, PciAddress};
+use fpga::id::{AfuId, CardId, DeviceId, InterfaceId, PciAddress};
 
 use crate::node::inventory::Snapshot;
 use crate::node::units::Node;
@@ -98,6 +98,6 @@ pub(crate) fn device(id: &str, bus: u8, numa_node: Option<u32>) -> Device {
         health: Health::Healthy,
         numa_node,
         nodes: nodes(&[id]),
-        card: card_id(bus),
+        place: DeviceId { card: card_id(bus), slot: Some(0) },
     }
 }

@@ -1,4 +1,4 @@
-//! Flags that matter in region mode only.
+//! Flags about what is done to a region before and after a container has it.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -15,6 +15,15 @@ pub(crate) struct RegionArgs {
     /// Mechanism that has a region programmed before a container starts.
     #[arg(long, default_value = "cdi", value_enum, value_name = "HOW")]
     pub programming: Programming,
+
+    /// Have the hook claim and reset ports in the other modes, too, so that no earlier user keeps one. Requires the
+    /// hook on the host. Without this flag, containers get the ports as the last user left them.
+    #[arg(long)]
+    pub claim_ports: bool,
+
+    /// File that tells the hook what each device is for; used with --programming=hooks.d only.
+    #[arg(long, default_value = fpga::uses::DEFAULT_PATH, value_name = "FILE")]
+    pub uses_file: PathBuf,
 
     /// Directory of the CDI specs. They stay when the agent stops, because running pods may need them.
     #[arg(long, default_value = "/var/run/cdi", value_name = "DIR")]

@@ -1,5 +1,5 @@
-//! A spec of the Container Device Interface for each region: what a container gets with it, and the hook
-//! that programs it before the container starts and cleans it after it ended.
+//! A spec of the Container Device Interface for each device: what a container gets with it, and the hook
+//! that prepares it before the container starts and cleans it after it ended.
 //!
 //! The specs are a promise to running pods, too: a container that the kubelet restarts is resolved by its
 //! CDI device's name again, without another Allocate. So they stay when the agent is stopped or updated,
@@ -15,7 +15,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use fpga::names::CDI_KIND;
-use fpga::stack::is_region_name;
 use fpga_cluster::told::Standing;
 use nix::sys::inotify::AddWatchFlags;
 use tokio::sync::Notify;
@@ -74,7 +73,7 @@ impl Specs {
     /// From now on each of these devices has this text as its spec, and there is no other of ours. What cannot
     /// be written is logged and tried again.
     pub(crate) fn set(&self, mut wanted: BTreeMap<String, Vec<u8>>) {
-        wanted.retain(|device, _| is_region_name(device));
+        wanted.retain(|device, _| files::is_device(device));
         let mut state = self.0.lock();
         state.wanted = wanted;
         if !state.wanted.is_empty() {

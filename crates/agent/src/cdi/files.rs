@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use fpga::files::{self, TEMPORARY};
 use fpga::names::CDI_KIND;
-use fpga::stack::is_region_name;
+use fpga::stack::{is_region_name, is_slot_node};
 
 /// Runtimes read files that end in `.json` or `.yaml`, and no others.
 const OURS: &str = ".json";
@@ -43,13 +43,17 @@ pub(super) fn stale(directory: &Path, wanted: impl Fn(&str) -> bool) -> Vec<Path
 fn parse(name: &str) -> Option<(&str, &'static str)> {
     if let Some(name) = name.strip_prefix('.') {
         let (device, _unique) = name.strip_prefix(&prefix())?.split_once(OURS)?;
-        return (name.ends_with(TEMPORARY) && is_region_name(device))
-            .then_some((device, TEMPORARY));
+        return (name.ends_with(TEMPORARY) && is_device(device)).then_some((device, TEMPORARY));
     }
     let name = name.strip_prefix(&prefix())?;
     let (device, end) =
         [OURS, INTELS].into_iter().find_map(|end| Some((name.strip_suffix(end)?, end)))?;
-    is_region_name(device).then_some((device, end))
+    is_device(device).then_some((device, end))
+}
+
+/// True of the names that devices have here.
+pub(super) fn is_device(name: &str) -> bool {
+    is_region_name(name) || is_slot_node(name)
 }
 
 fn prefix() -> String {
@@ -73,14 +77,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_names_of_regions_become_files() {
-        for good in ["dfl-fme.0", "dfl-fme.12-port1", "intel-fpga-fme.3", "intel-fpga-fme.3-port0"]
-        {
+    fn only_names_of_devices_become_files() {
+        for good in [
+            "dfl-fme.0",
+            "dfl-fme.12-port1",
+            "intel-fpga-fme.3",
+            "intel-fpga-fme.3-port0",
+            "dfl-port.0",
+            "intel-fpga-port.12",
+        ] {
             assert!(is_ours(&name(good)), "{good}");
         }
-        for bad in
-            ["", "dfl-port.0", "dfl-fme.0-port", "dfl-fme.0-port1x", "../dfl-fme.0", "dfl-fme.0/x"]
-        {
+        for bad in [
+            "",
+            "dfl-port.",
+            "dfl-port.0/",
+            "dfl-fme.0-port",
+            "dfl-fme.0-port1x",
+            "../dfl-fme.0",
+            "dfl-fme.0/x",
+        ] {
             assert!(!is_ours(&name(bad)), "{bad}");
         }
     }

@@ -9,11 +9,12 @@
 
 use std::time::Duration;
 
-use fpga::names::CDI_KIND;
+use fpga::names::{CDI_KIND, Use};
 use fpga::root::host_node;
 use serde::Serialize;
 
 use crate::node::units::Node;
+use crate::plugin::device::Device;
 
 const VERSION: &str = "0.5.0";
 
@@ -79,14 +80,16 @@ struct SpecHook<'a> {
     timeout: u64,
 }
 
-/// The spec of the device `id`: its nodes, and the hook that programs it.
+/// The spec of a device that is given for `usage`: its nodes, and the hook that prepares and cleans it.
 #[must_use]
-pub(crate) fn region_spec(id: &str, nodes: &[Node], hook: &Hook) -> Vec<u8> {
+pub(crate) fn device_spec(device: &Device, usage: Use, hook: &Hook) -> Vec<u8> {
+    let place = device.place.to_string();
+    let about = ["--device", &place, "--use", usage.as_str()];
     let edits = Edits {
-        device_nodes: nodes.iter().map(node).collect(),
-        hooks: STAGES.into_iter().map(|stage| at_stage(hook, stage)).collect(),
+        device_nodes: device.nodes.iter().map(node).collect(),
+        hooks: STAGES.into_iter().map(|stage| at_stage(hook, stage, about)).collect(),
     };
-    let devices = [SpecDevice { name: id, container_edits: edits }];
+    let devices = [SpecDevice { name: &device.id, container_edits: edits }];
     let spec = Spec { cdi_version: VERSION, kind: CDI_KIND, devices };
     // Texts and numbers cannot fail to be JSON.
     let mut text = serde_json::to_vec_pretty(&spec).unwrap_or_default();
@@ -106,10 +109,12 @@ fn node(node: &Node) -> DeviceNode {
     }
 }
 
-fn at_stage<'a>(hook: &'a Hook, stage: &'static str) -> SpecHook<'a> {
+fn at_stage<'a>(hook: &'a Hook, stage: &'static str, about: [&'a str; 4]) -> SpecHook<'a> {
     // By convention a program's first argument is its own name; runtimes hand the list on as it is.
     let name = hook.path.rsplit('/').next().unwrap_or_default();
     let mut args = vec![name, SUBCOMMAND, "--stage", stage];
+    // By these the hook tells what was allocated from what a privileged container lists besides.
+    args.extend(about);
     args.extend(hook.arguments.iter().map(String::as_str));
     let timeout = (hook.timeout + PROGRAMMING).as_millis().div_ceil(1000);
     SpecHook {
@@ -125,7 +130,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::testing::nodes;
+    use crate::testing::{device, nodes};
 
     fn hook() -> Hook {
         Hook {
@@ -142,7 +147,10 @@ mod tests {
             json!({
                 "hookName": stage,
                 "path": "/opt/intel/fpga-sw/fpgactl",
-                "args": ["fpgactl", "oci-hook", "--stage", stage, "--store", "/srv/fpga"],
+                "args": [
+                    "fpgactl", "oci-hook", "--stage", stage, "--device", "0000-3b-00-0-slot1", "--use",
+                    "region", "--store", "/srv/fpga",
+                ],
                 "timeout": 40,
             })
         };
@@ -160,7 +168,12 @@ mod tests {
                 },
             }],
         });
-        let text = region_spec("dfl-fme.0-port1", &nodes(&["dfl-port.1"]), &hook());
+        let device = Device {
+            nodes: nodes(&["dfl-port.1"]),
+            place: "0000-3b-00-0-slot1".parse().unwrap(),
+            ..device("dfl-fme.0-port1", 0, None)
+        };
+        let text = device_spec(&device, Use::Region, &hook());
         assert_eq!(serde_json::from_slice::<Value>(&text).unwrap(), expected);
         assert_eq!(text.last(), Some(&b'\n'));
     }

@@ -5,6 +5,7 @@ use std::sync::atomic::AtomicU64;
 
 use fpga::card::PowerState;
 use fpga::errors::ErrorRegister;
+use fpga::id::DeviceId;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Registry, Unit};
@@ -48,7 +49,7 @@ fn devices(r: &mut Registry, state: &State) {
         for (state, number) in [("healthy", healthy), ("unhealthy", all.len() - healthy)] {
             set(&devices, &[("resource", resource), ("state", &state)], count(number));
         }
-        for Device { id, card, health, .. } in all {
+        for Device { id, place: DeviceId { card, .. }, health, .. } in all {
             let Health::Unhealthy { reason, .. } = health else { continue };
             let labels: [(_, &dyn Display); 4] =
                 [("resource", resource), ("device", id), ("card", card), ("reason", reason)];

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use fpga::id::CardId;
+use fpga::id::DeviceId;
 use fpga::names::ResourceName;
 
 use crate::node::health::Reason;
@@ -22,8 +22,8 @@ pub(crate) struct Device {
     pub numa_node: Option<u32>,
     /// Device nodes that a container gets, in that order.
     pub nodes: Vec<Node>,
-    /// The card it is on.
-    pub card: CardId,
+    /// Where it is.
+    pub place: DeviceId,
 }
 
 /// Whether a device can be used.

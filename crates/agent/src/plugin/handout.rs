@@ -1,27 +1,28 @@
-//! What only region mode needs: what programs a region, and what is done when it is handed out.
+//! What has devices prepared for a container, and what is done when they are handed out.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::ValueEnum;
-use fpga::names::{Mode, ResourceName};
+use fpga::names::{Mode, ResourceName, Use};
+use fpga::uses::{self, Uses};
 use tokio::sync::mpsc;
 
 use crate::cdi::{self, Hook, Specs};
 use crate::kubelet::podresources::Held;
 use crate::plugin::device::Device;
 
-/// What has a region programmed before a container starts.
+/// What runs the hook before a container starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Programming {
-    /// A CDI spec for each region, which has the runtime run the hook. For kubelets from 1.29 on.
+    /// A CDI spec for each device, which has the runtime run the hook. For kubelets from 1.29 on.
     Cdi,
-    /// An annotation of the container, on which the file that `fpgactl install-host --hooks-dir` puts
-    /// there has CRI-O run the hook.
+    /// The files that `fpgactl install-host --hooks-dir` puts there, which have CRI-O run the hook for every
+    /// container.
     #[value(name = "hooks.d")]
     HooksD,
-    /// Nothing: a container gets a region with the function that is in it.
+    /// Nothing: a container gets a device with the function that is in it.
     None,
 }
 
@@ -30,6 +31,10 @@ pub(crate) enum Programming {
 pub(crate) struct RegionConfig {
     /// What has a region programmed before a container starts.
     pub programming: Programming,
+    /// Whether the hook claims ports in the other modes, too.
+    pub claim_ports: bool,
+    /// The file that says to the hook what devices are for, where no specification does.
+    pub uses_file: PathBuf,
     /// Directory of the CDI specs.
     pub cdi_dir: PathBuf,
     /// The hook that is named in them.
@@ -50,13 +55,15 @@ pub(crate) struct RegionConfig {
 #[derive(Debug, Clone)]
 pub(crate) struct Handout {
     programming: Programming,
+    claim_ports: bool,
+    uses_file: Arc<Path>,
     bound_nodes: Option<Arc<str>>,
     hook: Hook,
     specs: Specs,
     allocations: mpsc::UnboundedSender<Vec<Held>>,
 }
 
-/// A container that would start without its regions being programmed.
+/// A container that would start without its devices being prepared.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum HandoutError {
     /// For want of a CDI spec.
@@ -77,13 +84,19 @@ impl Handout {
     ) -> Self {
         let hook = config.hook.clone();
         let bound_nodes = config.bound_nodes.as_deref().map(Arc::from);
-        Self { programming: config.programming, bound_nodes, hook, specs, allocations }
+        let RegionConfig { programming, claim_ports, ref uses_file, .. } = *config;
+        let uses_file = uses_file.as_path().into();
+        Self { programming, claim_ports, uses_file, bound_nodes, hook, specs, allocations }
     }
 
-    /// What has a region programmed before a container starts.
+    /// What runs the hook before a container with devices of this mode starts.
     #[must_use]
-    pub(crate) fn programming(&self) -> Programming {
-        self.programming
+    pub(crate) fn programming(&self, mode: Mode) -> Programming {
+        match mode {
+            Mode::Region => self.programming,
+            Mode::Af | Mode::RegionDevel if self.claim_ports => self.programming,
+            Mode::Af | Mode::RegionDevel => Programming::None,
+        }
     }
 
     /// The directory on the host whose files containers get as their nodes, instead of devices.
@@ -94,30 +107,45 @@ impl Handout {
 
     /// There are these devices now. To be awaited before the kubelet learns of them.
     pub(crate) async fn offer(&self, mode: Mode, devices: Vec<Device>) {
-        let specs = self.specs.clone();
-        let needed = mode == Mode::Region && self.programming == Programming::Cdi;
-        let spec = |device: Device| {
-            let text = cdi::region_spec(&device.id, &device.nodes, &self.hook);
-            (device.id, text)
+        let (specs, usage) = (self.specs.clone(), Use::from(mode));
+        let wanted = match self.programming(mode) {
+            Programming::Cdi => {
+                let spec = |device: &Device| cdi::device_spec(device, usage, &self.hook);
+                devices.iter().map(|device| (device.id.clone(), spec(device))).collect()
+            }
+            Programming::HooksD | Programming::None => BTreeMap::new(),
         };
-        let wanted = if needed { devices.into_iter().map(spec).collect() } else { BTreeMap::new() };
-        if let Err(error) = tokio::task::spawn_blocking(move || specs.set(wanted)).await {
+        // There the hook runs for every container, whether it claims ports or not.
+        let uses = (self.programming == Programming::HooksD).then(|| {
+            let uses = devices.iter().map(|device| (device.place, usage)).collect::<Uses>();
+            (Arc::clone(&self.uses_file), uses)
+        });
+        let write = move || {
+            specs.set(wanted);
+            if let Some((path, uses)) = uses
+                && let Err(error) = uses::save(&path, &uses)
+            {
+                tracing::error!("{}: what devices are for is not written: {error}", path.display());
+            }
+        };
+        if let Err(error) = tokio::task::spawn_blocking(write).await {
             tracing::error!("CDI specs: {error}");
         }
     }
 
-    /// Makes sure that a container gets what it needs to have these regions programmed, and remembers
-    /// that they are in use.
+    /// Makes sure that a container gets what it needs to have these devices prepared, and remembers that they are in
+    /// use.
     ///
     /// # Errors
     /// [`HandoutError`], and then the container must not start.
     pub(crate) async fn hand_out(
         &self,
         resource: &ResourceName,
+        mode: Mode,
         ids: Vec<String>,
     ) -> Result<(), HandoutError> {
         let ids: Arc<[String]> = ids.into();
-        if self.programming == Programming::Cdi {
+        if self.programming(mode) == Programming::Cdi {
             let (specs, ids) = (self.specs.clone(), Arc::clone(&ids));
             tokio::task::spawn_blocking(move || specs.ensure(&ids)).await??;
         }

@@ -120,7 +120,7 @@ impl Manager {
     }
 
     async fn apply(&mut self, found: &Snapshot, mode: Mode) {
-        if self.told.enter(mode, self.handout.programming()) {
+        if self.told.enter(mode, self.handout.programming(mode)) {
             self.planner.forget();
         }
         let Plan { offer, notes, .. } = self.planner.plan(found, mode);

@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 
-use fpga::names::{CONTAINER_MODE_ANNOTATION, CONTAINER_MODE_REGION, Mode};
+use fpga::names::{
+    CONTAINER_DEVICES_ANNOTATION, CONTAINER_MODE_ANNOTATION, CONTAINER_MODE_REGION, Mode,
+};
 use fpga::root::host_node;
 use kubelet_api::v1beta1::{
     self as api, CdiDevice, ContainerAllocateResponse, DeviceSpec, Mount, NumaNode, TopologyInfo,
@@ -40,8 +42,7 @@ fn device(device: &Device) -> api::Device {
     }
 }
 
-/// What one container is given for the devices `ids`: their nodes, each once, and in region mode what has
-/// them programmed.
+/// What one container is given for the devices `ids`: their nodes, each once, and what has the hook prepare them.
 ///
 /// # Errors
 /// [`AllocateError`] names the first device that cannot be given.
@@ -52,6 +53,7 @@ pub(crate) fn allocate(
     ids: &[String],
 ) -> Result<ContainerAllocateResponse, AllocateError> {
     let mut nodes: Vec<&str> = Vec::new();
+    let mut places: Vec<String> = Vec::new();
     for id in ids {
         let device = devices
             .iter()
@@ -60,6 +62,7 @@ pub(crate) fn allocate(
         if let Health::Unhealthy { message, .. } = &device.health {
             return Err(AllocateError::Unhealthy { id: id.clone(), reason: message.clone() });
         }
+        places.push(device.place.to_string());
         for node in &device.nodes {
             if !nodes.contains(&node.name.as_str()) {
                 nodes.push(&node.name);
@@ -68,8 +71,8 @@ pub(crate) fn allocate(
     }
     Ok(ContainerAllocateResponse {
         devices: nodes.into_iter().map(spec).collect(),
-        annotations: annotations(mode, programming),
-        cdi_devices: cdi_devices(mode, programming, ids),
+        annotations: annotations(mode, programming, &places),
+        cdi_devices: cdi_devices(programming, ids),
         ..Default::default()
     })
 }
@@ -91,21 +94,23 @@ fn spec(node: &str) -> DeviceSpec {
     DeviceSpec { container_path: path.clone(), host_path: path, permissions: "rw".to_owned() }
 }
 
-/// CRI-O's `hooks.d` knows by it that the container's regions are to be programmed.
-fn annotations(mode: Mode, programming: Programming) -> HashMap<String, String> {
-    match (mode, programming) {
-        (Mode::Region, Programming::Cdi | Programming::HooksD) => HashMap::from([(
-            CONTAINER_MODE_ANNOTATION.to_owned(),
-            CONTAINER_MODE_REGION.to_owned(),
-        )]),
-        _ => HashMap::new(),
+/// What the hook is told where no specification says it, and the mark of Intel's plugin.
+fn annotations(mode: Mode, programming: Programming, places: &[String]) -> HashMap<String, String> {
+    let mut annotations = HashMap::new();
+    let mut note = |name: &str, value: String| annotations.insert(name.to_owned(), value);
+    if programming == Programming::HooksD {
+        note(CONTAINER_DEVICES_ANNOTATION, places.join(","));
     }
+    if mode == Mode::Region && programming != Programming::None {
+        note(CONTAINER_MODE_ANNOTATION, CONTAINER_MODE_REGION.to_owned());
+    }
+    annotations
 }
 
 /// The runtime finds by them the specs that have the hook run.
-fn cdi_devices(mode: Mode, programming: Programming, ids: &[String]) -> Vec<CdiDevice> {
+fn cdi_devices(programming: Programming, ids: &[String]) -> Vec<CdiDevice> {
     let mut devices: Vec<CdiDevice> = Vec::new();
-    if (mode, programming) == (Mode::Region, Programming::Cdi) {
+    if programming == Programming::Cdi {
         for id in ids {
             let device = CdiDevice { name: cdi::qualified_name(id) };
             if !devices.contains(&device) {

@@ -14,7 +14,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use fpga::card::DeviceNode;
-use fpga::id::{CardId, InterfaceId};
+use fpga::id::{CardId, DeviceId, InterfaceId};
 use fpga::names::{Mode, Naming, ResourceName};
 
 use super::device::{Device, Health, Offer};
@@ -75,7 +75,7 @@ pub(crate) fn plan(units: &[Unit], settings: Settings, memory: &Memory) -> Plan 
 
 /// A device before it is decided where it belongs.
 struct Candidate<'a> {
-    card: CardId,
+    place: DeviceId,
     numa_node: Option<u32>,
     id: &'a str,
     nodes: Vec<Node>,
@@ -113,8 +113,8 @@ impl<'a> Candidate<'a> {
         let nodes = existing(&unit.nodes);
         let name = if nodes.is_empty() { Err(Unclear::Never(no_node)) } else { name };
         let ailment = unit.ailment.clone();
-        let (card, numa_node) = (unit.id.card, unit.card.numa_node);
-        Self { card, numa_node, id, nodes, name, ailment, is_gone: unit.is_gone() }
+        let (place, numa_node) = (unit.id, unit.card.numa_node);
+        Self { place, numa_node, id, nodes, name, ailment, is_gone: unit.is_gone() }
     }
 
     /// Mode `regiondevel`: a card with all its units and its management node.
@@ -128,8 +128,8 @@ impl<'a> Candidate<'a> {
         let nodes = units.iter().flat_map(|unit| existing(&unit.nodes)).chain(management).collect();
         let ailment = units.iter().filter_map(|unit| unit.ailment.clone()).reduce(Ailment::and);
         let is_gone = units.iter().all(Unit::is_gone);
-        let (numa_node, card_id) = (card.numa_node, id.card);
-        Some(Self { card: card_id, numa_node, id: &card.name, nodes, name, ailment, is_gone })
+        let (numa_node, place) = (card.numa_node, DeviceId { slot: None, ..*id });
+        Some(Self { place, numa_node, id: &card.name, nodes, name, ailment, is_gone })
     }
 }
 
@@ -152,8 +152,8 @@ fn existing(nodes: &[DeviceNode]) -> Vec<Node> {
 
 impl Plan {
     fn place(&mut self, candidate: Candidate<'_>, memory: &Memory) {
-        let Candidate { card, numa_node, id, nodes, name, ailment, is_gone } = candidate;
-        let key = (card, id.to_owned());
+        let Candidate { place, numa_node, id, nodes, name, ailment, is_gone } = candidate;
+        let key = (place.card, id.to_owned());
         let (name, fault) = match name {
             Ok(name) => (name, None),
             Err(Unclear::Now(reason, message)) => match memory.0.get(&key) {
@@ -176,7 +176,7 @@ impl Plan {
             reason,
             message: words.join("; "),
         });
-        let device = Device { id: id.to_owned(), health, numa_node, nodes, card };
+        let device = Device { id: id.to_owned(), health, numa_node, nodes, place };
         self.offer.entry(name.clone()).or_default().push(device);
         self.memory.0.insert(key, name);
     }

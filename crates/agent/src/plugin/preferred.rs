@@ -98,7 +98,7 @@ impl<'a> Choice<'a> {
         let mut left = BTreeMap::<_, Vec<_>>::new();
         for device in devices {
             if available.contains(device.id.as_str()) && !picked.iter().any(|p| p.id == device.id) {
-                left.entry(device.card).or_default().push(device);
+                left.entry(device.place.card).or_default().push(device);
             }
         }
         Ok(Self { size, picked, left })
@@ -110,7 +110,7 @@ impl<'a> Choice<'a> {
 
     fn best_card(&self) -> Option<CardId> {
         let rank = |(&address, devices): (&CardId, &Vec<&Device>)| {
-            let same_card = self.picked.iter().any(|p| p.card == address);
+            let same_card = self.picked.iter().any(|p| p.place.card == address);
             let same_numa = devices.iter().any(|d| {
                 d.numa_node.is_some() && self.picked.iter().any(|p| p.numa_node == d.numa_node)
             });

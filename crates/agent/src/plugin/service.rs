@@ -54,7 +54,7 @@ impl Plugin {
     async fn give(&self, request: AllocateRequest) -> Result<AllocateResponse, (Refusal, Status)> {
         let devices = self.devices().map_err(|status| (Refusal::Withdrawn, status))?;
         let allocate = |container: &ContainerAllocateRequest| {
-            let programming = self.handout.programming();
+            let programming = self.handout.programming(self.mode);
             let given = messages::allocate(&devices, self.mode, programming, &container.device_ids)
                 .map_err(|error| refuse(&error))?;
             Ok(match self.handout.bound_nodes() {
@@ -70,11 +70,9 @@ impl Plugin {
         let containers = request.container_requests.into_iter();
         let ids: Vec<_> = containers.flat_map(|container| container.device_ids).collect();
         let given = ids.len();
-        if self.mode == Mode::Region {
-            let handed_out = self.handout.hand_out(&self.name, ids).await;
-            let failed = |error: HandoutError| Status::failed_precondition(error.to_string());
-            handed_out.map_err(|error| (Refusal::NoSpec, failed(error)))?;
-        }
+        let handed_out = self.handout.hand_out(&self.name, self.mode, ids).await;
+        let failed = |error: HandoutError| Status::failed_precondition(error.to_string());
+        handed_out.map_err(|error| (Refusal::NoSpec, failed(error)))?;
         self.metrics.allocated(&self.name, given);
         Ok(AllocateResponse { container_responses })
     }

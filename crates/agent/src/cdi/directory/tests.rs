@@ -5,11 +5,13 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::time::Instant;
 
+use fpga::names::Use;
 use tempfile::TempDir;
 
 use super::*;
-use crate::cdi::{Hook, region_spec};
-use crate::testing::nodes;
+use crate::cdi::{Hook, device_spec};
+use crate::plugin::device::Device;
+use crate::testing::{device, nodes};
 
 /// Only against hanging forever.
 const LIMIT: Duration = Duration::from_secs(30);
@@ -69,7 +71,8 @@ impl Fixture {
 
 fn region(id: &str, port: &str) -> (String, Vec<u8>) {
     let hook = Hook { path: "/x/fpgactl".to_owned(), arguments: Vec::new(), timeout: LIMIT };
-    (id.to_owned(), region_spec(id, &nodes(&[port]), &hook))
+    let device = Device { nodes: nodes(&[port]), ..device(id, 0, None) };
+    (id.to_owned(), device_spec(&device, Use::Region, &hook))
 }
 
 fn ensure(fixture: &Fixture, device: &str) -> Result<(), Error> {

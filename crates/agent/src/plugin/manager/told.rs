@@ -33,10 +33,15 @@ impl Told {
         if before.is_some() {
             tracing::info!("FPGA device plugin switched to {mode} mode");
         }
-        if mode == Mode::Region && programming == Programming::None {
-            tracing::warn!(
+        match (mode, programming) {
+            (Mode::Region, Programming::None) => tracing::warn!(
                 "regions are handed out with the function that is in them (--programming none)"
-            );
+            ),
+            (Mode::Af | Mode::RegionDevel, Programming::None) => tracing::info!(
+                "ports are handed out as they are: nothing makes sure that their last user is gone, nor resets them; \
+                 with the hook on this host, --claim-ports does"
+            ),
+            _ => {}
         }
         true
     }

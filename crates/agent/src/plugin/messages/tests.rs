@@ -37,7 +37,7 @@ fn a_container_gets_the_nodes_of_its_device() {
     let mut card = device("dfl-fme.0", 0, None);
     card.nodes = nodes(&["dfl-port.0", "dfl-port.1", "dfl-fme.0"]);
     let response =
-        allocate(&[card], Mode::RegionDevel, Programming::Cdi, &ids(&["dfl-fme.0"])).unwrap();
+        allocate(&[card], Mode::RegionDevel, Programming::None, &ids(&["dfl-fme.0"])).unwrap();
     assert_eq!(paths(&response), ["/dev/dfl-port.0", "/dev/dfl-port.1", "/dev/dfl-fme.0"]);
     for spec in &response.devices {
         assert_eq!(
@@ -84,23 +84,27 @@ fn nodes_of_another_root_are_mounted() {
 
 /// Upstream: TestPostAllocate.
 #[test]
-fn region_mode_marks_the_container() {
+fn what_has_the_hook_run_is_given_with_the_devices() {
     let given = |mode, programming| {
-        let devices = [device("dfl-fme.0", 0, None), device("dfl-fme.1", 1, None)];
+        let devices = [device("dfl-fme.0", 0x3b, None), device("dfl-fme.1", 0x86, None)];
         let wanted = ids(&["dfl-fme.1", "dfl-fme.0", "dfl-fme.1"]);
         let given = allocate(&devices, mode, programming, &wanted).unwrap();
         let names: Vec<_> = given.cdi_devices.into_iter().map(|device| device.name).collect();
         (given.annotations, names)
     };
-    let marked =
-        HashMap::from([("com.intel.fpga.mode".to_owned(), "fpga.intel.com/region".to_owned())]);
+    let annotations = |pairs: &[(&str, &str)]| -> HashMap<String, String> {
+        pairs.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect()
+    };
+    let mark = ("com.intel.fpga.mode", "fpga.intel.com/region");
+    let places =
+        ("com.intel.fpga.devices", "0000-86-00-0-slot0,0000-3b-00-0-slot0,0000-86-00-0-slot0");
     let names = ids(&["intel.cdi.k8s.io/fpga=dfl-fme.1", "intel.cdi.k8s.io/fpga=dfl-fme.0"]);
-    assert_eq!(given(Mode::Region, Programming::Cdi), (marked.clone(), names));
-    assert_eq!(given(Mode::Region, Programming::HooksD), (marked, Vec::new()));
-    let plain = (HashMap::new(), Vec::new());
-    assert_eq!(given(Mode::Region, Programming::None), plain);
-    assert_eq!(given(Mode::Af, Programming::Cdi), plain);
-    assert_eq!(given(Mode::RegionDevel, Programming::Cdi), plain);
+    for (mode, marks) in [(Mode::Region, &[mark][..]), (Mode::Af, &[]), (Mode::RegionDevel, &[])] {
+        assert_eq!(given(mode, Programming::Cdi), (annotations(marks), names.clone()));
+        let marks = [marks, &[places]].concat();
+        assert_eq!(given(mode, Programming::HooksD), (annotations(&marks), Vec::new()));
+        assert_eq!(given(mode, Programming::None), (HashMap::new(), Vec::new()));
+    }
 }
 
 /// Upstream: TestAllocate, non-existing device and unhealthy device.

@@ -34,6 +34,8 @@ fn config(cdi: &Path) -> RegionConfig {
     let path = "/opt/intel/fpga-sw/fpgactl".to_owned();
     RegionConfig {
         programming: Programming::Cdi,
+        claim_ports: false,
+        uses_file: cdi.join("uses.json"),
         cdi_dir: cdi.to_owned(),
         hook: Hook { path, arguments: Vec::new(), timeout: Duration::from_secs(30) },
         grants_file: None,

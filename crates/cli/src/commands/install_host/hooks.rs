@@ -1,8 +1,5 @@
 //! The files by which runtimes without CDI find a hook: oci-hooks(5), version 1.0.0 of the format.
 
-use std::collections::BTreeMap;
-
-use fpga::names::{CONTAINER_MODE_ANNOTATION, CONTAINER_MODE_REGION};
 use serde::Serialize;
 
 use super::PROGRAM;
@@ -27,9 +24,11 @@ struct Command<'a> {
     timeout: u32,
 }
 
+/// For every container: a pod's annotation would outweigh the one that a device brings, and switch the hook off. One
+/// without FPGAs takes the hook a millisecond.
 #[derive(Serialize)]
 struct When {
-    annotations: BTreeMap<String, String>,
+    always: bool,
 }
 
 impl<'a> Hook<'a> {
@@ -40,11 +39,10 @@ impl<'a> Hook<'a> {
         let name = path.rsplit('/').next().unwrap_or_default();
         let mut args = vec![name, "oci-hook", "--stage", stage];
         args.extend(more.iter().map(String::as_str));
-        let annotation = (exactly(CONTAINER_MODE_ANNOTATION), exactly(CONTAINER_MODE_REGION));
         Self {
             version: "1.0.0",
             hook: Command { path, args, timeout },
-            when: When { annotations: [annotation].into() },
+            when: When { always: true },
             stages: [stage],
         }
     }
@@ -58,11 +56,6 @@ impl<'a> Hook<'a> {
 
 pub(super) fn file_name(stage: &str) -> String {
     format!("{PROGRAM}-{}.json", stage.to_ascii_lowercase())
-}
-
-/// The format's conditions are regular expressions that match anywhere.
-fn exactly(text: &str) -> String {
-    format!("^{}$", text.replace('.', "\\."))
 }
 
 #[cfg(test)]
@@ -80,7 +73,7 @@ mod tests {
                 "args": ["fpgactl", "oci-hook", "--stage", "poststop", "--store=/mnt"],
                 "timeout": 120,
             },
-            "when": {"annotations": {"^com\\.intel\\.fpga\\.mode$": "^fpga\\.intel\\.com/region$"}},
+            "when": {"always": true},
             "stages": ["poststop"],
         });
         let bytes = hook.to_bytes().unwrap();
