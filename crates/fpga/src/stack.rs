@@ -92,10 +92,10 @@ pub fn is_slot_node(name: &str) -> bool {
     starts_with_any(name, |triggers| triggers.slots)
 }
 
-/// True of what a region can be called by the device plugin and by CDI ([`Slot::region_name`]).
+/// True of what a device can be called by the device plugin and by CDI ([`Slot::name`] and [`Slot::region_name`]).
 #[must_use]
-pub fn is_region_name(name: &str) -> bool {
-    intel::is_region_name(name)
+pub fn is_device_name(name: &str) -> bool {
+    intel::is_device_name(name)
 }
 
 /// True of the name of a device, class, driver or module that a scan depends on.

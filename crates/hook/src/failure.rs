@@ -33,11 +33,14 @@ pub enum Code {
 pub struct Failure {
     /// The exit code for it.
     pub code: Code,
-    message: String,
+    /// In one line.
+    pub message: String,
 }
 
 impl Failure {
-    pub(crate) fn new(code: Code, message: impl Display) -> Self {
+    /// That something went wrong.
+    #[must_use]
+    pub fn new(code: Code, message: impl Display) -> Self {
         Self { code, message: message.to_string() }
     }
 

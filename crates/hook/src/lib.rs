@@ -20,7 +20,7 @@ mod create;
 mod failure;
 mod given;
 mod input;
-mod permission;
+pub mod permission;
 mod plan;
 mod program;
 mod promise;

@@ -1,5 +1,6 @@
 //! Whether a container may have what it was promised.
 
+use std::path::Path;
 use std::time::Duration;
 
 use fpga::deadline::Deadline;
@@ -26,9 +27,26 @@ pub(crate) fn check(
         return Ok(());
     }
     let namespace = input::namespace(sources)?;
-    let patience = Deadline::after(PATIENCE.min(hook.session.deadline.left()));
+    granted_in_time(&hook.args.grants, promises, &namespace, hook.session.left())
+}
+
+/// Makes sure that `promises` are granted to `namespace` in the file `grants`. A grant that is a moment behind is waited
+/// for, at most for `limit`.
+///
+/// # Errors
+/// The first that is not granted, or that the grants are unknown.
+pub fn granted_in_time(
+    grants: &Path,
+    promises: &[Promise],
+    namespace: &str,
+    limit: Duration,
+) -> Result<(), Failure> {
+    if promises.is_empty() {
+        return Ok(());
+    }
+    let patience = Deadline::after(PATIENCE.min(limit));
     loop {
-        let checked = granted(hook, promises, &namespace);
+        let checked = granted(grants, promises, namespace);
         if checked.is_ok() || patience.left().is_zero() {
             return checked;
         }
@@ -37,9 +55,8 @@ pub(crate) fn check(
 }
 
 /// What the grants say now.
-fn granted(hook: &Hook<'_>, promises: &[Promise], namespace: &str) -> Result<(), Failure> {
-    let grants =
-        Grants::load(&hook.args.grants).map_err(|error| Failure::new(Code::NotGranted, error))?;
+fn granted(path: &Path, promises: &[Promise], namespace: &str) -> Result<(), Failure> {
+    let grants = Grants::load(path).map_err(|error| Failure::new(Code::NotGranted, error))?;
     let refused =
         promises.iter().find(|promise| !grants.allows(namespace, promise.interface, promise.image));
     match refused {
@@ -48,7 +65,7 @@ fn granted(hook: &Hook<'_>, promises: &[Promise], namespace: &str) -> Result<(),
             Code::NotGranted,
             format!(
                 "{variable}: function {image} for region {interface} is not granted to namespace {namespace} in {}",
-                hook.args.grants.display()
+                path.display()
             ),
         )),
     }

@@ -16,7 +16,8 @@ use crate::promise::Promise;
 /// A port of the container.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Slot {
-    pub(crate) target: Target,
+    /// The slot.
+    pub target: Target,
     /// What the region holds.
     pub(crate) function: Function,
     /// What the container has it for.

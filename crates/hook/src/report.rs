@@ -19,7 +19,7 @@ pub struct Report {
     is_verbose: bool,
     /// Takes each line, with its end.
     write: fn(&str),
-    code: Code,
+    first: Option<Failure>,
     /// Ports that something was done to.
     worked: usize,
     programmed: Vec<Duration>,
@@ -34,28 +34,23 @@ impl Report {
             prefix: format!("{program}: "),
             is_verbose,
             write,
-            code: Code::Done,
+            first: None,
             worked: 0,
             programmed: Vec::new(),
         }
     }
 
     /// Which container the lines from now on are about.
-    pub(crate) fn about(&mut self, id: &str) {
+    pub fn about(&mut self, id: &str) {
         let id: String = id.chars().take(SHORT).collect();
         self.prefix = format!("{}: container {id}: ", self.program);
     }
 
-    pub(crate) fn failure(&mut self, failure: &Failure) {
+    /// Something failed.
+    pub fn failure(&mut self, failure: &Failure) {
         debug_assert_ne!(failure.code, Code::Done, "{failure:?}");
-        self.note(failure.code);
+        self.first.get_or_insert_with(|| failure.clone());
         self.line(failure);
-    }
-
-    fn note(&mut self, code: Code) {
-        if self.code == Code::Done {
-            self.code = code;
-        }
     }
 
     pub(crate) fn done(&self, what: impl Display) {
@@ -73,16 +68,29 @@ impl Report {
 
     /// True when the run was not for nothing.
     pub(crate) fn has_news(&self) -> bool {
-        self.worked > 0 || self.code != Code::Done
+        self.worked > 0 || self.first.is_some()
     }
 
     /// How long the driver took for each region that was programmed.
-    pub(crate) fn programmed(&self) -> &[Duration] {
+    #[must_use]
+    pub fn programmed(&self) -> &[Duration] {
         &self.programmed
     }
 
+    /// How many ports something was done to.
+    #[must_use]
+    pub fn touched(&self) -> usize {
+        self.worked
+    }
+
+    /// What failed first.
+    #[must_use]
+    pub fn first_failure(&self) -> Option<&Failure> {
+        self.first.as_ref()
+    }
+
     pub(crate) fn code(&self) -> Code {
-        self.code
+        self.first.as_ref().map_or(Code::Done, |failure| failure.code)
     }
 
     fn line(&self, what: impl Display) {
@@ -112,10 +120,10 @@ mod tests {
 
     #[test]
     fn the_first_failure_gives_the_code() {
-        let mut report = Report::new("fpga-hook", false, to_stderr);
+        let mut report = Report::new("fpga-hook", false, |_| {});
         assert_eq!(report.code(), Code::Done);
-        report.note(Code::Busy);
-        report.note(Code::Gone);
+        report.failure(&Failure::new(Code::Busy, "first"));
+        report.failure(&Failure::new(Code::Gone, "second"));
         assert_eq!(report.code(), Code::Busy);
     }
 }

@@ -102,22 +102,20 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    /// Cleans a slot that nobody holds any more, as the kubelet knows: whoever the ledger names has ended.
-    ///
-    /// # Errors
-    /// It is gone, somebody uses or programs it, or it cannot be cleaned.
-    pub fn clean_released(&self, device: DeviceId, report: &mut Report) -> Result<(), Failure> {
-        let target = Target::by_id(self.root, device).ok_or_else(|| {
-            Failure::new(Code::Gone, format!("device {device}: there is no such slot"))
-        })?;
+    /// Cleans a slot that nobody holds any more, as the kubelet knows: whoever the ledger names has ended. What fails
+    /// is reported.
+    pub fn clean_released(&self, target: &Target, report: &mut Report) {
         let owner = target.entry().and_then(|entry| entry.owner);
         let purpose = owner.map_or(For::Nobody, For::After);
-        let work = self.clean_slot(&target, purpose, self.left())?;
-        report.worked(format_args!("{target}: {work}"), &work);
-        Ok(())
+        match self.clean_slot(target, purpose, self.left()) {
+            Ok(work) => report.worked(format_args!("{target}: {work}"), &work),
+            Err(failure) => report.failure(&failure.of(target)),
+        }
     }
 
-    fn left(&self) -> Duration {
+    /// What is left of the time.
+    #[must_use]
+    pub fn left(&self) -> Duration {
         self.deadline.left()
     }
 

@@ -15,6 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use fpga::names::CDI_KIND;
+use fpga::stack::is_device_name;
 use fpga_cluster::told::Standing;
 use nix::sys::inotify::AddWatchFlags;
 use tokio::sync::Notify;
@@ -73,7 +74,7 @@ impl Specs {
     /// From now on each of these devices has this text as its spec, and there is no other of ours. What cannot
     /// be written is logged and tried again.
     pub(crate) fn set(&self, mut wanted: BTreeMap<String, Vec<u8>>) {
-        wanted.retain(|device, _| files::is_device(device));
+        wanted.retain(|device, _| is_device_name(device));
         let mut state = self.0.lock();
         state.wanted = wanted;
         if !state.wanted.is_empty() {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use fpga::files::{self, TEMPORARY};
 use fpga::names::CDI_KIND;
-use fpga::stack::{is_region_name, is_slot_node};
+use fpga::stack::is_device_name;
 
 /// Runtimes read files that end in `.json` or `.yaml`, and no others.
 const OURS: &str = ".json";
@@ -43,17 +43,13 @@ pub(super) fn stale(directory: &Path, wanted: impl Fn(&str) -> bool) -> Vec<Path
 fn parse(name: &str) -> Option<(&str, &'static str)> {
     if let Some(name) = name.strip_prefix('.') {
         let (device, _unique) = name.strip_prefix(&prefix())?.split_once(OURS)?;
-        return (name.ends_with(TEMPORARY) && is_device(device)).then_some((device, TEMPORARY));
+        return (name.ends_with(TEMPORARY) && is_device_name(device))
+            .then_some((device, TEMPORARY));
     }
     let name = name.strip_prefix(&prefix())?;
     let (device, end) =
         [OURS, INTELS].into_iter().find_map(|end| Some((name.strip_suffix(end)?, end)))?;
-    is_device(device).then_some((device, end))
-}
-
-/// True of the names that devices have here.
-pub(super) fn is_device(name: &str) -> bool {
-    is_region_name(name) || is_slot_node(name)
+    is_device_name(device).then_some((device, end))
 }
 
 fn prefix() -> String {

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::{ParseIdError, PciAddress};
 
@@ -21,7 +21,8 @@ pub enum CardId {
 /// names that the driver gives until it is bound again: [`crate::card::Slot::name`],
 /// [`crate::card::Slot::region_name`] and [`crate::card::Card::name`], and back by
 /// [`crate::card::Inventory::device`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct DeviceId {
     /// The card.
     pub card: CardId,
@@ -66,6 +67,19 @@ impl FromStr for DeviceId {
             text: text.to_owned(),
             expected: "DDDD-BB-DD-F or DDDD-BB-DD-F-slotN",
         })
+    }
+}
+
+impl TryFrom<String> for DeviceId {
+    type Error = ParseIdError;
+    fn try_from(text: String) -> Result<Self, ParseIdError> {
+        text.parse()
+    }
+}
+
+impl From<DeviceId> for String {
+    fn from(id: DeviceId) -> String {
+        id.to_string()
     }
 }
 

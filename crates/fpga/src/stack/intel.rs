@@ -21,7 +21,7 @@ mod registers;
 pub(super) mod scan;
 mod vitals;
 
-pub(super) use names::is_region_name;
+pub(super) use names::is_device_name;
 
 /// Both drivers.
 #[derive(Debug)]

@@ -11,8 +11,13 @@ pub(super) fn region_name(fme: &str, number: Option<u32>) -> String {
     number.map_or_else(|| fme.to_owned(), |number| format!("{fme}{PORT}{number}"))
 }
 
-/// True of a name that a region can have.
-pub(in crate::stack) fn is_region_name(name: &str) -> bool {
+/// True of a name that a region can have, or a port.
+pub(in crate::stack) fn is_device_name(name: &str) -> bool {
+    let is_port = Node::parse(name).is_some_and(|node| node.kind == NodeKind::Port);
+    is_port || is_region_name(name)
+}
+
+fn is_region_name(name: &str) -> bool {
     let (fme, number) = match name.split_once(PORT) {
         Some((fme, number)) => (fme, Some(number)),
         None => (name, None),
@@ -26,16 +31,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_names_of_regions_are_names_of_regions() {
+    fn only_names_of_devices_are_names_of_devices() {
         for number in [None, Some(0), Some(12)] {
             for fme in ["dfl-fme.0", "intel-fpga-fme.12"] {
-                assert!(is_region_name(&region_name(fme, number)));
+                assert!(is_device_name(&region_name(fme, number)));
             }
         }
-        for bad in
-            ["", "dfl-port.0", "dfl-fme.0-port", "dfl-fme.0-port1x", "../dfl-fme.0", "dfl-fme.0/x"]
-        {
-            assert!(!is_region_name(bad), "{bad}");
+        for good in ["dfl-port.0", "intel-fpga-port.12"] {
+            assert!(is_device_name(good), "{good}");
+        }
+        for bad in [
+            "",
+            "dfl-port.",
+            "dfl-port.0/",
+            "dfl-port.0-port1",
+            "dfl-fme.0-port",
+            "dfl-fme.0-port1x",
+            "../dfl-fme.0",
+            "dfl-fme.0/x",
+        ] {
+            assert!(!is_device_name(bad), "{bad}");
         }
     }
 }
