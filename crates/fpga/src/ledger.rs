@@ -6,8 +6,8 @@
 //!
 //! What a region shows, its AFU id, does not say which image it holds: all OpenCL images of a board may show the
 //! same one, and a rebuilt image shows that of the one before it. So an image is taken for loaded only where the
-//! ledger names it by the digest of its file, and only while the driver that it was loaded through is still bound
-//! ([`Binding`]).
+//! ledger names it by the digest of its file, only while the driver that it was loaded through is still bound
+//! ([`Binding`]), and only where nobody else was seen to program the card since ([`Ledger::doubt`]).
 
 use std::ffi::OsStr;
 use std::fs;
@@ -20,11 +20,14 @@ use crate::program::CardLock;
 
 mod binding;
 mod digest;
+mod doubt;
 mod entry;
 mod owner;
 
 pub use binding::Binding;
 pub use digest::{Digest, FileIdentity, Fingerprint, ParseDigestError};
+pub use doubt::Moment;
+pub(crate) use doubt::closing_node;
 pub use entry::{Entry, Image, State};
 pub use owner::{Kind, Life, Owner, Process};
 
@@ -69,7 +72,15 @@ impl Ledger {
         &self.directory
     }
 
-    /// What is known of the region; `None` when nothing was ever written.
+    /// Makes its directory, so that it can be watched before the first entry is written.
+    ///
+    /// # Errors
+    /// It cannot be made.
+    pub fn make(&self) -> io::Result<()> {
+        files::make_directories(&self.directory)
+    }
+
+    /// What is known of the region; `None` when nothing was ever written. An image that is in doubt is left out.
     ///
     /// # Errors
     /// The file cannot be read, or is not an entry.
@@ -81,7 +92,8 @@ impl Ledger {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(fail(error)),
         };
-        Entry::parse(&text).map(Some).map_err(|error| fail(error.into()))
+        let entry = Entry::parse(&text).map_err(|error| fail(error.into()))?;
+        Ok(Some(self.doubted(slot, entry)))
     }
 
     /// Replaces what is known of a region on the card that is locked: readable by everybody, on disk when this
@@ -93,7 +105,7 @@ impl Ledger {
         let path = self.path(slot);
         let fail = |cause| Error { path: path.clone(), action: "write", cause };
         let text = serde_json::to_vec(entry).map_err(|error| fail(error.into()))?;
-        files::make_directories(&self.directory).map_err(fail)?;
+        self.make().map_err(fail)?;
         files::replace(&path, &text, 0o644).map_err(fail)
     }
 

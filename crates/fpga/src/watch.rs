@@ -13,6 +13,8 @@
 //! So a slow rescan stays necessary as a net; with it, nothing that this module misses is missed for
 //! good. While nothing happens the watcher does not run at all.
 
+use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::io;
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
@@ -79,6 +81,12 @@ impl Watcher {
             }
         }
         Ok(true)
+    }
+
+    /// The management nodes that somebody closed after writing since this was last called, other than programs that
+    /// write the [`crate::ledger`]. A node that was not watched before, or not without a gap, is one of them.
+    pub fn take_closed(&mut self) -> BTreeSet<OsString> {
+        self.files.take_closed()
     }
 
     /// Waits for an event until `deadline`.

@@ -2,6 +2,7 @@
 //! what it reads may be slow.
 
 use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::io;
 use std::sync::Arc;
 use std::thread;
@@ -87,6 +88,8 @@ pub(crate) fn follow(
 ) -> io::Result<watch::Receiver<Option<Arc<Snapshot>>>> {
     let (sender, receiver) = watch::channel(None);
     thread::Builder::new().name("inventory".to_owned()).spawn(move || {
+        // Before it is watched. The agent writes nothing else there, and programs that do say so if they cannot.
+        let _ = root.ledger().make();
         // Set up before the first scan, so that nothing falls between the two.
         let watcher = Watcher::new(&root).map_err(|error| tell(&error, looks.rescan)).ok();
         let follower = Follower {
@@ -94,6 +97,7 @@ pub(crate) fn follow(
             looks,
             watcher,
             trouble: Told::default(),
+            doubts: Told::default(),
             busy: Busy::default(),
             judge,
             report,
@@ -109,6 +113,7 @@ struct Follower<F> {
     looks: Looks,
     watcher: Option<Watcher>,
     trouble: Told,
+    doubts: Told,
     busy: Busy,
     judge: Judge,
     report: F,
@@ -122,6 +127,7 @@ impl<F: Fn(Done)> Follower<F> {
             let inventory = scan(&self.root);
             let problems = inventory.all_problems().count();
             (self.report)(Done::Scanned { took: started.elapsed(), problems });
+            self.doubt(&inventory);
             self.busy.look(&self.root, &inventory, Instant::now());
             let mut found =
                 Snapshot { inventory, disabled: self.busy.disabled(), ..Snapshot::default() };
@@ -131,6 +137,24 @@ impl<F: Fn(Done)> Follower<F> {
             let scan_at = Instant::now() + interval;
             while !self.changed(&found, scan_at) && Instant::now() < scan_at {
                 self.look(&mut found);
+            }
+        }
+    }
+
+    /// Has the ledger doubt what is loaded on the cards that others may have programmed: those whose management
+    /// node they closed after writing, and those that were not watched until now.
+    fn doubt(&mut self, inventory: &Inventory) {
+        let closed = self.watcher.as_mut().map(Watcher::take_closed).unwrap_or_default();
+        for card in &inventory.cards {
+            let is_closed = closed.contains(OsStr::new(&card.name));
+            let Some(Err(error)) = is_closed.then(|| self.root.ledger().doubt(card.id)) else {
+                continue;
+            };
+            if self.doubts.is_news(error.to_string()) {
+                tracing::warn!(
+                    "what other programs load into card {} may be taken for what was loaded before: {error}",
+                    card.id
+                );
             }
         }
     }

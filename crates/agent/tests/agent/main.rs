@@ -10,6 +10,7 @@ mod api;
 mod cdi;
 mod changes;
 mod conditions;
+mod doubt;
 mod emulated;
 mod events;
 mod faults;

@@ -4,6 +4,7 @@ use std::fmt;
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
+use std::time::UNIX_EPOCH;
 
 use serde::{Deserialize, Serialize};
 
@@ -29,8 +30,15 @@ impl Binding {
             // The directory itself, behind the bus's link to it, but of the driver the link.
             let link = fs::symlink_metadata(directory.join("driver"));
             for found in [fs::metadata(directory), link] {
-                let inode = found.map_or(0, |found| found.ino());
+                let inode = found.as_ref().map_or(0, |found| found.ino());
                 text.push_str(&format!(".{inode:x}"));
+                // File systems that hold a fake tree give a number again, but tell when the file was made.
+                let made = found
+                    .ok()
+                    .and_then(|found| found.created().ok()?.duration_since(UNIX_EPOCH).ok());
+                if let Some(made) = made {
+                    text.push_str(&format!("-{:x}", made.as_nanos()));
+                }
             }
         }
         Self(text)

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::binding::Binding;
 use super::digest::{Digest, FileIdentity};
+use super::doubt::Moment;
 use super::owner::{Life, Owner};
 use crate::bitstream::{self, Bitstream};
 use crate::card::Function;
@@ -63,6 +64,9 @@ pub struct Image {
     /// The file that had this digest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub file: Option<FileIdentity>,
+    /// When loading began.
+    #[serde(default)]
+    pub loaded: Moment,
 }
 
 impl Image {

@@ -41,6 +41,7 @@ fn image(dir: &Path) -> Image {
         afu_id: AfuId::new(2),
         digest: Digest::of(&file).unwrap(),
         file: Some(FileIdentity::of(&file.metadata().unwrap())),
+        loaded: Moment::now(),
     }
 }
 
@@ -128,4 +129,55 @@ fn an_owner_holds_its_region_until_it_has_ended() {
     let boot = card.binding().to_string().split('.').next().unwrap().to_owned();
     let before: Entry = serde_json::from_str(&text.replace(&boot, "another-boot")).unwrap();
     assert_eq!(before.holder(), None);
+}
+
+/// Other slots of the card are doubted, too, and no other card's.
+#[test]
+fn what_was_loaded_before_a_doubt_is_not_known() {
+    let card = Card::new();
+    let ledger = card.ledger();
+    let slots = ["0000-3b-00-0-slot0", "0000-3b-00-0-slot1", "0000-86-00-0-slot0"];
+    let slots = slots.map(|slot| slot.parse::<DeviceId>().unwrap());
+    let owner = Owner::container("c1", Some(std::process::id()));
+    let entry = |image| Entry::new(State::Owned, Some(image), Some(owner.clone()), card.binding());
+    let before = entry(image(card.dir.path()));
+    let known = || slots.map(|slot| ledger.read(slot).unwrap().unwrap().image.is_some());
+    slots.iter().for_each(|slot| ledger.write(&card.lock, *slot, &before).unwrap());
+    assert_eq!(known(), [true; 3]);
+
+    ledger.doubt(slots[0].card).unwrap();
+    assert_eq!(known(), [false, false, true]);
+    let doubted = ledger.read(slots[0]).unwrap().unwrap();
+    let mut expected = before.clone();
+    expected.image = None;
+    assert_eq!(doubted, expected, "whose it is stays known");
+    assert_eq!(ledger.entries().unwrap().len(), 3);
+    // An entry that is written later says nothing new of an image that was loaded before.
+    ledger.write(&card.lock, slots[0], &before).unwrap();
+    assert_eq!(known(), [false, false, true]);
+    ledger.write(&card.lock, slots[0], &entry(image(card.dir.path()))).unwrap();
+    assert_eq!(known(), [true, false, true]);
+
+    // A doubt that cannot be read may be any; one of another boot is over.
+    let path = ledger.directory().join("0000-3b-00-0.doubt");
+    let text = fs::read_to_string(&path).unwrap();
+    fs::write(&path, "{").unwrap();
+    assert_eq!(known(), [false, false, true]);
+    let boot = card.binding().to_string().split('.').next().unwrap().to_owned();
+    fs::write(&path, text.replace(&boot, "another-boot")).unwrap();
+    assert_eq!(known(), [true; 3]);
+}
+
+#[test]
+fn an_entry_of_a_former_version_of_the_program_is_doubted_first() {
+    let card = Card::new();
+    let ledger = card.ledger();
+    let entry = Entry::new(State::Clean, Some(image(card.dir.path())), None, card.binding());
+    let mut text = serde_json::to_value(&entry).unwrap();
+    text["image"].as_object_mut().unwrap().remove("loaded");
+    ledger.make().unwrap();
+    fs::write(ledger.path(slot()), text.to_string()).unwrap();
+    assert!(ledger.read(slot()).unwrap().unwrap().image.is_some());
+    ledger.doubt(slot().card).unwrap();
+    assert!(ledger.read(slot()).unwrap().unwrap().image.is_none());
 }

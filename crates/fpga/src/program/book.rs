@@ -11,7 +11,8 @@ use super::registers;
 use super::target::Target;
 use crate::card::Function;
 use crate::deadline::Deadline;
-use crate::ledger::{self, Binding, Entry, Fingerprint, Owner, State};
+use crate::ledger::{self, Binding, Entry, Fingerprint, Moment, Owner, State};
+use crate::stack::Engine;
 
 /// How long the holder of a region is waited for: a container that is ending has a moment for it.
 const GRACE: Duration = Duration::from_secs(2);
@@ -167,6 +168,11 @@ impl<'a> Book<'a> {
         Ok(warnings)
     }
 
+    /// Closes the card before the next entry is written: whoever watches must not take it for somebody else.
+    pub(super) fn close(&self, engine: Box<dyn Engine>) {
+        self.target.ledger().closing(&self.lock, &self.target.card, engine);
+    }
+
     /// What is known of the image is not taken over into the next entry.
     pub(super) fn forget_image(&mut self) {
         if let Some(entry) = &mut self.entry {
@@ -200,7 +206,7 @@ pub(super) fn refuse_held(target: &Target) -> Result<(), Problem> {
 }
 
 impl Image<'_> {
-    /// What the ledger says of it once it is loaded. Reads the whole file.
+    /// What the ledger says of it once it is loaded, which begins now. Reads the whole file.
     pub(super) fn entry(&self) -> Result<Option<ledger::Image>, Problem> {
         let Some(bitstream) = self.bitstream else { return Ok(None) };
         let Fingerprint { identity, digest } = bitstream.fingerprint()?;
@@ -209,6 +215,7 @@ impl Image<'_> {
             afu_id: self.afu_id,
             digest,
             file: Some(identity),
+            loaded: Moment::now(),
         }))
     }
 }

@@ -114,12 +114,14 @@ impl Procedure<'_> {
     }
 
     fn load(&mut self, context: &mut Context) -> Result<Action, Problem> {
-        let engine = self.target.programmer()?.open(&self.target.card)?;
         let claim = Claim::new(self.target, self.users())?;
         self.warnings.extend(claim.warning());
         let entry = self.image.entry()?;
+        // After all that may end here: a card that was opened is taken for programmed when it is closed.
+        let engine = self.target.programmer()?.open(&self.target.card)?;
         self.book.begin(&self.options.purpose)?;
         let loaded = self.load_claimed(&*engine, &claim, context);
+        self.book.close(engine);
         let action =
             loaded.inspect_err(|problem| self.book.failed(&self.options.purpose, problem))?;
         self.book.done(&self.options.purpose, entry)?;

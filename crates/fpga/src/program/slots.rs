@@ -67,12 +67,14 @@ pub fn release(
     progress: &mut dyn Progress,
 ) -> Result<(), Error> {
     let run = |progress: &mut dyn Progress| -> Result<_, Problem> {
-        let _lock = lock::lock(&target.card, lock_timeout, progress)?;
+        let lock = lock::lock(&target.card, lock_timeout, progress)?;
         book::refuse_held(target)?;
-        let engine = target.programmer()?.open(&target.card)?;
         // Dropped before the call: an open slot cannot be released.
         drop(Claim::new(target, Users::Refuse)?);
-        Ok(engine.release(target.number)?)
+        let engine = target.programmer()?.open(&target.card)?;
+        let released = engine.release(target.number);
+        target.ledger().closing(&lock, &target.card, engine);
+        Ok(released?)
     };
     run(progress).map_err(|problem| Context::target(target).error(problem))
 }
@@ -91,8 +93,11 @@ pub fn assign(
     progress: &mut dyn Progress,
 ) -> Result<Option<Warning>, Error> {
     let run = |progress: &mut dyn Progress| -> Result<_, Problem> {
-        let _lock = lock::lock(card, lock_timeout, progress)?;
-        Ok(programmer(card)?.open(card)?.assign(number)?)
+        let lock = lock::lock(card, lock_timeout, progress)?;
+        let engine = programmer(card)?.open(card)?;
+        let assigned = engine.assign(number);
+        root.ledger().closing(&lock, card, engine);
+        Ok(assigned?)
     };
     run(progress).map_err(|problem| {
         Context::place(format!("card {}, port {number}", card.id)).error(problem)

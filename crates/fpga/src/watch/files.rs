@@ -1,6 +1,7 @@
 //! File events: of device nodes, and of a fake sysfs.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -12,6 +13,7 @@ use nix::sys::inotify::{
 };
 
 use super::interest::{Interest, MOVED, Verdict, is_management};
+use crate::ledger;
 use crate::root::Root;
 use crate::stack;
 
@@ -27,7 +29,12 @@ pub(super) struct Files {
     sys: Option<PathBuf>,
     classes: Vec<PathBuf>,
     dev: PathBuf,
+    ledger: PathBuf,
     watches: HashMap<WatchDescriptor, Interest>,
+    /// Management nodes that a program of ours is about to close.
+    closing: BTreeSet<OsString>,
+    /// Those that others closed after writing, or may have.
+    closed: BTreeSet<OsString>,
 }
 
 impl Files {
@@ -44,7 +51,10 @@ impl Files {
                 .map(|class| absolute(class))
                 .collect::<io::Result<_>>()?,
             dev: absolute(root.dev())?,
+            ledger: absolute(root.ledger().directory())?,
             watches: HashMap::new(),
+            closing: BTreeSet::new(),
+            closed: BTreeSet::new(),
         };
         files.sync()?;
         Ok(files)
@@ -60,8 +70,11 @@ impl Files {
                 Err(Errno::EINTR) => continue,
                 Err(error) => return Err(error.into()),
             };
-            let verdicts = events.iter().map(|event| self.verdict(event));
-            let batch = verdicts.fold(Verdict::default(), |a, b| Verdict {
+            let mut verdicts = Vec::with_capacity(events.len());
+            for event in &events {
+                verdicts.push(self.verdict(event));
+            }
+            let batch = verdicts.into_iter().fold(Verdict::default(), |a, b| Verdict {
                 changed: a.changed || b.changed,
                 moved: a.moved || b.moved,
             });
@@ -72,12 +85,40 @@ impl Files {
         }
     }
 
-    fn verdict(&self, event: &InotifyEvent) -> Verdict {
+    /// The management nodes that others closed after writing since this was last called, and those that were not
+    /// watched all the time.
+    pub(super) fn take_closed(&mut self) -> BTreeSet<OsString> {
+        std::mem::take(&mut self.closed)
+    }
+
+    fn verdict(&mut self, event: &InotifyEvent) -> Verdict {
         if event.mask.contains(Flags::IN_Q_OVERFLOW) {
+            self.closing.clear();
+            self.closed.extend(self.watches.values().filter_map(management).cloned());
             return MOVED;
         }
-        let interest = self.watches.get(&event.wd);
-        interest.map_or(Verdict::default(), |it| it.verdict(event.mask, event.name.as_deref()))
+        let Some(interest) = self.watches.get(&event.wd) else { return Verdict::default() };
+        let name = event.name.as_deref();
+        let verdict = interest.verdict(event.mask, name);
+        match interest {
+            // What a program of ours says is good for one close.
+            Interest::Management(node) if verdict.changed && !self.closing.remove(node) => {
+                self.closed.insert(node.clone());
+            }
+            Interest::Ledger => self.note(event.mask, name),
+            _ => {}
+        }
+        verdict
+    }
+
+    /// What a program of ours says of a management node, in the order of the events.
+    fn note(&mut self, event: Flags, name: Option<&OsStr>) {
+        let Some(node) = name.and_then(ledger::closing_node) else { return };
+        if event.contains(Flags::IN_CLOSE_WRITE) {
+            self.closing.insert(node);
+        } else {
+            self.closing.remove(&node);
+        }
     }
 
     /// Makes the watches fit what exists now. A directory is watched before it is listed, so that what
@@ -96,6 +137,10 @@ impl Files {
         }
         sync.way_to(&self.dev)?;
         sync.nodes(&self.dev)?;
+        sync.way_to(&self.ledger)?;
+        sync.add(&self.ledger, Interest::Ledger)?;
+        let found = sync.watches.iter().filter(|(watch, _)| !self.watches.contains_key(watch));
+        self.closed.extend(found.filter_map(|(_, interest)| management(interest)).cloned());
         let old = std::mem::replace(&mut self.watches, sync.watches);
         for watch in old.into_keys().filter(|watch| !self.watches.contains_key(watch)) {
             // It is gone already when its file is.
@@ -158,7 +203,7 @@ impl Sync<'_> {
         self.add(dev, Interest::Nodes)?;
         for entry in fs::read_dir(dev).into_iter().flatten().flatten() {
             if is_management(&entry.file_name()) {
-                self.add(&entry.path(), Interest::Management)?;
+                self.add(&entry.path(), Interest::Management(entry.file_name()))?;
             }
         }
         Ok(())
@@ -188,6 +233,14 @@ impl Sync<'_> {
             ) => Ok(None),
             Err(error) => Err(limit(error, Errno::ENOSPC, "fs.inotify.max_user_watches")),
         }
+    }
+}
+
+/// The management node that is watched.
+fn management(interest: &Interest) -> Option<&OsString> {
+    match interest {
+        Interest::Management(node) => Some(node),
+        _ => None,
     }
 }
 

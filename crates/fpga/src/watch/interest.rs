@@ -17,8 +17,10 @@ pub(super) enum Interest {
     /// A directory of device nodes. Not for writes to them: on a busy node something writes to
     /// `/dev/null` all the time.
     Nodes,
-    /// A management node, for being closed after writing.
-    Management,
+    /// The management node of this name, for being closed after writing.
+    Management(OsString),
+    /// The ledger's directory, for what programs of ours say when they close a management node.
+    Ledger,
     /// A directory of attributes: everything in it.
     Everything,
 }
@@ -64,7 +66,8 @@ impl Interest {
         match self {
             Self::Itself => itself,
             Self::Names(_) | Self::Nodes => itself | entries,
-            Self::Management => Flags::IN_CLOSE_WRITE,
+            Self::Management(_) => Flags::IN_CLOSE_WRITE,
+            Self::Ledger => itself | Flags::IN_CLOSE_WRITE | Flags::IN_DELETE,
             Self::Everything => {
                 itself | entries | Flags::IN_MODIFY | Flags::IN_CLOSE_WRITE | Flags::IN_ATTRIB
             }
@@ -79,7 +82,7 @@ impl Interest {
         match (self, name) {
             (Self::Names(names), Some(name)) if names.contains(name) => MOVED,
             (Self::Nodes, Some(name)) if is_management(name) || is_slot(name) => MOVED,
-            (Self::Management, _) if event.contains(Flags::IN_CLOSE_WRITE) => CHANGED,
+            (Self::Management(_), _) if event.contains(Flags::IN_CLOSE_WRITE) => CHANGED,
             (Self::Everything, _) if event.contains(Flags::IN_ISDIR) => MOVED,
             (Self::Everything, _) => CHANGED,
             _ => NOTHING,

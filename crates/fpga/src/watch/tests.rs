@@ -4,6 +4,9 @@ use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 
 use super::*;
+use crate::ledger::Ledger;
+use crate::program::CardLock;
+use crate::stack::{Device, Management};
 
 /// Long enough for the slowest machine: a change that does not come by then does not come.
 const SURELY: Option<Duration> = Some(Duration::from_secs(30));
@@ -221,7 +224,9 @@ fn lost_events_are_a_change_and_the_watching_goes_on() {
     // The queue is full, so no event tells of this directory.
     let unseen = node.path(DEVICE).join("dfl-port.1");
     fs::create_dir(&unseen).unwrap();
+    closed(&mut watcher);
     one_change(&mut watcher);
+    assert_eq!(closed(&mut watcher), ["dfl-fme.0"], "who closed it nobody knows");
     fs::write(unseen.join("afu_id"), "2\n").unwrap();
     one_change(&mut watcher);
 }
@@ -281,6 +286,117 @@ fn closing_a_device_node_is_noticed_too() {
     let mut watcher = node.watcher();
     drop(OpenOptions::new().write(true).open("/dev/null").unwrap());
     assert!(watcher.wait(SURELY).unwrap());
+}
+
+fn closed(watcher: &mut Watcher) -> Vec<String> {
+    watcher.take_closed().into_iter().map(|node| node.into_string().unwrap()).collect()
+}
+
+/// As programs of ours close a management node, and as others do.
+struct Engines {
+    node: Node,
+    ledger: Ledger,
+    lock: CardLock,
+    card: Management,
+}
+
+impl Engines {
+    fn new() -> Self {
+        let node = Node::with_card();
+        let root = Root::at(&node.root);
+        root.ledger().make().unwrap();
+        let path = node.path("dev/dfl-fme.0");
+        let lock = CardLock::acquire(&path, Duration::ZERO, &mut |_| {}).unwrap();
+        let device = Device::new(&root, "dfl-fme.0");
+        let id = "0000:5e:00.0".parse::<crate::id::PciAddress>().unwrap().into();
+        let card = Management { driver: crate::card::Driver::Dfl, id, device };
+        Self { ledger: root.ledger().clone(), node, lock, card }
+    }
+
+    fn open(&self) -> File {
+        OpenOptions::new().write(true).open(self.node.path("dev/dfl-fme.0")).unwrap()
+    }
+
+    fn ours(&self) {
+        self.ledger.closing(&self.lock, &self.card, self.open());
+    }
+}
+
+#[test]
+fn nodes_that_others_close_are_told_from_those_that_we_close() {
+    let engines = Engines::new();
+    let mut watcher = engines.node.watcher();
+    // Nobody knows what was before.
+    assert_eq!(closed(&mut watcher), ["dfl-fme.0"]);
+    engines.ours();
+    one_change(&mut watcher);
+    assert_eq!(closed(&mut watcher), [""; 0]);
+    drop(engines.open());
+    one_change(&mut watcher);
+    assert_eq!(closed(&mut watcher), ["dfl-fme.0"]);
+    // At any place in a row, however late it is looked at.
+    for foreign in 0..3 {
+        for place in 0..3 {
+            match place == foreign {
+                true => drop(engines.open()),
+                false => engines.ours(),
+            }
+        }
+        one_change(&mut watcher);
+        assert_eq!(closed(&mut watcher), ["dfl-fme.0"], "{foreign}");
+    }
+    engines.ours();
+    engines.ours();
+    one_change(&mut watcher);
+    assert_eq!(closed(&mut watcher), [""; 0]);
+}
+
+/// What a program says before it is killed is good for the kernel's closing of its node, and no more.
+#[test]
+fn a_program_that_was_killed_while_it_closed_excuses_nobody() {
+    let engines = Engines::new();
+    let mut watcher = engines.node.watcher();
+    closed(&mut watcher);
+    let said = engines.ledger.directory().join("dfl-fme.0.closing");
+    File::create(&said).unwrap();
+    drop(engines.open());
+    one_change(&mut watcher);
+    assert_eq!(closed(&mut watcher), [""; 0]);
+    drop(engines.open());
+    one_change(&mut watcher);
+    assert_eq!(closed(&mut watcher), ["dfl-fme.0"]);
+    engines.ours();
+    one_change(&mut watcher);
+    assert_eq!(closed(&mut watcher), [""; 0]);
+    // One that was killed before it closed it, and said nothing.
+    assert!(!said.exists());
+}
+
+#[test]
+fn a_node_that_was_not_watched_all_the_time_may_have_been_closed() {
+    let engines = Engines::new();
+    let mut watcher = engines.node.watcher();
+    closed(&mut watcher);
+    fs::write(engines.node.path("new"), "").unwrap();
+    fs::rename(engines.node.path("new"), engines.node.path("dev/dfl-fme.0")).unwrap();
+    assert!(watcher.wait(SURELY).unwrap());
+    assert_eq!(closed(&mut watcher), ["dfl-fme.0"]);
+    engines.ours();
+    assert!(watcher.wait(SURELY).unwrap());
+    assert_eq!(closed(&mut watcher), [""; 0]);
+}
+
+#[test]
+fn a_ledger_that_is_made_later_is_watched_too() {
+    let engines = Engines::new();
+    fs::remove_dir_all(engines.node.path("run")).unwrap();
+    let mut watcher = engines.node.watcher();
+    closed(&mut watcher);
+    engines.ledger.make().unwrap();
+    while watcher.wait(SOON).unwrap() {}
+    engines.ours();
+    one_change(&mut watcher);
+    assert_eq!(closed(&mut watcher), [""; 0]);
 }
 
 #[test]

@@ -3,8 +3,11 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command as Process;
+use std::time::Duration;
 
+use fpga::id::DeviceId;
 use fpga::ledger::{Entry, Ledger, State};
+use fpga::watch::Watcher;
 use fpga_emulator::bitstream_writer as writer;
 use fpga_emulator::ctl::Command;
 
@@ -268,4 +271,47 @@ fn a_ledger_that_cannot_be_written_refuses_before_anything_is_touched() {
     let report = node.program(alive("c1"), &node.build(NLB0, 0));
     assert!(report.one("error ").contains("cannot write the ledger's entry"), "{report:?}");
     assert_eq!(node.function(), NLB3);
+}
+
+/// The region shows the same function afterwards, so that only whoever watches the card's node can know.
+#[test]
+fn what_another_tool_loaded_is_not_taken_for_what_we_loaded() {
+    let node = Node::new();
+    let nlb0 = node.build(NLB0, 0);
+    node.ledger().make().unwrap();
+    let mut watcher = Watcher::new(&node.emulator.tree()).unwrap();
+    watcher.take_closed();
+    let mut others = || {
+        while watcher.wait(Some(Duration::from_millis(50))).unwrap() {}
+        watcher.take_closed().len()
+    };
+    node.program(None, &nlb0).one("done Programmed ");
+    assert_eq!(others(), 0, "our own");
+    // Neither is one that fails, and a reset opens no management node.
+    node.emulator.control(&Command::PrError { card: "near".into(), bits: 2 });
+    node.program(None, &node.build(NLB3, 0)).one("error ");
+    assert_eq!(others(), 0, "our own");
+    node.emulator.control(&Command::PrError { card: "near".into(), bits: 0 });
+    node.emulator.spawn(&node.request(Verb::Recover, None)).finish().one("done ");
+    others();
+    node.program(alive("c1"), &nlb0).one("done Programmed ");
+    node.reset(after("c1")).one("done");
+    assert_eq!(others(), 0, "our own");
+
+    let foreign = Request {
+        device: "dfl-fme.0".into(),
+        ..Request::new(Verb::Foreign, node.emulator.root(), "", NLB0)
+    };
+    node.emulator.spawn(&foreign).finish().one("done");
+    assert_eq!(others(), 1);
+    node.program(None, &nlb0).one("done AlreadyLoaded ");
+    // The watcher was late, and another entry was written in the meantime.
+    node.program(alive("c2"), &nlb0).one("done AlreadyLoaded ");
+    let slot: DeviceId = SLOT.parse().unwrap();
+    node.ledger().doubt(slot.card).unwrap();
+    assert_eq!(node.entry().owner.unwrap().id, "c2");
+    node.reset(after("c2")).one("done");
+    node.program(alive("c3"), &nlb0).one("done Programmed ");
+    node.reset(after("c3")).one("done");
+    node.program(None, &nlb0).one("done AlreadyLoaded ");
 }

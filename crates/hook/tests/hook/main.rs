@@ -15,3 +15,4 @@ mod owner;
 mod reject;
 mod results;
 mod services;
+mod turnover;

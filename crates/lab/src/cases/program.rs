@@ -1,6 +1,10 @@
 //! `fpgactl program`: what the real fme-mgr makes of it.
 
+use std::time::Duration;
+
 use anyhow::ensure;
+use fpga::root::Root;
+use fpga::watch::Watcher;
 
 use super::Case;
 use super::machines::{self, INTERFACE, NLB0, NLB3};
@@ -48,6 +52,12 @@ pub(super) const CASES: &[Case] = &[
         about: "a port that somebody has open is left alone",
         machine: machines::one,
         play: in_use,
+    },
+    Case {
+        name: "program/other-tools",
+        about: "what closes the management node is told apart: a program of ours and another, by inotify",
+        machine: machines::one,
+        play: other_tools,
     },
 ];
 
@@ -153,4 +163,23 @@ fn in_use(node: &Node) -> anyhow::Result<()> {
     drop(user);
     node.fpgactl(&["program", &file, "dfl-port.0"])?.ended(0)?;
     shows(node, 0, NLB0)
+}
+
+fn other_tools(node: &Node) -> anyhow::Result<()> {
+    let file = node.gbs("nlb0", INTERFACE, NLB0, 4096)?;
+    let root = Root::host();
+    root.ledger().make()?;
+    let mut watcher = Watcher::new(&root)?;
+    watcher.take_closed();
+    let mut others = || -> anyhow::Result<usize> {
+        while watcher.wait(Some(Duration::from_millis(200)))? {}
+        Ok(watcher.take_closed().len())
+    };
+    node.fpgactl(&["program", &file, "dfl-port.0"])?.ended(0)?;
+    ensure!(others()? == 0, "our own programming counts as another tool's");
+    node.fpgactl(&["reset", "dfl-port.0"])?.ended(0)?;
+    ensure!(others()? == 0, "a reset counts as another tool's programming");
+    drop(std::fs::File::options().read(true).write(true).open("/dev/dfl-fme.0")?);
+    ensure!(others()? == 1, "another tool's programming was not noticed");
+    Ok(())
 }
