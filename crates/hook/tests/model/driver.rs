@@ -4,6 +4,7 @@
 //! that all of the shipped code runs, down to its ioctl(2). The functions pass on what is not about the model's nodes.
 //! In a process that is to be killed they count, and it ends at one of them: between any two changes.
 #![allow(unsafe_code)] // The functions of the C library, and fork(2).
+#![allow(clippy::cast_possible_truncation)] // What these calls answer is an int.
 
 use std::cell::{Cell, RefCell};
 use std::ffi::{c_char, c_int, c_uint, c_ulong, c_void};
