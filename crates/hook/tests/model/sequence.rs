@@ -158,6 +158,10 @@ impl<'a> Sequence<'a> {
         // The first two show one function.
         let count = if self.random.once_in(3) { IMAGES.len() } else { 2 };
         let wishes = regions.iter().map(|_| self.random.below(count)).collect();
+        if let Some(user) = self.user(regions[0]).filter(|_| self.random.once_in(2)) {
+            self.end_of(user);
+            self.say(format!("end c{user}"));
+        }
         let id = self.containers.len();
         self.containers.push(Container::start(id, usage, regions, wishes));
         self.prepare(id);
@@ -190,14 +194,15 @@ impl<'a> Sequence<'a> {
         };
         let is_same = container.promised == promised;
         let what = format!("prepare c{id} {usage:?} regions {regions:?} builds {promised:?}");
+        // With one region that is not certain, its images may be assigned anew.
+        let is_open =
+            !is_same || regions.iter().any(|index| self.unsure[*index] || self.disturbed[*index]);
         // What it has already is left alone, unless that is not certain any more or it asks for something else.
         let end = self.act(what, run, |this, index| {
             regions.contains(&index)
                 && match this.user(index) {
                     None => true,
-                    Some(user) => {
-                        user == id && (this.unsure[index] || this.disturbed[index] || !is_same)
-                    }
+                    Some(user) => user == id && is_open,
                 }
         });
         if end != End::Done {
