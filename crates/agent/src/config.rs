@@ -168,6 +168,7 @@ fn region(args: RegionArgs) -> Result<RegionConfig, ConfigError> {
         programming: args.programming,
         claim_ports: args.claim_ports,
         uses_file: absolute(&args.uses_file)?,
+        programmer: args.programmer_socket.0.as_deref().map(absolute).transpose()?,
         cdi_dir: absolute(&args.cdi_dir)?,
         hook: Hook { path, arguments, timeout: args.hook_timeout },
         grants_file: grants_file.filter(|_| !args.allow_any),

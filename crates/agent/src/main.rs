@@ -32,6 +32,7 @@ mod node;
 mod node_status;
 mod paths;
 mod plugin;
+mod programmer;
 mod release;
 mod results;
 mod run;

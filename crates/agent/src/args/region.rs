@@ -21,6 +21,10 @@ pub(crate) struct RegionArgs {
     #[arg(long)]
     pub claim_ports: bool,
 
+    /// Socket of fpga-programmer, which resets ports before they are handed out and cleans what a missing poststop left.
+    #[arg(long, default_value = "none", value_name = "FILE")]
+    pub programmer_socket: OrNone<PathBuf>,
+
     /// File that tells the hook what each device is for; used with --programming=hooks.d only.
     #[arg(long, default_value = fpga::uses::DEFAULT_PATH, value_name = "FILE")]
     pub uses_file: PathBuf,

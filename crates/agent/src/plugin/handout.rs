@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::ValueEnum;
+use fpga::id::DeviceId;
 use fpga::names::{Mode, ResourceName, Use};
 use fpga::uses::{self, Uses};
 use tokio::sync::mpsc;
@@ -12,6 +13,7 @@ use tokio::sync::mpsc;
 use crate::cdi::{self, Hook, Specs};
 use crate::kubelet::podresources::Held;
 use crate::plugin::device::Device;
+use crate::programmer::{Programmer, Uncleaned};
 
 /// What runs the hook before a container starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -35,6 +37,8 @@ pub(crate) struct RegionConfig {
     pub claim_ports: bool,
     /// The file that says to the hook what devices are for, where no specification does.
     pub uses_file: PathBuf,
+    /// The socket of the programmer, if there is one.
+    pub programmer: Option<PathBuf>,
     /// Directory of the CDI specs.
     pub cdi_dir: PathBuf,
     /// The hook that is named in them.
@@ -57,6 +61,7 @@ pub(crate) struct Handout {
     programming: Programming,
     claim_ports: bool,
     uses_file: Arc<Path>,
+    programmer: Option<Programmer>,
     bound_nodes: Option<Arc<str>>,
     hook: Hook,
     specs: Specs,
@@ -69,8 +74,11 @@ pub(crate) enum HandoutError {
     /// For want of a CDI spec.
     #[error(transparent)]
     Cdi(#[from] cdi::Error),
-    /// The thread that writes specs ended.
-    #[error("CDI specs: {0}")]
+    /// Its port is somebody's, or cannot be reset.
+    #[error(transparent)]
+    Unclean(#[from] Uncleaned),
+    /// The thread that does the work ended.
+    #[error("hand-out: {0}")]
     Thread(#[from] tokio::task::JoinError),
 }
 
@@ -86,7 +94,17 @@ impl Handout {
         let bound_nodes = config.bound_nodes.as_deref().map(Arc::from);
         let RegionConfig { programming, claim_ports, ref uses_file, .. } = *config;
         let uses_file = uses_file.as_path().into();
-        Self { programming, claim_ports, uses_file, bound_nodes, hook, specs, allocations }
+        let programmer = config.programmer.clone().map(Programmer::new);
+        Self {
+            programming,
+            claim_ports,
+            uses_file,
+            programmer,
+            bound_nodes,
+            hook,
+            specs,
+            allocations,
+        }
     }
 
     /// What runs the hook before a container with devices of this mode starts.
@@ -142,13 +160,24 @@ impl Handout {
         &self,
         resource: &ResourceName,
         mode: Mode,
-        ids: Vec<String>,
+        devices: &[&Device],
     ) -> Result<(), HandoutError> {
-        let ids: Arc<[String]> = ids.into();
-        if self.programming(mode) == Programming::Cdi {
-            let (specs, ids) = (self.specs.clone(), Arc::clone(&ids));
-            tokio::task::spawn_blocking(move || specs.ensure(&ids)).await??;
-        }
+        let ids: Vec<String> = devices.iter().map(|device| device.id.clone()).collect();
+        let specs =
+            (self.programming(mode) == Programming::Cdi).then(|| (self.specs.clone(), ids.clone()));
+        // A region is prepared by the hook, which knows whom it is for.
+        let programmer = self.programmer.clone().filter(|_| mode == Mode::Af);
+        let places: Vec<DeviceId> = devices.iter().map(|device| device.place).collect();
+        let work = move || {
+            if let Some((specs, ids)) = specs {
+                specs.ensure(&ids)?;
+            }
+            match programmer {
+                Some(programmer) => Ok(programmer.clean_all(&places)?),
+                None => Ok(()),
+            }
+        };
+        tokio::task::spawn_blocking(work).await.map_err(HandoutError::from).flatten()?;
         let held = |id: &String| Held { resource: resource.to_string(), id: id.clone() };
         // Nobody listens where the cleaning is switched off.
         let _ = self.allocations.send(ids.iter().map(held).collect());

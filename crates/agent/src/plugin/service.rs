@@ -67,13 +67,13 @@ impl Plugin {
             .iter()
             .map(allocate)
             .collect::<Result<_, (Refusal, Status)>>()?;
-        let containers = request.container_requests.into_iter();
-        let ids: Vec<_> = containers.flat_map(|container| container.device_ids).collect();
-        let given = ids.len();
-        let handed_out = self.handout.hand_out(&self.name, self.mode, ids).await;
+        let ids = request.container_requests.iter().flat_map(|container| &container.device_ids);
+        let given: Vec<&Device> =
+            ids.filter_map(|id| devices.iter().find(|device| device.id == *id)).collect();
+        let handed_out = self.handout.hand_out(&self.name, self.mode, &given).await;
         let failed = |error: HandoutError| Status::failed_precondition(error.to_string());
         handed_out.map_err(|error| (Refusal::NoSpec, failed(error)))?;
-        self.metrics.allocated(&self.name, given);
+        self.metrics.allocated(&self.name, given.len());
         Ok(AllocateResponse { container_responses })
     }
 

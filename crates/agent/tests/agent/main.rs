@@ -20,5 +20,6 @@ mod kubelet;
 mod metrics;
 mod node;
 mod offer;
+mod programmer;
 mod release;
 mod tidy;

@@ -13,8 +13,15 @@ use fpga::names::{
 use crate::{binaries, is_update, top};
 
 /// The programs that people and manifests run.
-const PROGRAMS: [&str; 6] =
-    ["fpga-agent", "fpga-webhook", "fpgactl", "fpga-hook", "nlb", "fpga-emulator"];
+const PROGRAMS: [&str; 7] = [
+    "fpga-agent",
+    "fpga-webhook",
+    "fpga-programmer",
+    "fpgactl",
+    "fpga-hook",
+    "nlb",
+    "fpga-emulator",
+];
 
 /// What a command says of itself.
 fn help(program: &str, words: &[String]) -> String {

@@ -35,6 +35,7 @@ fn config(cdi: &Path) -> RegionConfig {
     RegionConfig {
         programming: Programming::Cdi,
         claim_ports: false,
+        programmer: None,
         uses_file: cdi.join("uses.json"),
         cdi_dir: cdi.to_owned(),
         hook: Hook { path, arguments: Vec::new(), timeout: Duration::from_secs(30) },
