@@ -14,8 +14,15 @@ async fn a_port_is_reset_before_it_is_handed_out() {
     let node = Emulated::start(TWO_CARDS);
     let kubelet = node.kubelet();
     let socket = node.programmer_socket();
-    let mut agent =
-        node.agent_with(&["--mode", "af", "--programmer-socket", socket.to_str().unwrap()]);
+    // Latched errors would make the ports unhealthy before anybody asks for them.
+    let mut agent = node.agent_with(&[
+        "--mode",
+        "af",
+        "--unhealthy-on",
+        "temperature",
+        "--programmer-socket",
+        socket.to_str().unwrap(),
+    ]);
     allocatable(&kubelet, AF_NLB3, 2).await;
     let one = BTreeMap::from([(AF_NLB3.to_owned(), 1)]);
 
