@@ -99,5 +99,6 @@ pub(crate) fn device(id: &str, bus: u8, numa_node: Option<u32>) -> Device {
         numa_node,
         nodes: nodes(&[id]),
         card: card_id(bus),
+        is_over: false,
     }
 }

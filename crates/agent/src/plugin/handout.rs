@@ -5,12 +5,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::ValueEnum;
-use fpga::names::{Mode, ResourceName};
-use tokio::sync::mpsc;
+use fpga::names::{Mode, Named, ResourceName};
 
 use crate::cdi::{self, Hook, Specs};
-use crate::kubelet::podresources::Held;
-use crate::plugin::device::Device;
+use crate::plugin::device::{Device, Offer};
 
 /// What has a region programmed before a container starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -42,8 +40,6 @@ pub(crate) struct RegionConfig {
     pub hook_results: Option<PathBuf>,
     /// The directory on the host whose files containers get as their nodes, instead of devices.
     pub bound_nodes: Option<String>,
-    /// The kubelet's pod resources socket, if it is to be asked.
-    pub pod_resources: Option<PathBuf>,
 }
 
 /// Prepares what a container is given. Clones share everything.
@@ -53,7 +49,6 @@ pub(crate) struct Handout {
     bound_nodes: Option<Arc<str>>,
     hook: Hook,
     specs: Specs,
-    allocations: mpsc::UnboundedSender<Vec<Held>>,
 }
 
 /// A container that would start without its regions being programmed.
@@ -68,16 +63,12 @@ pub(crate) enum HandoutError {
 }
 
 impl Handout {
-    /// Keeps `specs` in line with what is offered, and reports what is handed out on `allocations`.
+    /// Keeps `specs` in line with what is offered.
     #[must_use]
-    pub(crate) fn new(
-        config: &RegionConfig,
-        specs: Specs,
-        allocations: mpsc::UnboundedSender<Vec<Held>>,
-    ) -> Self {
+    pub(crate) fn new(config: &RegionConfig, specs: Specs) -> Self {
         let hook = config.hook.clone();
         let bound_nodes = config.bound_nodes.as_deref().map(Arc::from);
-        Self { programming: config.programming, bound_nodes, hook, specs, allocations }
+        Self { programming: config.programming, bound_nodes, hook, specs }
     }
 
     /// What has a region programmed before a container starts.
@@ -92,38 +83,39 @@ impl Handout {
         self.bound_nodes.as_deref()
     }
 
-    /// There are these devices now. To be awaited before the kubelet learns of them.
-    pub(crate) async fn offer(&self, mode: Mode, devices: Vec<Device>) {
+    /// This is offered now. To be awaited before the kubelet learns of it. What an earlier run left goes only when it
+    /// `is_sure` that nobody else holds it: a container that is started again is resolved by its spec.
+    pub(crate) async fn offer(&self, mode: Mode, offer: &Offer, is_sure: bool) {
         let specs = self.specs.clone();
-        let needed = mode == Mode::Region && self.programming == Programming::Cdi;
-        let spec = |device: Device| {
+        let is_cdi = self.programming == Programming::Cdi;
+        let all = offer.iter().flat_map(|(name, devices)| devices.iter().map(move |d| (name, d)));
+        let needed = all.filter(|(name, device)| is_cdi && is_promised(mode, name, device));
+        let spec = |(_, device): (_, &Device)| {
             let text = cdi::region_spec(&device.id, &device.nodes, &self.hook);
-            (device.id, text)
+            (device.id.clone(), text)
         };
-        let wanted = if needed { devices.into_iter().map(spec).collect() } else { BTreeMap::new() };
-        if let Err(error) = tokio::task::spawn_blocking(move || specs.set(wanted)).await {
+        let wanted: BTreeMap<_, _> = needed.map(spec).collect();
+        let set = tokio::task::spawn_blocking(move || specs.set(wanted, is_sure)).await;
+        if let Err(error) = set {
             tracing::error!("CDI specs: {error}");
         }
     }
 
-    /// Makes sure that a container gets what it needs to have these regions programmed, and remembers
-    /// that they are in use.
+    /// Makes sure that a container gets what it needs to have these regions programmed.
     ///
     /// # Errors
     /// [`HandoutError`], and then the container must not start.
-    pub(crate) async fn hand_out(
-        &self,
-        resource: &ResourceName,
-        ids: Vec<String>,
-    ) -> Result<(), HandoutError> {
-        let ids: Arc<[String]> = ids.into();
+    pub(crate) async fn hand_out(&self, ids: &[String]) -> Result<(), HandoutError> {
         if self.programming == Programming::Cdi {
-            let (specs, ids) = (self.specs.clone(), Arc::clone(&ids));
+            let (specs, ids) = (self.specs.clone(), ids.to_vec());
             tokio::task::spawn_blocking(move || specs.ensure(&ids)).await??;
         }
-        let held = |id: &String| Held { resource: resource.to_string(), id: id.clone() };
-        // Nobody listens where the cleaning is switched off.
-        let _ = self.allocations.send(ids.iter().map(held).collect());
         Ok(())
     }
+}
+
+/// Whether containers are told of a device by its CDI spec, or have been.
+fn is_promised(mode: Mode, name: &ResourceName, device: &Device) -> bool {
+    let is_region = matches!(name.named(), Named::Region(_));
+    is_region && (mode == Mode::Region || device.is_over)
 }

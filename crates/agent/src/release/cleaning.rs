@@ -16,6 +16,8 @@ pub(super) enum Outcome {
     Cleaned(Vec<String>),
     /// Somebody uses or programs the region.
     Later(String),
+    /// The agent may not do it.
+    Denied(String),
     /// It is not to be done.
     Failed(String),
 }
@@ -42,6 +44,7 @@ pub(super) fn clean(root: &Root, inventory: &Inventory, slots: &[String]) -> Out
             }
             Err(error) => match error.cause() {
                 Cause::InUse | Cause::Locked => return Outcome::Later(error.to_string()),
+                Cause::Denied => return Outcome::Denied(error.to_string()),
                 _ => return Outcome::Failed(error.to_string()),
             },
         }
