@@ -235,7 +235,8 @@ impl Follower {
             let next = self.next_look();
             match self.event(next).await {
                 Event::Given | Event::Closed | Event::Changed => {
-                    self.hasty = true;
+                    // With nothing in the books there is nothing to learn.
+                    self.hasty = self.holdings.0.books().devices().next().is_some();
                     self.looks.reset();
                 }
                 Event::Kubelet => {

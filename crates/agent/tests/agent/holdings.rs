@@ -27,6 +27,13 @@ async fn give(kubelet: &Kubelet, pod: &str, resource: &str) -> ContainerAllocate
     kubelet.allocate(pod, &request).await.unwrap().remove(0)
 }
 
+/// Gives a device to a pod that the agent has seen with it.
+async fn give_and_show(kubelet: &Kubelet, server: &PodResourcesServer, pod: &str, resource: &str) {
+    give(kubelet, pod, resource).await;
+    let asked = server.asked();
+    eventually("the pod is seen", || server.asked() > asked).await;
+}
+
 async fn refused(kubelet: &Kubelet, resource: &str) -> AllocationError {
     let request = BTreeMap::from([(resource.to_owned(), 1)]);
     kubelet.allocate("second", &request).await.unwrap_err()
@@ -54,12 +61,12 @@ fn spec(node: &Node) -> PathBuf {
 #[tokio::test]
 async fn what_a_pod_holds_is_given_to_nobody_else_when_the_mode_changes() {
     let node = Node::new(&one_card());
-    let (kubelet, _server) = start(&node);
+    let (kubelet, server) = start(&node);
     let api = Api::start(Some("region")).await;
     api.write_kubeconfig(&node.file("kubeconfig"));
     let mut agent = agent(&node, &["-mode", "region"]);
     allocatable(&kubelet, REGION, 1).await;
-    give(&kubelet, "first", REGION).await;
+    give_and_show(&kubelet, &server, "first", REGION).await;
     let text = std::fs::read(spec(&node)).unwrap();
 
     api.annotate(Some("af"));
@@ -77,7 +84,7 @@ async fn what_a_pod_holds_is_given_to_nobody_else_when_the_mode_changes() {
     listed(&kubelet, AF_NLB3, &["dfl-port.0 Healthy"]).await;
     listed(&kubelet, REGION, &[]).await;
     eventually("the spec is removed", || !spec(&node).exists()).await;
-    give(&kubelet, "second", AF_NLB3).await;
+    give_and_show(&kubelet, &server, "second", AF_NLB3).await;
 
     // And the other way round.
     let lists = kubelet.lists(REGION).len();
@@ -94,10 +101,10 @@ async fn what_a_pod_holds_is_given_to_nobody_else_when_the_mode_changes() {
 #[tokio::test]
 async fn a_held_port_that_gets_another_function_is_not_offered_as_that() {
     let mut node = Node::new(&one_card());
-    let (kubelet, _server) = start(&node);
+    let (kubelet, server) = start(&node);
     let _agent = node.agent(&[]);
     allocatable(&kubelet, AF_NLB3, 1).await;
-    give(&kubelet, "first", AF_NLB3).await;
+    give_and_show(&kubelet, &server, "first", AF_NLB3).await;
     node.change(|host| host.slots[0].card.set_function(0, afu::NLB0));
     listed(&kubelet, AF_NLB0, &["dfl-port.0 Unhealthy"]).await;
     listed(&kubelet, AF_NLB3, &["dfl-port.0 Unhealthy"]).await;
@@ -111,11 +118,11 @@ async fn a_held_port_that_gets_another_function_is_not_offered_as_that() {
 #[tokio::test]
 async fn a_number_that_another_card_has_now_is_given_to_nobody_else() {
     let mut node = Node::new(&cards(&[(0x10, &["nlb0"]), (0x20, &["nlb3"])]));
-    let (kubelet, _server) = start(&node);
+    let (kubelet, server) = start(&node);
     let _agent = node.agent(&["--keep-vanished", "none"]);
     allocatable(&kubelet, AF_NLB0, 1).await;
     allocatable(&kubelet, AF_NLB3, 1).await;
-    give(&kubelet, "first", AF_NLB0).await;
+    give_and_show(&kubelet, &server, "first", AF_NLB0).await;
     node.change(|host| {
         host.remove(0);
         host.remove(1);
@@ -133,10 +140,10 @@ async fn a_number_that_another_card_has_now_is_given_to_nobody_else() {
 #[tokio::test]
 async fn a_restart_in_another_mode_offers_nothing_that_is_held() {
     let node = Node::new(&one_card());
-    let (kubelet, _server) = start(&node);
+    let (kubelet, server) = start(&node);
     let before = node.agent(&["--mode", "region"]);
     allocatable(&kubelet, REGION, 1).await;
-    give(&kubelet, "first", REGION).await;
+    give_and_show(&kubelet, &server, "first", REGION).await;
     let text = std::fs::read(spec(&node)).unwrap();
     drop(before);
 
@@ -203,9 +210,7 @@ async fn what_is_held_as_it_is_offered_costs_no_questions() {
     let (kubelet, server) = start(&node);
     let _agent = node.agent(&[]);
     allocatable(&kubelet, AF_NLB3, 1).await;
-    give(&kubelet, "first", AF_NLB3).await;
-    let asked = server.asked();
-    eventually("the pod is seen", || server.asked() > asked).await;
+    give_and_show(&kubelet, &server, "first", AF_NLB3).await;
     let asked = server.asked();
     tokio::time::sleep(std::time::Duration::from_secs(3)).await;
     assert_eq!(server.asked(), asked);
