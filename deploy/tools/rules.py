@@ -11,7 +11,7 @@ TOKEN = "/var/run/secrets/kubernetes.io/serviceaccount"
 EXCEPTIONS = {
     "agent": {
         "root": True, "token": {"agent"}, "privileged": {"programmer"}, "writes": {("programmer", "/sys")},
-        "host": {"/var/lib/kubelet/device-plugins": "rw", "/var/run/cdi": "rw", "/run/kube-fpga": "rw", "/sys": "ro", "/dev": "ro",
+        "host": {"/var/lib/kubelet/device-plugins": "rw", "/var/lib/kubelet/pod-resources": "ro", "/var/run/cdi": "rw", "/run/kube-fpga": "rw", "/sys": "ro", "/dev": "ro",
                  "/opt/intel/fpga-sw": "rw", "/run/kube-fpga-emulator": "rw", "/opt/kube-fpga-emulator": "ro",
                  "/etc/containers/oci/hooks.d": "rw", "/srv/intel.com/fpga": "ro"},
     },

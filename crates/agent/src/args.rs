@@ -71,6 +71,16 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE")]
     pub kubelet_socket: Option<PathBuf>,
 
+    /// Socket at which the kubelet says which pod holds which device. Such a device is given to nobody else when its
+    /// name changes with the mode or the function; in region mode it is cleaned when its pod has left it. none leaves
+    /// both undone.
+    #[arg(
+        long,
+        default_value = "/var/lib/kubelet/pod-resources/kubelet.sock",
+        value_name = "FILE"
+    )]
+    pub pod_resources_socket: OrNone<PathBuf>,
+
     /// Leave resources that are no longer offered on the Node, where the kubelet sets them to 0.
     #[arg(long)]
     pub keep_stale_resources: bool,
@@ -79,6 +89,11 @@ pub(crate) struct Args {
     /// it nowhere.
     #[arg(long, default_value = "/run/kube-fpga/mode", value_name = "FILE")]
     pub mode_file: OrNone<PathBuf>,
+
+    /// File whose lock the agent holds while it serves. A second agent with the same file stands by, healthy and ready,
+    /// and takes over at once when the first ends; none lets every agent serve.
+    #[arg(long, default_value = "none", value_name = "FILE")]
+    pub lock_file: OrNone<PathBuf>,
 
     /// Names of functions: plain (`af-AFUID`) or encoded (`af-III.AAA.BASE64URL`).
     #[arg(long, default_value = "plain")]

@@ -50,6 +50,10 @@ pub(crate) struct Config {
     pub mode: Mode,
     /// Where the mode of the annotation is kept, if anywhere.
     pub mode_file: Option<PathBuf>,
+    /// The file by which one agent of a node serves at a time, if any.
+    pub lock_file: Option<PathBuf>,
+    /// The kubelet's pod resources socket, if it is to be asked.
+    pub pod_resources: Option<PathBuf>,
     pub naming: Naming,
     pub root: Root,
     /// Where the sockets are.
@@ -115,6 +119,8 @@ impl Config {
         Ok(Self {
             mode: args.mode.parse()?,
             mode_file: args.mode_file.0,
+            lock_file: args.lock_file.0.as_deref().map(absolute).transpose()?,
+            pod_resources: args.pod_resources_socket.0.as_deref().map(absolute).transpose()?,
             naming: args.naming.parse()?,
             root,
             sockets: Sockets { directory, kubelet },
@@ -175,7 +181,6 @@ fn region(args: RegionArgs) -> Result<RegionConfig, ConfigError> {
         allow_any: args.allow_any,
         hook_results,
         bound_nodes: None,
-        pod_resources: args.pod_resources_socket.0.as_deref().map(absolute).transpose()?,
     })
 }
 
@@ -200,10 +205,14 @@ fn source(kubeconfig: Option<std::path::PathBuf>, master: Option<String>) -> Opt
 mod tests {
     use super::*;
 
-    fn region(line: &str) -> Result<RegionConfig, ConfigError> {
+    fn config(line: &str) -> Result<Config, ConfigError> {
         let words = std::iter::once("fpga-agent").chain(line.split_whitespace());
         let parsed = Args::parse_line(words.map(Into::into)).unwrap();
-        Config::new(parsed.args).map(|config| config.region)
+        Config::new(parsed.args)
+    }
+
+    fn region(line: &str) -> Result<RegionConfig, ConfigError> {
+        config(line).map(|config| config.region)
     }
 
     fn arguments(line: &str) -> String {
@@ -234,8 +243,8 @@ mod tests {
 
     #[test]
     fn files_can_be_switched_off() {
-        let config = region("--grants-file none --pod-resources-socket none").unwrap();
-        assert_eq!((config.grants_file, config.pod_resources), (None, None));
+        let off = config("--grants-file none --pod-resources-socket none").unwrap();
+        assert_eq!((off.region.grants_file, off.pod_resources, off.lock_file), (None, None, None));
         let config = region("--allow-any").unwrap();
         assert_eq!(config.grants_file, None, "grants that nobody minds are not kept");
         let config = region("").unwrap();

@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use fpga::names::Mode;
@@ -11,12 +11,14 @@ use fpga_cluster::events::{self, Events, Rate, Reporter};
 use fpga_cluster::http::{Endpoint, Listen, Report};
 use fpga_cluster::signals;
 use k8s_openapi::api::core::v1::ObjectReference;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 
 use crate::cdi::Specs;
 use crate::config::Config;
 use crate::grants;
+use crate::holdings::{self, Holdings};
 use crate::kubelet::directory::{self, Seen};
+use crate::lock::{self, Claim, Lock, LockFailed};
 use crate::metrics::Metrics;
 use crate::mode;
 use crate::node::health::Judge;
@@ -25,9 +27,11 @@ use crate::node::vanished::Vanished;
 use crate::node_status::{self, Source};
 use crate::paths::Paths;
 use crate::plugin::handout::Handout;
-use crate::plugin::manager::{InventoryEnded, Manager};
+use crate::plugin::lifecycle::Predecessor;
+use crate::plugin::manager::{InventoryEnded, Manager, Surroundings};
 use crate::plugin::planner::Planner;
-use crate::release;
+use crate::programmer::Programmer;
+use crate::release::Cleaner;
 use crate::results;
 use crate::status::Status;
 
@@ -51,6 +55,9 @@ pub(crate) enum RunError {
     /// The system refuses a thread or a signal handler.
     #[error("{what}: {error}")]
     System { what: &'static str, error: io::Error },
+    /// The right to serve cannot be had.
+    #[error(transparent)]
+    Lock(#[from] LockFailed),
     /// The scanning thread is gone.
     #[error(transparent)]
     Inventory(#[from] InventoryEnded),
@@ -63,6 +70,7 @@ pub(crate) enum RunError {
 pub(crate) async fn run(config: Config) -> Result<(), RunError> {
     let stop =
         signals::stop().map_err(|error| RunError::System { what: "signal handler", error })?;
+    tokio::pin!(stop);
     let sys = config.root.sys();
     std::fs::read_dir(sys).map_err(|error| RunError::Root { path: sys.to_owned(), error })?;
 
@@ -70,6 +78,17 @@ pub(crate) async fn run(config: Config) -> Result<(), RunError> {
     let metrics = Metrics::default();
     let about = About { status: status.clone(), metrics: metrics.clone() };
     let endpoint = endpoint(config.health_address, about)?;
+    tokio::pin!(endpoint);
+    // Until it is this agent's turn it touches nothing that others go by.
+    let turn = tokio::select! {
+        turn = turn(config.lock_file.as_deref(), &status) => turn?,
+        () = &mut stop => return Ok(()),
+        never = &mut endpoint => match never {},
+    };
+    let predecessor = Predecessor {
+        pod_resources: config.pod_resources.clone(),
+        is_certain: turn.was_waited_for,
+    };
     let watch_failed = |error| RunError::Watch { path: config.sockets.directory.clone(), error };
     let (paths, paths_no_more) = Paths::new().map_err(watch_failed)?;
     let seen = directory::follow(config.sockets.clone(), &paths);
@@ -92,35 +111,64 @@ pub(crate) async fn run(config: Config) -> Result<(), RunError> {
         _ => Reporter::default(),
     };
     let tidied = server.clone().zip(config.node_name.clone()).filter(|_| !config.keep_stale);
-    let (allocations, allocated) = mpsc::unbounded_channel();
     let specs = Specs::new(config.region.cdi_dir.clone());
     tokio::spawn(specs.clone().keep(paths));
-    let handout = Handout::new(&config.region, specs, allocations);
-    if let Some(socket) = config.region.pod_resources {
-        tokio::spawn(release::clean(release::Source {
+    let handout = Handout::new(&config.region, specs);
+    let programmer = config.region.programmer.clone().map(Programmer::new);
+    let holdings = Holdings::new(config.pod_resources.is_some());
+    if let Some(socket) = config.pod_resources {
+        let source = holdings::Source {
             socket,
+            cleaner: Cleaner::new(config.root.clone(), metrics.clone(), programmer),
             root: config.root,
-            allocated,
             inventory: inventory.clone(),
             mode: mode.clone(),
             seen: seen.clone(),
-            metrics: metrics.clone(),
-        }));
+        };
+        tokio::spawn(holdings::follow(holdings.clone(), source));
     }
     tokio::spawn(count_kubelets(seen.clone(), metrics.clone()));
     let planner = Planner::new(config.naming, Vanished::new(config.health.keep_vanished));
-    let manager =
-        Manager::new(planner, config.sockets.clone(), seen, status, metrics, reporter, handout);
+    let sockets = config.sockets.clone();
+    let surroundings =
+        Surroundings { sockets, seen, predecessor, status, metrics, reporter, handout, holdings };
+    let manager = Manager::new(planner, surroundings);
     if let Some((server, node)) = tidied {
         let sockets = config.sockets.directory.clone();
         let offered = manager.offered();
         tokio::spawn(node_status::tidy(Source { server, node, sockets, offered }));
     }
-    tokio::select! {
-        ended = manager.run(inventory, mode, stop) => Ok(ended?),
+    let ended = tokio::select! {
+        ended = manager.run(inventory, mode, stop) => ended.map_err(RunError::from),
         Ok(error) = paths_no_more => Err(watch_failed(error)),
         never = endpoint => match never {},
-    }
+    };
+    // The next agent need not wait until the process is gone.
+    drop(turn);
+    ended
+}
+
+/// The right to serve, if one is needed.
+struct Turn {
+    _lock: Option<Lock>,
+    was_waited_for: bool,
+}
+
+/// Waits for the other agent of the node, if there is one, to end.
+async fn turn(lock_file: Option<&Path>, status: &Status) -> Result<Turn, RunError> {
+    let Some(path) = lock_file else { return Ok(Turn { _lock: None, was_waited_for: false }) };
+    let failed = |error| LockFailed { path: path.to_owned(), error };
+    let waiting = match lock::claim(path).map_err(failed)? {
+        Claim::Taken(lock) => return Ok(Turn { _lock: Some(lock), was_waited_for: false }),
+        Claim::Waiting(waiting) => waiting,
+    };
+    status.standby(true);
+    tracing::info!("standing by until the agent that has {} ends", path.display());
+    let ended = |_| io::Error::other("the thread that waits for it ended");
+    let lock = waiting.await.map_err(ended).and_then(|taken| taken).map_err(failed)?;
+    status.standby(false);
+    tracing::info!("taking over: the other agent has ended");
+    Ok(Turn { _lock: Some(lock), was_waited_for: true })
 }
 
 /// What the health endpoint shows.

@@ -62,13 +62,4 @@ pub(crate) struct RegionArgs {
     /// uncounted.
     #[arg(long, default_value = fpga::records::DEFAULT_DIRECTORY, value_name = "DIR")]
     pub hook_results: OrNone<PathBuf>,
-
-    /// Socket at which the kubelet says which pod holds which device; none switches off the cleaning of
-    /// regions that a pod has left.
-    #[arg(
-        long,
-        default_value = "/var/lib/kubelet/pod-resources/kubelet.sock",
-        value_name = "FILE"
-    )]
-    pub pod_resources_socket: OrNone<PathBuf>,
 }

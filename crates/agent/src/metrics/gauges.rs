@@ -19,6 +19,10 @@ type Gauges = Family<Labels, Gauge<f64, AtomicU64>>;
 pub(super) fn register(r: &mut Registry, state: &State, status: &Status) {
     let build = one(&[("version", &env!("CARGO_PKG_VERSION"))]);
     r.register("build_info", "1, with the version of the agent", build);
+    let standby = Gauges::default();
+    set(&standby, &[], count(usize::from(status.is_standby())));
+    let help = "Whether the agent waits until the node's other agent ends: 1, or 0";
+    r.register("standby", help, standby);
     devices(r, state);
     registrations(r, status);
     cards(r, &state.cards);

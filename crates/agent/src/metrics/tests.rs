@@ -1,3 +1,4 @@
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use fpga::card::{Driver, PowerState, SlotVitals, Temperature, Vitals};
@@ -44,7 +45,7 @@ fn eventful() -> (Metrics, Status) {
     let mut snapshot = inventory(vec![card]);
     snapshot.conditions = vec![condition];
     let settings = Settings { mode: Mode::Region, naming: Naming::Plain };
-    let offer = plan(&units(&snapshot), settings, &Memory::default()).offer;
+    let offer = plan(&units(&snapshot), settings, &Memory::default(), &BTreeSet::new()).offer;
     metrics.offered(offer, &snapshot.conditions);
     metrics.node(Done::Scanned { took: Duration::from_millis(2), problems: 3 });
     let model = Some("a model");

@@ -6,13 +6,11 @@ use std::sync::Arc;
 
 use clap::ValueEnum;
 use fpga::id::DeviceId;
-use fpga::names::{Mode, ResourceName, Use};
+use fpga::names::{Mode, Named, ResourceName};
 use fpga::uses::{self, Uses};
-use tokio::sync::mpsc;
 
 use crate::cdi::{self, Hook, Specs};
-use crate::kubelet::podresources::Held;
-use crate::plugin::device::Device;
+use crate::plugin::device::{Device, Offer};
 use crate::programmer::{Programmer, Uncleaned};
 
 /// What runs the hook before a container starts.
@@ -51,8 +49,6 @@ pub(crate) struct RegionConfig {
     pub hook_results: Option<PathBuf>,
     /// The directory on the host whose files containers get as their nodes, instead of devices.
     pub bound_nodes: Option<String>,
-    /// The kubelet's pod resources socket, if it is to be asked.
-    pub pod_resources: Option<PathBuf>,
 }
 
 /// Prepares what a container is given. Clones share everything.
@@ -65,7 +61,6 @@ pub(crate) struct Handout {
     bound_nodes: Option<Arc<str>>,
     hook: Hook,
     specs: Specs,
-    allocations: mpsc::UnboundedSender<Vec<Held>>,
 }
 
 /// A container that would start without its devices being prepared.
@@ -83,28 +78,15 @@ pub(crate) enum HandoutError {
 }
 
 impl Handout {
-    /// Keeps `specs` in line with what is offered, and reports what is handed out on `allocations`.
+    /// Keeps `specs` in line with what is offered.
     #[must_use]
-    pub(crate) fn new(
-        config: &RegionConfig,
-        specs: Specs,
-        allocations: mpsc::UnboundedSender<Vec<Held>>,
-    ) -> Self {
+    pub(crate) fn new(config: &RegionConfig, specs: Specs) -> Self {
         let hook = config.hook.clone();
         let bound_nodes = config.bound_nodes.as_deref().map(Arc::from);
         let RegionConfig { programming, claim_ports, ref uses_file, .. } = *config;
         let uses_file = uses_file.as_path().into();
         let programmer = config.programmer.clone().map(Programmer::new);
-        Self {
-            programming,
-            claim_ports,
-            uses_file,
-            programmer,
-            bound_nodes,
-            hook,
-            specs,
-            allocations,
-        }
+        Self { programming, claim_ports, uses_file, programmer, bound_nodes, hook, specs }
     }
 
     /// What runs the hook before a container with devices of this mode starts.
@@ -123,24 +105,30 @@ impl Handout {
         self.bound_nodes.as_deref()
     }
 
-    /// There are these devices now. To be awaited before the kubelet learns of them.
-    pub(crate) async fn offer(&self, mode: Mode, devices: Vec<Device>) {
-        let (specs, usage) = (self.specs.clone(), Use::from(mode));
-        let wanted = match self.programming(mode) {
-            Programming::Cdi => {
-                let spec = |device: &Device| cdi::device_spec(device, usage, &self.hook);
-                devices.iter().map(|device| (device.id.clone(), spec(device))).collect()
+    /// This is offered now. To be awaited before the kubelet learns of it. What an earlier run left goes only when it
+    /// `is_sure` that nobody else holds it: a container that is started again is resolved by its spec.
+    pub(crate) async fn offer(&self, mode: Mode, offer: &Offer, is_sure: bool) {
+        let all =
+            || offer.iter().flat_map(|(name, devices)| devices.iter().map(move |d| (name, d)));
+        // A device may have the id that another mode gives it, too: its holder's spec stays.
+        let (over, offered): (Vec<_>, Vec<_>) = all().partition(|(_, device)| device.is_over);
+        let mut wanted = BTreeMap::new();
+        let mut uses = Uses::new();
+        for (name, device) in offered.into_iter().chain(over) {
+            let mode = mode_of(mode, name, device);
+            uses.insert(device.place, mode.into());
+            if self.programming(mode) == Programming::Cdi {
+                let spec = cdi::device_spec(device, mode.into(), &self.hook);
+                wanted.insert(device.id.clone(), spec);
             }
-            Programming::HooksD | Programming::None => BTreeMap::new(),
-        };
+        }
+        let specs = self.specs.clone();
         // There the hook runs for every container, whether it claims ports or not.
-        let uses = (self.programming == Programming::HooksD).then(|| {
-            let uses = devices.iter().map(|device| (device.place, usage)).collect::<Uses>();
-            (Arc::clone(&self.uses_file), uses)
-        });
+        let uses_file =
+            (self.programming == Programming::HooksD).then(|| Arc::clone(&self.uses_file));
         let write = move || {
-            specs.set(wanted);
-            if let Some((path, uses)) = uses
+            specs.set(wanted, is_sure);
+            if let Some(path) = uses_file
                 && let Err(error) = uses::save(&path, &uses)
             {
                 tracing::error!("{}: what devices are for is not written: {error}", path.display());
@@ -151,25 +139,22 @@ impl Handout {
         }
     }
 
-    /// Makes sure that a container gets what it needs to have these devices prepared, and remembers that they are in
-    /// use.
+    /// Makes sure that a container gets what it needs to have these devices prepared.
     ///
     /// # Errors
     /// [`HandoutError`], and then the container must not start.
     pub(crate) async fn hand_out(
         &self,
-        resource: &ResourceName,
         mode: Mode,
         devices: &[&Device],
     ) -> Result<(), HandoutError> {
         let ids: Vec<String> = devices.iter().map(|device| device.id.clone()).collect();
-        let specs =
-            (self.programming(mode) == Programming::Cdi).then(|| (self.specs.clone(), ids.clone()));
+        let specs = (self.programming(mode) == Programming::Cdi).then(|| self.specs.clone());
         // A region is prepared by the hook, which knows whom it is for.
         let programmer = self.programmer.clone().filter(|_| mode == Mode::Af);
         let places: Vec<DeviceId> = devices.iter().map(|device| device.place).collect();
         let work = move || {
-            if let Some((specs, ids)) = specs {
+            if let Some(specs) = specs {
                 specs.ensure(&ids)?;
             }
             match programmer {
@@ -178,9 +163,15 @@ impl Handout {
             }
         };
         tokio::task::spawn_blocking(work).await.map_err(HandoutError::from).flatten()?;
-        let held = |id: &String| Held { resource: resource.to_string(), id: id.clone() };
-        // Nobody listens where the cleaning is switched off.
-        let _ = self.allocations.send(ids.iter().map(held).collect());
         Ok(())
+    }
+}
+
+/// The mode in which a device was given, or is.
+fn mode_of(mode: Mode, name: &ResourceName, device: &Device) -> Mode {
+    match name.named() {
+        _ if !device.is_over => mode,
+        Named::Region(_) => Mode::Region,
+        Named::Af(_) | Named::Aocx(_) | Named::EncodedAf(..) | Named::EncodedAocx(..) => Mode::Af,
     }
 }

@@ -6,7 +6,7 @@ use std::io;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use fpga::names::{Mode, ResourceName};
+use fpga::names::ResourceName;
 use fpga_cluster::backoff::Backoff;
 use fpga_cluster::told::Told;
 use kubelet_api::v1beta1::device_plugin_server::DevicePluginServer;
@@ -16,6 +16,7 @@ use tokio::task::JoinHandle;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::Server;
 
+use crate::holdings::Holdings;
 use crate::kubelet::directory::{Seen, Sockets};
 use crate::kubelet::socket::{BindError, Endpoint, LONGEST_PATH};
 use crate::metrics::Metrics;
@@ -24,8 +25,12 @@ use crate::plugin::lists::Streams;
 use crate::plugin::service::Plugin;
 use crate::plugin::target::Target;
 use crate::status::{Phase, Status};
+use predecessor::SETTLED;
 use register::register;
 
+pub(crate) use predecessor::Predecessor;
+
+mod predecessor;
 mod register;
 
 /// How long the kubelet may take to answer Register.
@@ -44,14 +49,18 @@ const PENDING_CONNECTIONS: usize = 16;
 #[derive(Debug)]
 pub(crate) struct Resource {
     pub name: ResourceName,
-    /// What its devices stand for.
-    pub mode: Mode,
     /// What is done when a region is handed out.
     pub handout: Handout,
+    /// Where it is noted what is given.
+    pub holdings: Holdings,
+    /// Which kubelet has been asked what is held, and what is offered is in line with it.
+    pub cleared: watch::Receiver<Option<u64>>,
     /// Where the sockets are.
     pub sockets: Sockets,
     /// What happens to them.
     pub seen: watch::Receiver<Seen>,
+    /// Who offered it before.
+    pub predecessor: Predecessor,
     /// What to offer, and when to end.
     pub target: watch::Receiver<Target>,
     /// Where progress is shown.
@@ -71,7 +80,7 @@ pub(crate) async fn run(resource: Resource) {
     let ended = tokio::select! {
         // First, so that the streams that end by it are not taken for the kubelet's doing.
         biased;
-        ended = target.wait_for(|target| !matches!(target, Target::Serve(_))) => {
+        ended = target.wait_for(|target| !matches!(target, Target::Serve(..))) => {
             ended.map_or(Target::Stop, |target| target.clone())
         }
         never = life.keep() => match never {},
@@ -79,6 +88,11 @@ pub(crate) async fn run(resource: Resource) {
     life.end(ended == Target::Retire).await;
     status.remove(&name);
     metrics.withdrawn(&name);
+    if ended == Target::Retire {
+        // Whoever registers the name next must not be taken for this one.
+        let stopped = target.wait_for(|target| *target == Target::Stop);
+        let _ = tokio::time::timeout(SETTLED, stopped).await;
+    }
 }
 
 struct Life {
@@ -90,6 +104,8 @@ struct Life {
     server: JoinHandle<()>,
     close: oneshot::Sender<()>,
     registration: Option<Registration>,
+    /// It was registered before, so that there is no predecessor to wait for.
+    is_known: bool,
     retry: Backoff,
     /// What was last logged as being in the way, so that each retry is not logged again.
     trouble: Told,
@@ -115,7 +131,7 @@ impl Life {
         let watching = streams.subscribe();
         let plugin = Plugin::new(
             resource.name.clone(),
-            resource.mode,
+            resource.holdings.clone(),
             resource.handout.clone(),
             resource.target.clone(),
             streams,
@@ -131,6 +147,7 @@ impl Life {
             server,
             close,
             registration: None,
+            is_known: false,
             retry: Backoff::new(FIRST_RETRY, SLOWEST_RETRY),
             trouble: Told::default(),
             unlisted: false,
@@ -209,7 +226,17 @@ impl Life {
 
     /// Registers, unless the circumstances change meanwhile.
     async fn register(&mut self, seen: Seen, streams: Streams) -> Result<(), String> {
-        let call = register(&self.resource.sockets.kubelet, &self.resource.name, REGISTER_LIMIT);
+        let (kubelet, name) = (&self.resource.sockets.kubelet, &self.resource.name);
+        let cleared = &mut self.resource.cleared;
+        let first = (!self.is_known).then_some(&self.resource.predecessor);
+        let call = async {
+            // Fails when the agent ends.
+            let _ = cleared.wait_for(|asked| *asked >= Some(seen.kubelet)).await;
+            if let Some(predecessor) = first {
+                predecessor.gone(name).await;
+            }
+            register(kubelet, name, REGISTER_LIMIT).await
+        };
         let endpoint = &self.endpoint;
         let outdated = |now: &Seen| {
             now.kubelet != seen.kubelet || !endpoint.as_ref().is_some_and(Endpoint::is_intact)
@@ -221,6 +248,7 @@ impl Life {
                 return Ok(());
             }
         }
+        self.is_known = true;
         self.resource.metrics.registered(&self.resource.name);
         self.registration = Some(Registration {
             at: Instant::now(),

@@ -1,10 +1,12 @@
 //! What the node offers at this moment: the pure steps, with what they must remember from one to the next.
 
+use std::collections::BTreeSet;
 use std::time::Instant;
 
 use fpga::names::{Mode, Naming};
 
 use super::offer::{Memory, Plan, Settings, plan};
+use crate::kubelet::podresources::Held;
 use crate::node::inventory::Snapshot;
 use crate::node::units::units;
 use crate::node::vanished::Vanished;
@@ -30,11 +32,11 @@ impl Planner {
         self.memory = Memory::default();
     }
 
-    /// What the node offers in `mode`.
-    pub(crate) fn plan(&mut self, found: &Snapshot, mode: Mode) -> Plan {
+    /// What the node offers in `mode` while these devices are held.
+    pub(crate) fn plan(&mut self, found: &Snapshot, mode: Mode, held: &BTreeSet<Held>) -> Plan {
         let mut units = units(found);
         self.again_at = self.vanished.add_to(&mut units, Instant::now());
-        let plan = plan(&units, Settings { mode, naming: self.naming }, &self.memory);
+        let plan = plan(&units, Settings { mode, naming: self.naming }, &self.memory, held);
         self.memory = plan.memory.clone();
         plan
     }

@@ -57,7 +57,7 @@ impl Fixture {
     }
 
     fn set(&self, devices: &[&str]) {
-        self.specs.set(devices.iter().map(|id| region(id, "dfl-port.0")).collect());
+        self.specs.set(devices.iter().map(|id| region(id, "dfl-port.0")).collect(), true);
     }
 
     async fn eventually(&self, what: &str, is_so: impl Fn(&Self) -> bool) {
@@ -125,9 +125,9 @@ fn what_an_earlier_run_left_goes_and_what_others_wrote_stays() {
 #[test]
 fn a_spec_follows_its_device() {
     let fixture = fixture();
-    fixture.specs.set([region("dfl-fme.0", "dfl-port.0")].into());
+    fixture.specs.set([region("dfl-fme.0", "dfl-port.0")].into(), true);
     let before = fs::read_to_string(fixture.spec("dfl-fme.0")).unwrap();
-    fixture.specs.set([region("dfl-fme.0", "dfl-port.7")].into());
+    fixture.specs.set([region("dfl-fme.0", "dfl-port.7")].into(), true);
     let after = fs::read_to_string(fixture.spec("dfl-fme.0")).unwrap();
     assert!(before.contains("/dev/dfl-port.0") && after.contains("/dev/dfl-port.7"), "{after}");
 }

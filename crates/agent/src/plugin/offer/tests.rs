@@ -24,6 +24,11 @@ fn fresh(cards: Vec<Card>, settings: Settings) -> Plan {
     plan(&units(&inventory(cards)), settings, &Memory::default())
 }
 
+/// What the node offers while nobody holds anything.
+fn plan(units: &[Unit], settings: Settings, memory: &Memory) -> Plan {
+    super::plan(units, settings, memory, &BTreeSet::new())
+}
+
 /// One line a device: `resource id health nodes`.
 fn lines(plan: &Plan) -> Vec<String> {
     let line = |name: &ResourceName, device: &Device| {
@@ -474,4 +479,136 @@ fn a_card_that_vanishes_during_a_fault_keeps_its_names() {
         panic!("healthy")
     };
     assert_eq!(*reason, Reason::Vanished);
+}
+
+fn held(devices: &[(&ResourceName, &str)]) -> BTreeSet<Held> {
+    let held = |&(resource, id): &(&ResourceName, &str)| Held {
+        resource: resource.clone(),
+        id: id.to_owned(),
+    };
+    devices.iter().map(held).collect()
+}
+
+fn plan_held(cards: Vec<Card>, settings: Settings, held: &BTreeSet<Held>) -> Plan {
+    super::plan(&units(&inventory(cards)), settings, &Memory::default(), held)
+}
+
+/// Why devices are unhealthy, each of which somebody must hold.
+fn messages(plan: &Plan) -> Vec<&str> {
+    let mut messages = Vec::new();
+    for device in plan.offer.values().flatten() {
+        if let Health::Unhealthy { reason, message } = &device.health {
+            assert_eq!(*reason, Reason::Held);
+            messages.push(message.as_str());
+        }
+    }
+    messages
+}
+
+/// What is held under the name that it has is the kubelet's own affair.
+#[test]
+fn what_is_held_as_it_is_offered_stays_healthy() {
+    let af = ResourceName::af(Naming::Plain, A10, NLB0);
+    let region = ResourceName::region(A10);
+    let cards = || vec![card(Driver::Dfl, 0, 0, &[loaded(NLB0)])];
+    for (settings, name, id) in [
+        (AF, &af, "dfl-port.0"),
+        (REGION, &region, "dfl-fme.0"),
+        (REGION_DEVEL, &region, "dfl-fme.0"),
+    ] {
+        let plan = plan_held(cards(), settings, &held(&[(name, id)]));
+        assert_eq!(plan.offer, fresh(cards(), settings).offer, "{settings:?}");
+    }
+}
+
+/// Finding A2: after a change of the mode a second pod got the same port.
+#[test]
+fn what_is_held_under_another_name_is_unhealthy_under_both() {
+    let cards = || vec![card(Driver::Dfl, 0, 0, &[loaded(NLB0), loaded(NLB3)])];
+    let af = ResourceName::af(Naming::Plain, A10, NLB0);
+    let region = ResourceName::region(A10);
+
+    let plan = plan_held(cards(), AF, &held(&[(&region, "dfl-fme.0-port0")]));
+    let expected = [
+        format!("af-{NLB0} dfl-port.0 unhealthy dfl-port.0"),
+        format!("af-{NLB3} dfl-port.1 healthy dfl-port.1"),
+        format!("region-{A10} dfl-fme.0-port0 unhealthy dfl-port.0"),
+    ];
+    assert_eq!(lines(&plan), expected);
+    let words = [
+        format!("a pod holds it as device dfl-fme.0-port0 of {region}"),
+        "a pod has held it since before its mode or function changed".to_owned(),
+    ];
+    assert_eq!(messages(&plan), words);
+    let over = |plan: &Plan| plan.offer.values().flatten().filter(|d| d.is_over).count();
+    assert_eq!(over(&plan), 1);
+
+    let plan = plan_held(cards(), REGION, &held(&[(&af, "dfl-port.0")]));
+    let expected = [
+        format!("af-{NLB0} dfl-port.0 unhealthy dfl-port.0"),
+        format!("region-{A10} dfl-fme.0-port0 unhealthy dfl-port.0"),
+        format!("region-{A10} dfl-fme.0-port1 healthy dfl-port.1"),
+    ];
+    assert_eq!(lines(&plan), expected);
+    // Released.
+    assert_eq!(plan_held(cards(), REGION, &held(&[])).offer, fresh(cards(), REGION).offer);
+}
+
+/// Finding A8: another function by hand, or a card that has another's number.
+#[test]
+fn a_held_port_with_another_function_is_not_offered_as_that() {
+    let af = ResourceName::af(Naming::Plain, A10, NLB0);
+    let now = vec![card(Driver::Dfl, 0, 0, &[loaded(NLB3)])];
+    let plan = plan_held(now, AF, &held(&[(&af, "dfl-port.0")]));
+    let expected = [
+        format!("af-{NLB0} dfl-port.0 unhealthy dfl-port.0"),
+        format!("af-{NLB3} dfl-port.0 unhealthy dfl-port.0"),
+    ];
+    assert_eq!(lines(&plan), expected);
+}
+
+#[test]
+fn a_held_card_holds_its_slots_and_a_held_slot_its_card() {
+    let cards = || {
+        vec![
+            card(Driver::Dfl, 0x10, 0, &[loaded(NLB0), loaded(NLB3)]),
+            card(Driver::Dfl, 0x20, 2, &[loaded(NLB0)]),
+        ]
+    };
+    let region = ResourceName::region(A10);
+    let devices = |plan: &Plan| {
+        let all = plan.offer[&region].iter();
+        all.map(|device| (device.id.clone(), device.is_healthy())).collect::<Vec<_>>()
+    };
+    let expected = |all: &[(&str, bool)]| {
+        all.iter().map(|(id, healthy)| ((*id).to_owned(), *healthy)).collect::<Vec<_>>()
+    };
+    let card = plan_held(cards(), REGION, &held(&[(&region, "dfl-fme.0")]));
+    let all = [
+        ("dfl-fme.0-port0", false),
+        ("dfl-fme.0-port1", false),
+        ("dfl-fme.2", true),
+        ("dfl-fme.0", false),
+    ];
+    assert_eq!(devices(&card), expected(&all));
+    let slot = plan_held(cards(), REGION_DEVEL, &held(&[(&region, "dfl-fme.0-port1")]));
+    let all = [("dfl-fme.0", false), ("dfl-fme.2", true), ("dfl-fme.0-port1", false)];
+    assert_eq!(devices(&slot), expected(&all));
+    let over = |plan: &Plan| {
+        let over = plan.offer[&region].iter().filter(|device| device.is_over);
+        over.map(|device| (device.id.clone(), nodes(device))).collect::<Vec<_>>()
+    };
+    // The management node is nobody's any more.
+    let ports = "dfl-port.0,dfl-port.1".to_owned();
+    assert_eq!(over(&card), [("dfl-fme.0".to_owned(), ports)]);
+    assert_eq!(over(&slot), [("dfl-fme.0-port1".to_owned(), "dfl-port.1".to_owned())]);
+}
+
+/// A pod's device that is not there any more can be given to nobody else either.
+#[test]
+fn what_is_held_and_gone_is_not_listed() {
+    let af = ResourceName::af(Naming::Plain, A10, NLB0);
+    let cards = || vec![card(Driver::Dfl, 0, 7, &[loaded(NLB0)])];
+    let plan = plan_held(cards(), AF, &held(&[(&af, "dfl-port.0")]));
+    assert_eq!(lines(&plan), [format!("af-{NLB0} dfl-port.7 healthy dfl-port.7")]);
 }

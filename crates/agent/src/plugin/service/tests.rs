@@ -1,9 +1,9 @@
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::task::Waker;
 use std::time::Duration;
 
 use kubelet_api::v1beta1::{ContainerAllocateRequest, ContainerPreferredAllocationRequest};
-use tokio::sync::mpsc;
 use tokio_stream::Stream as _;
 use tonic::Code;
 
@@ -11,23 +11,27 @@ use super::*;
 use crate::cdi::{Hook, Specs};
 use crate::kubelet::podresources::Held;
 use crate::node::health::Reason;
-use crate::plugin::device::Health;
+use crate::plugin::device::{Health, Offer};
 use crate::plugin::handout::{Programming, RegionConfig};
 use crate::testing::{A10, device, nodes};
 
 fn serve(devices: &[Device]) -> Target {
-    Target::Serve(devices.into())
+    serve_in(Mode::Af, devices)
+}
+
+fn serve_in(mode: Mode, devices: &[Device]) -> Target {
+    Target::Serve(mode, devices.into())
 }
 
 struct Fixture {
     plugin: Plugin,
     target: watch::Sender<Target>,
     streams: watch::Receiver<Streams>,
-    allocated: mpsc::UnboundedReceiver<Vec<Held>>,
+    holdings: Holdings,
 }
 
 fn plugin(target: Target) -> Fixture {
-    plugin_in(Mode::Af, Path::new("/nonexistent"), target)
+    plugin_in(Path::new("/nonexistent"), target)
 }
 
 fn config(cdi: &Path) -> RegionConfig {
@@ -43,28 +47,27 @@ fn config(cdi: &Path) -> RegionConfig {
         allow_any: false,
         hook_results: None,
         bound_nodes: None,
-        pod_resources: None,
     }
 }
 
 /// A plugin whose CDI specs are in `cdi`.
-fn plugin_in(mode: Mode, cdi: &Path, target: Target) -> Fixture {
-    let (allocations, allocated) = mpsc::unbounded_channel();
+fn plugin_in(cdi: &Path, target: Target) -> Fixture {
+    let holdings = Holdings::answered();
     let target = watch::Sender::new(target);
     let streams = watch::Sender::new(Streams::default());
     let watching = streams.subscribe();
     Fixture {
         plugin: Plugin::new(
             ResourceName::region(A10),
-            mode,
-            Handout::new(&config(cdi), Specs::new(cdi.to_owned()), allocations),
+            holdings.clone(),
+            Handout::new(&config(cdi), Specs::new(cdi.to_owned())),
             target.subscribe(),
             streams,
             Metrics::default(),
         ),
         target,
         streams: watching,
-        allocated,
+        holdings,
     }
 }
 
@@ -216,8 +219,10 @@ async fn a_region_that_would_not_be_programmed_is_not_given() {
     // Nothing replaces it by a file.
     std::fs::create_dir_all(spec.join("full")).unwrap();
     let region = device("dfl-fme.0", 0, None);
-    let mut fixture = plugin_in(Mode::Region, temp.path(), serve(std::slice::from_ref(&region)));
-    fixture.plugin.handout.offer(Mode::Region, vec![region]).await;
+    let fixture = plugin_in(temp.path(), serve_in(Mode::Region, std::slice::from_ref(&region)));
+    let offer = Offer::from([(ResourceName::region(A10), vec![region])]);
+    fixture.plugin.handout.offer(Mode::Region, &offer, true).await;
+    let held = || fixture.holdings.known().borrow().held.clone();
     let request = || {
         let device_ids = vec!["dfl-fme.0".to_owned()];
         let container_requests = vec![ContainerAllocateRequest { device_ids }];
@@ -228,12 +233,12 @@ async fn a_region_that_would_not_be_programmed_is_not_given() {
     let message = refused.message();
     let start = "device dfl-fme.0 cannot be given to a container: CDI spec /";
     assert!(message.starts_with(start) && !message.contains('\n'), "{message}");
-    assert!(fixture.allocated.try_recv().is_err(), "what was not given is not in use");
+    assert!(held().is_empty(), "what was not given is not held");
 
     std::fs::remove_dir_all(&spec).unwrap();
     let given = fixture.plugin.allocate(request()).await.unwrap().into_inner();
     assert_eq!(given.container_responses[0].cdi_devices[0].name, "intel.cdi.k8s.io/fpga=dfl-fme.0");
-    let held = Held { resource: ResourceName::region(A10).to_string(), id: "dfl-fme.0".to_owned() };
-    assert_eq!(fixture.allocated.try_recv(), Ok(vec![held]));
+    let expected = Held { resource: ResourceName::region(A10), id: "dfl-fme.0".to_owned() };
+    assert_eq!(*held(), BTreeSet::from([expected]));
     assert!(spec.is_file());
 }
