@@ -80,6 +80,8 @@ pub(crate) enum Refusal {
     NoSpec,
     /// The resource is no longer offered.
     Withdrawn,
+    /// The resource is one of another mode.
+    OtherMode,
 }
 
 /// How the cleaning of a region ended.
@@ -260,7 +262,8 @@ fn of(resource: &ResourceName) -> Labels {
 }
 
 impl Refusal {
-    const ALL: [Self; 4] = [Self::Unknown, Self::Unhealthy, Self::NoSpec, Self::Withdrawn];
+    const ALL: [Self; 5] =
+        [Self::Unknown, Self::Unhealthy, Self::NoSpec, Self::Withdrawn, Self::OtherMode];
 
     const fn as_str(self) -> &'static str {
         match self {
@@ -268,6 +271,7 @@ impl Refusal {
             Self::Unhealthy => "unhealthy",
             Self::NoSpec => "no_spec",
             Self::Withdrawn => "withdrawn",
+            Self::OtherMode => "other_mode",
         }
     }
 }

@@ -108,7 +108,8 @@ pub(crate) async fn run(config: Config) -> Result<(), RunError> {
         }));
     }
     tokio::spawn(count_kubelets(seen.clone(), metrics.clone()));
-    let planner = Planner::new(config.naming, Vanished::new(config.health.keep_vanished));
+    let planner =
+        Planner::new(config.naming, config.regiondevel, Vanished::new(config.health.keep_vanished));
     let manager =
         Manager::new(planner, config.sockets.clone(), seen, status, metrics, reporter, handout);
     if let Some((server, node)) = tidied {

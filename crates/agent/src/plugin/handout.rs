@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::ValueEnum;
-use fpga::names::{Mode, ResourceName};
+use fpga::names::{Mode, RegionDevelName, ResourceName};
 use tokio::sync::mpsc;
 
 use crate::cdi::{self, Hook, Specs};
@@ -44,12 +44,15 @@ pub(crate) struct RegionConfig {
     pub bound_nodes: Option<String>,
     /// The kubelet's pod resources socket, if it is to be asked.
     pub pod_resources: Option<PathBuf>,
+    /// How regions are called that are given with their management node.
+    pub regiondevel: RegionDevelName,
 }
 
 /// Prepares what a container is given. Clones share everything.
 #[derive(Debug, Clone)]
 pub(crate) struct Handout {
     programming: Programming,
+    regiondevel: RegionDevelName,
     bound_nodes: Option<Arc<str>>,
     hook: Hook,
     specs: Specs,
@@ -77,7 +80,14 @@ impl Handout {
     ) -> Self {
         let hook = config.hook.clone();
         let bound_nodes = config.bound_nodes.as_deref().map(Arc::from);
-        Self { programming: config.programming, bound_nodes, hook, specs, allocations }
+        let RegionConfig { programming, regiondevel, .. } = *config;
+        Self { programming, regiondevel, bound_nodes, hook, specs, allocations }
+    }
+
+    /// True if a node in `mode` gives containers what `resource` says.
+    #[must_use]
+    pub(crate) fn may_give(&self, resource: &ResourceName, mode: Mode) -> bool {
+        resource.named().is_given_in(mode, self.regiondevel)
     }
 
     /// What has a region programmed before a container starts.

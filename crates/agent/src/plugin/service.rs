@@ -52,6 +52,11 @@ impl Plugin {
     }
 
     async fn give(&self, request: AllocateRequest) -> Result<AllocateResponse, (Refusal, Status)> {
+        // Whatever is offered: what a name does not say is not given under it.
+        if !self.handout.may_give(&self.name, self.mode) {
+            let reason = format!("{} is not given in mode {}", self.name, self.mode);
+            return Err((Refusal::OtherMode, Status::failed_precondition(reason)));
+        }
         let devices = self.devices().map_err(|status| (Refusal::Withdrawn, status))?;
         let allocate = |container: &ContainerAllocateRequest| {
             let programming = self.handout.programming();

@@ -1,9 +1,13 @@
 //! The node's annotation, through an API server that behaves as real ones do.
 
+use std::collections::BTreeMap;
+
 use fpga_demo::process::Process;
 
 use crate::api::{Api, NODE, write_kubeconfig};
-use crate::node::{AF_NLB3, LIMIT, Node, REGION, allocatable, devices, eventually, one_card};
+use crate::node::{
+    AF_NLB3, LIMIT, Node, REGION, REGIONDEVEL, allocatable, devices, eventually, one_card,
+};
 
 /// An agent of the node `worker-1` that knows the API server.
 pub(crate) fn agent(node: &Node, arguments: &[&str]) -> Process {
@@ -37,10 +41,35 @@ async fn the_annotation_is_followed() {
     assert_eq!(lists, [vec!["dfl-port.0 Healthy"], vec![]]);
     eventually("its socket is removed", || node.plugin_sockets().len() == 1).await;
 
-    // The same resource, with other nodes.
+    // Finding A1: what is asked for as a region has no management node, whatever the mode becomes.
     api.annotate(Some("regiondevel"));
     agent.wait_for_line("FPGA device plugin switched to regiondevel mode", LIMIT).await.unwrap();
-    let request = std::collections::BTreeMap::from([(REGION.to_owned(), 1)]);
+    allocatable(&kubelet, REGIONDEVEL, 1).await;
+    eventually("the region is withdrawn", || kubelet.node().capacity(REGION) == 0).await;
+    let request = |name: &str| BTreeMap::from([(name.to_owned(), 1)]);
+    kubelet.allocate("tenant", &request(REGION)).await.unwrap_err();
+    let given = kubelet.allocate("developer", &request(REGIONDEVEL)).await.unwrap();
+    assert_eq!(given[0].devices.len(), 2);
+    kubelet.release("developer");
+
+    api.annotate(None);
+    allocatable(&kubelet, AF_NLB3, 1).await;
+    eventually("the card is withdrawn", || kubelet.node().capacity(REGIONDEVEL) == 0).await;
+}
+
+/// The same resource, with other nodes.
+#[tokio::test]
+async fn a_shared_name_follows_the_annotation_too() {
+    let node = Node::new(&one_card());
+    let kubelet = node.kubelet();
+    let api = Api::start(Some("region")).await;
+    api.write_kubeconfig(&node.file("kubeconfig"));
+    let mut agent = agent(&node, &["--regiondevel-name", "shared"]);
+    allocatable(&kubelet, REGION, 1).await;
+    eventually("the node is watched", || api.requests("watch") > 0).await;
+    api.annotate(Some("regiondevel"));
+    agent.wait_for_line("FPGA device plugin switched to regiondevel mode", LIMIT).await.unwrap();
+    let request = BTreeMap::from([(REGION.to_owned(), 1)]);
     let started = std::time::Instant::now();
     loop {
         if let Ok(given) = kubelet.allocate("pod", &request).await
@@ -52,10 +81,6 @@ async fn the_annotation_is_followed() {
         assert!(started.elapsed() < LIMIT);
         tokio::time::sleep(std::time::Duration::from_millis(10)).await;
     }
-
-    api.annotate(None);
-    allocatable(&kubelet, AF_NLB3, 1).await;
-    eventually("the region is withdrawn", || kubelet.node().capacity(REGION) == 0).await;
 }
 
 #[tokio::test]

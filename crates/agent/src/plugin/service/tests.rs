@@ -7,13 +7,15 @@ use tokio::sync::mpsc;
 use tokio_stream::Stream as _;
 use tonic::Code;
 
+use fpga::names::{Named, Naming, RegionDevelName};
+
 use super::*;
 use crate::cdi::{Hook, Specs};
 use crate::kubelet::podresources::Held;
 use crate::node::health::Reason;
 use crate::plugin::device::Health;
 use crate::plugin::handout::{Programming, RegionConfig};
-use crate::testing::{A10, device, nodes};
+use crate::testing::{A10, NLB3, device, nodes};
 
 fn serve(devices: &[Device]) -> Target {
     Target::Serve(devices.into())
@@ -27,7 +29,8 @@ struct Fixture {
 }
 
 fn plugin(target: Target) -> Fixture {
-    plugin_in(Mode::Af, Path::new("/nonexistent"), target)
+    let af = ResourceName::af(Naming::Plain, A10, NLB3);
+    plugin_of(af, Mode::Af, &config(Path::new("/nonexistent")), target)
 }
 
 fn config(cdi: &Path) -> RegionConfig {
@@ -41,20 +44,20 @@ fn config(cdi: &Path) -> RegionConfig {
         hook_results: None,
         bound_nodes: None,
         pod_resources: None,
+        regiondevel: RegionDevelName::Own,
     }
 }
 
-/// A plugin whose CDI specs are in `cdi`.
-fn plugin_in(mode: Mode, cdi: &Path, target: Target) -> Fixture {
+fn plugin_of(name: ResourceName, mode: Mode, config: &RegionConfig, target: Target) -> Fixture {
     let (allocations, allocated) = mpsc::unbounded_channel();
     let target = watch::Sender::new(target);
     let streams = watch::Sender::new(Streams::default());
     let watching = streams.subscribe();
     Fixture {
         plugin: Plugin::new(
-            ResourceName::region(A10),
+            name,
             mode,
-            Handout::new(&config(cdi), Specs::new(cdi.to_owned()), allocations),
+            Handout::new(config, Specs::new(config.cdi_dir.clone()), allocations),
             target.subscribe(),
             streams,
             Metrics::default(),
@@ -213,7 +216,9 @@ async fn a_region_that_would_not_be_programmed_is_not_given() {
     // Nothing replaces it by a file.
     std::fs::create_dir_all(spec.join("full")).unwrap();
     let region = device("dfl-fme.0", 0, None);
-    let mut fixture = plugin_in(Mode::Region, temp.path(), serve(std::slice::from_ref(&region)));
+    let (name, config) = (ResourceName::region(A10), config(temp.path()));
+    let target = serve(std::slice::from_ref(&region));
+    let mut fixture = plugin_of(name, Mode::Region, &config, target);
     fixture.plugin.handout.offer(Mode::Region, vec![region]).await;
     let request = || {
         let device_ids = vec!["dfl-fme.0".to_owned()];
@@ -233,4 +238,43 @@ async fn a_region_that_would_not_be_programmed_is_not_given() {
     let held = Held { resource: ResourceName::region(A10).to_string(), id: "dfl-fme.0".to_owned() };
     assert_eq!(fixture.allocated.try_recv(), Ok(vec![held]));
     assert!(spec.is_file());
+}
+
+/// Finding A1: whatever a plugin is told to offer, a name gives what it says and nothing else.
+#[tokio::test]
+async fn a_resource_of_another_mode_gives_nothing() {
+    let temp = tempfile::tempdir().unwrap();
+    let regiondevel = |name| ResourceName::regiondevel(name, A10);
+    let (own, shared) = (RegionDevelName::Own, RegionDevelName::Shared);
+    let af = ResourceName::af(Naming::Plain, A10, NLB3);
+    for name in [af, ResourceName::region(A10), regiondevel(own)] {
+        for (mode, setting) in Mode::ALL.into_iter().flat_map(|m| [(m, own), (m, shared)]) {
+            let config = RegionConfig { regiondevel: setting, ..config(temp.path()) };
+            let mut card = device("dfl-fme.0", 0, None);
+            card.nodes = nodes(&["dfl-port.0", "dfl-fme.0"]);
+            let target = serve(std::slice::from_ref(&card));
+            let mut fixture = plugin_of(name.clone(), mode, &config, target);
+            fixture.plugin.handout.offer(mode, vec![card]).await;
+            let container = ContainerAllocateRequest { device_ids: vec!["dfl-fme.0".to_owned()] };
+            let request = AllocateRequest { container_requests: vec![container] };
+            let answer = fixture.plugin.allocate(Request::new(request)).await;
+
+            let expected = match (name.named(), mode) {
+                (Named::Af(_), Mode::Af) | (Named::Region(_), Mode::Region) => true,
+                (Named::RegionDevel(_), Mode::RegionDevel) => setting == own,
+                (Named::Region(_), Mode::RegionDevel) => setting == shared,
+                _ => false,
+            };
+            let case = format!("{name} in mode {mode}, {setting}");
+            match answer {
+                Ok(_) => assert!(expected, "{case}: given"),
+                Err(status) => {
+                    assert!(!expected, "{case}: {status}");
+                    assert_eq!(status.code(), Code::FailedPrecondition);
+                    assert_eq!(status.message(), format!("{name} is not given in mode {mode}"));
+                    assert!(fixture.allocated.try_recv().is_err(), "{case}: it is in use");
+                }
+            }
+        }
+    }
 }
