@@ -173,6 +173,7 @@ fn region(args: RegionArgs) -> Result<RegionConfig, ConfigError> {
         cdi_dir: absolute(&args.cdi_dir)?,
         hook: Hook { path, arguments, timeout: args.hook_timeout },
         grants_file: grants_file.filter(|_| !args.allow_any),
+        grants_expire: args.grants_expire.0,
         allow_any: args.allow_any,
         hook_results,
         bound_nodes: None,

@@ -17,6 +17,9 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
+use tokio::sync::watch;
+use tokio::time::Instant;
+
 use crate::node::health::Condition;
 use crate::node::inventory::{Checked, Done};
 use crate::plugin::device::Offer;
@@ -67,6 +70,8 @@ struct State {
     conditions: Vec<Condition>,
     cards: Vec<Checked>,
     problems: usize,
+    /// Since when the API server says nothing about what is granted, while that is followed.
+    grants_lost: Option<watch::Receiver<Option<Instant>>>,
 }
 
 /// Why devices were not given to a container.
@@ -190,6 +195,11 @@ impl Metrics {
             self.0.programmings.inc();
             self.0.programming_duration.observe(time.as_secs_f64());
         }
+    }
+
+    /// What is granted is followed, or no longer.
+    pub(crate) fn following_grants(&self, lost: Option<watch::Receiver<Option<Instant>>>) {
+        self.state().grants_lost = lost;
     }
 
     /// The agent cleaned a region, or could not.

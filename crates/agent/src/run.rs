@@ -15,7 +15,7 @@ use tokio::sync::{mpsc, watch};
 
 use crate::cdi::Specs;
 use crate::config::Config;
-use crate::grants;
+use crate::grants::{self, Surroundings};
 use crate::kubelet::directory::{self, Seen};
 use crate::metrics::Metrics;
 use crate::mode;
@@ -23,6 +23,7 @@ use crate::node::health::Judge;
 use crate::node::inventory::{self, Looks};
 use crate::node::vanished::Vanished;
 use crate::node_status::{self, Source};
+use crate::orphans::Orphans;
 use crate::paths::Paths;
 use crate::plugin::handout::Handout;
 use crate::plugin::manager::{InventoryEnded, Manager};
@@ -51,6 +52,13 @@ pub(crate) enum RunError {
     /// The system refuses a thread or a signal handler.
     #[error("{what}: {error}")]
     System { what: &'static str, error: io::Error },
+    /// A directory that is mounted from the host was removed there.
+    #[error(
+        "{}: this directory was removed on the host, and the container still has the removed one: ending, so that it is \
+         started again with the new one",
+        .0.display()
+    )]
+    Orphan(PathBuf),
     /// The scanning thread is gone.
     #[error(transparent)]
     Inventory(#[from] InventoryEnded),
@@ -82,10 +90,10 @@ pub(crate) async fn run(config: Config) -> Result<(), RunError> {
 
     tracing::info!("FPGA device plugin started in {} mode", config.mode);
     let server = config.api.clone().map(Server::new);
-    let mode = follow_mode(&config, server.as_ref());
-    grants::keep(&config.region, mode.clone(), server.clone());
+    let orphans = Orphans::default();
+    let mode = follow_mode(&config, server.as_ref(), orphans.clone());
     if let Some(directory) = config.region.hook_results.clone() {
-        tokio::spawn(results::follow(directory, paths.clone(), metrics.clone()));
+        tokio::spawn(results::follow(directory, paths.clone(), metrics.clone(), orphans.clone()));
     }
     let reporter = match (&server, &config.node_name) {
         (Some(server), Some(node)) => reporter(server.clone(), node, metrics.clone()),
@@ -93,8 +101,20 @@ pub(crate) async fn run(config: Config) -> Result<(), RunError> {
     };
     let tidied = server.clone().zip(config.node_name.clone()).filter(|_| !config.keep_stale);
     let (allocations, allocated) = mpsc::unbounded_channel();
-    let specs = Specs::new(config.region.cdi_dir.clone());
-    tokio::spawn(specs.clone().keep(paths));
+    let specs = Specs::new(config.region.cdi_dir.clone(), orphans.clone());
+    tokio::spawn(specs.clone().keep(paths.clone()));
+    grants::keep(
+        &config.region,
+        server.clone(),
+        Surroundings {
+            mode: mode.clone(),
+            specs: specs.in_use(),
+            paths,
+            metrics: metrics.clone(),
+            reporter: reporter.clone(),
+            orphans: orphans.clone(),
+        },
+    );
     let handout = Handout::new(&config.region, specs, allocations);
     if let Some(socket) = config.region.pod_resources {
         tokio::spawn(release::clean(release::Source {
@@ -111,7 +131,8 @@ pub(crate) async fn run(config: Config) -> Result<(), RunError> {
     let planner =
         Planner::new(config.naming, config.regiondevel, Vanished::new(config.health.keep_vanished));
     let manager =
-        Manager::new(planner, config.sockets.clone(), seen, status, metrics, reporter, handout);
+        Manager::new(planner, config.sockets.clone(), seen, status, metrics, reporter, handout)
+            .reporting_to(orphans.clone());
     if let Some((server, node)) = tidied {
         let sockets = config.sockets.directory.clone();
         let offered = manager.offered();
@@ -120,6 +141,7 @@ pub(crate) async fn run(config: Config) -> Result<(), RunError> {
     tokio::select! {
         ended = manager.run(inventory, mode, stop) => Ok(ended?),
         Ok(error) = paths_no_more => Err(watch_failed(error)),
+        directory = orphans.found() => Err(RunError::Orphan(directory)),
         never = endpoint => match never {},
     }
 }
@@ -195,11 +217,15 @@ async fn count_kubelets(mut seen: watch::Receiver<Seen>, metrics: Metrics) {
 }
 
 /// The configured mode, and the annotation's if there is a way to learn it.
-fn follow_mode(config: &Config, server: Option<&Server>) -> watch::Receiver<Mode> {
+fn follow_mode(
+    config: &Config,
+    server: Option<&Server>,
+    orphans: Orphans,
+) -> watch::Receiver<Mode> {
     let reason = match (server, &config.node_name) {
         (Some(server), Some(node)) => {
             let kept = config.mode_file.clone();
-            return mode::follow(config.mode, node.clone(), server.clone(), kept);
+            return mode::follow(config.mode, node.clone(), server.clone(), kept, orphans);
         }
         (None, _) => "neither --kubeconfig nor a service account is given",
         (Some(_), None) => "neither --node-name nor NODE_NAME is given",

@@ -13,7 +13,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use serde_json::{Map, Value, json};
 
-static INDEX: LazyLock<Index> = LazyLock::new(|| testing::index());
+static INDEX: LazyLock<Index> = LazyLock::new(testing::index);
 
 const A10: &str = "69528db6eb31577a8c3668f9faa081f6";
 const D5005: &str = "bfac4d851ee856fe8c95865ce1bbaa2d";

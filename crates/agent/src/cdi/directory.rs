@@ -18,9 +18,10 @@ use fpga::names::CDI_KIND;
 use fpga::stack::is_region_name;
 use fpga_cluster::told::Standing;
 use nix::sys::inotify::AddWatchFlags;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 use super::files;
+use crate::orphans::Orphans;
 use crate::paths::{Happened, Paths};
 
 /// Between two rounds of putting things right, so that two agents that disagree do not keep a processor
@@ -37,6 +38,9 @@ struct Shared {
     state: Mutex<State>,
     /// There is something to keep.
     used: Notify,
+    /// True while there is.
+    in_use: watch::Sender<bool>,
+    orphans: Orphans,
 }
 
 #[derive(Debug, Default)]
@@ -67,8 +71,14 @@ pub(crate) fn qualified_name(device: &str) -> String {
 impl Specs {
     /// Nothing is written yet.
     #[must_use]
-    pub(crate) fn new(directory: PathBuf) -> Self {
-        Self(Arc::new(Shared { directory, state: Mutex::default(), used: Notify::new() }))
+    pub(crate) fn new(directory: PathBuf, orphans: Orphans) -> Self {
+        let (state, used, in_use) = (Mutex::default(), Notify::new(), watch::Sender::new(false));
+        Self(Arc::new(Shared { directory, state, used, in_use, orphans }))
+    }
+
+    /// Whether there are any, by which the hook may be run at any time.
+    pub(crate) fn in_use(&self) -> watch::Receiver<bool> {
+        self.0.in_use.subscribe()
     }
 
     /// From now on each of these devices has this text as its spec, and there is no other of ours. What cannot
@@ -76,6 +86,9 @@ impl Specs {
     pub(crate) fn set(&self, mut wanted: BTreeMap<String, Vec<u8>>) {
         wanted.retain(|device, _| is_region_name(device));
         let mut state = self.0.lock();
+        self.0.in_use.send_if_modified(|now| {
+            std::mem::replace(now, !wanted.is_empty()) == wanted.is_empty()
+        });
         state.wanted = wanted;
         if !state.wanted.is_empty() {
             self.0.used.notify_one();
@@ -165,7 +178,10 @@ impl Shared {
                 tracing::info!("CDI spec written: {}", path.display());
                 Ok(())
             }
-            Err(cause) => Err(Error::Write { device: device.to_owned(), path, cause }),
+            Err(cause) => {
+                self.orphans.check(&self.directory);
+                Err(Error::Write { device: device.to_owned(), path, cause })
+            }
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::ValueEnum;
 use fpga::names::{Mode, RegionDevelName, ResourceName};
@@ -36,6 +37,8 @@ pub(crate) struct RegionConfig {
     pub hook: Hook,
     /// The file of grants that is kept, if one is.
     pub grants_file: Option<PathBuf>,
+    /// After how long without the API server nothing is granted any more; `None` keeps what is.
+    pub grants_expire: Option<Duration>,
     /// Whether the hook ignores the grants.
     pub allow_any: bool,
     /// Where the hook's results are, if they are to be counted.

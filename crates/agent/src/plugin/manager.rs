@@ -12,6 +12,7 @@ use tokio::task::{Id, JoinError, JoinSet};
 use crate::kubelet::directory::{Seen, Sockets};
 use crate::metrics::Metrics;
 use crate::node::inventory::Snapshot;
+use crate::orphans::Orphans;
 use crate::plugin::device::Offer;
 use crate::plugin::handout::Handout;
 use crate::plugin::lifecycle::{self, Resource};
@@ -42,6 +43,7 @@ pub(crate) struct Manager {
     reporter: Reporter,
     offered: watch::Sender<Option<BTreeSet<ResourceName>>>,
     handout: Handout,
+    orphans: Orphans,
     told: Told,
     running: BTreeMap<ResourceName, Running>,
     tasks: JoinSet<()>,
@@ -75,10 +77,17 @@ impl Manager {
             reporter,
             offered: watch::Sender::new(None),
             handout,
+            orphans: Orphans::default(),
             told: Told::default(),
             running: BTreeMap::new(),
             tasks: JoinSet::new(),
         }
+    }
+
+    /// Tells `orphans` when its sockets cannot be made.
+    #[must_use]
+    pub(crate) fn reporting_to(self, orphans: Orphans) -> Self {
+        Self { orphans, ..self }
     }
 
     /// What is offered, once that is known.
@@ -167,6 +176,7 @@ impl Manager {
             target: target.subscribe(),
             status: self.status.clone(),
             metrics: self.metrics.clone(),
+            orphans: self.orphans.clone(),
         };
         let task = self.tasks.spawn(lifecycle::run(resource)).id();
         self.running.insert(name, Running { mode, target, task });

@@ -13,6 +13,7 @@ use super::*;
 use crate::cdi::{Hook, Specs};
 use crate::kubelet::podresources::Held;
 use crate::node::health::Reason;
+use crate::orphans::Orphans;
 use crate::plugin::device::Health;
 use crate::plugin::handout::{Programming, RegionConfig};
 use crate::testing::{A10, NLB3, device, nodes};
@@ -40,6 +41,7 @@ fn config(cdi: &Path) -> RegionConfig {
         cdi_dir: cdi.to_owned(),
         hook: Hook { path, arguments: Vec::new(), timeout: Duration::from_secs(30) },
         grants_file: None,
+        grants_expire: None,
         allow_any: false,
         hook_results: None,
         bound_nodes: None,
@@ -57,7 +59,11 @@ fn plugin_of(name: ResourceName, mode: Mode, config: &RegionConfig, target: Targ
         plugin: Plugin::new(
             name,
             mode,
-            Handout::new(config, Specs::new(config.cdi_dir.clone()), allocations),
+            Handout::new(
+                config,
+                Specs::new(config.cdi_dir.clone(), Orphans::default()),
+                allocations,
+            ),
             target.subscribe(),
             streams,
             Metrics::default(),
