@@ -99,6 +99,15 @@ pub(crate) struct Args {
     #[arg(long, default_value = "plain")]
     pub naming: String,
 
+    /// Name of the resources in regiondevel mode: own (`regiondevel-INTERFACEID`), or shared with region mode
+    /// (`region-INTERFACEID`) as in Intel's plugin.
+    ///
+    /// A container that gets such a resource gets the management node, by which it can load anything into the whole
+    /// card. With shared, every namespace that was granted a function in region mode can get one: its pods ask for
+    /// the same name and land on nodes of either mode. The webhook needs the same value.
+    #[arg(long, default_value = "own", value_name = "NAME")]
+    pub regiondevel_name: String,
+
     /// Interval of scans of the node even if the kernel reports no change, such as 5m or 30s.
     #[arg(long, default_value = "5m", value_parser = parse_interval, value_name = "TIME")]
     pub rescan_interval: Duration,

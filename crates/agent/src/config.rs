@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use fpga::names::{Mode, Naming, UnknownWord};
+use fpga::names::{Mode, Naming, RegionDevelName, UnknownWord};
 use fpga::root::Root;
 use fpga_cluster::api::Source;
 use fpga_cluster::http::Listen;
@@ -55,6 +55,8 @@ pub(crate) struct Config {
     /// The kubelet's pod resources socket, if it is to be asked.
     pub pod_resources: Option<PathBuf>,
     pub naming: Naming,
+    /// How regions are called that are given with their management node.
+    pub regiondevel: RegionDevelName,
     pub root: Root,
     /// Where the sockets are.
     pub sockets: Sockets,
@@ -110,6 +112,7 @@ impl Config {
     /// [`ConfigError`] names the word.
     pub(crate) fn new(args: Args) -> Result<Self, ConfigError> {
         let root = args.trees();
+        let regiondevel = args.regiondevel_name.parse()?;
         let bound_nodes = args.bind_nodes.then(|| text(&absolute(root.dev())?)).transpose()?;
         let directory = absolute(&args.socket_dir)?;
         let kubelet = match &args.kubelet_socket {
@@ -122,6 +125,7 @@ impl Config {
             lock_file: args.lock_file.0.as_deref().map(absolute).transpose()?,
             pod_resources: args.pod_resources_socket.0.as_deref().map(absolute).transpose()?,
             naming: args.naming.parse()?,
+            regiondevel,
             root,
             sockets: Sockets { directory, kubelet },
             rescan_interval: args.rescan_interval,
@@ -130,7 +134,7 @@ impl Config {
             node_name: args.node_name.filter(|name| !name.is_empty()),
             api: source(args.kubeconfig, args.master),
             keep_stale: args.keep_stale_resources,
-            region: RegionConfig { bound_nodes, ..region(args.region)? },
+            region: RegionConfig { bound_nodes, regiondevel, ..region(args.region)? },
         })
     }
 }
@@ -178,9 +182,11 @@ fn region(args: RegionArgs) -> Result<RegionConfig, ConfigError> {
         cdi_dir: absolute(&args.cdi_dir)?,
         hook: Hook { path, arguments, timeout: args.hook_timeout },
         grants_file: grants_file.filter(|_| !args.allow_any),
+        grants_expire: args.grants_expire.0,
         allow_any: args.allow_any,
         hook_results,
         bound_nodes: None,
+        regiondevel: RegionDevelName::default(),
     })
 }
 

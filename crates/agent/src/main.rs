@@ -32,6 +32,7 @@ mod metrics;
 mod mode;
 mod node;
 mod node_status;
+mod orphans;
 mod paths;
 mod plugin;
 mod programmer;

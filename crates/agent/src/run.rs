@@ -25,6 +25,7 @@ use crate::node::health::Judge;
 use crate::node::inventory::{self, Looks};
 use crate::node::vanished::Vanished;
 use crate::node_status::{self, Source};
+use crate::orphans::Orphans;
 use crate::paths::Paths;
 use crate::plugin::handout::Handout;
 use crate::plugin::lifecycle::Predecessor;
@@ -58,6 +59,13 @@ pub(crate) enum RunError {
     /// The right to serve cannot be had.
     #[error(transparent)]
     Lock(#[from] LockFailed),
+    /// A directory that is mounted from the host was removed there.
+    #[error(
+        "{}: this directory was removed on the host, and the container still has the removed one: ending, so that it is \
+         started again with the new one",
+        .0.display()
+    )]
+    Orphan(PathBuf),
     /// The scanning thread is gone.
     #[error(transparent)]
     Inventory(#[from] InventoryEnded),
@@ -101,19 +109,31 @@ pub(crate) async fn run(config: Config) -> Result<(), RunError> {
 
     tracing::info!("FPGA device plugin started in {} mode", config.mode);
     let server = config.api.clone().map(Server::new);
-    let mode = follow_mode(&config, server.as_ref());
-    grants::keep(&config.region, mode.clone(), server.clone());
+    let orphans = Orphans::default();
+    let mode = follow_mode(&config, server.as_ref(), orphans.clone());
     if let Some(directory) = config.region.hook_results.clone() {
-        tokio::spawn(results::follow(directory, paths.clone(), metrics.clone()));
+        tokio::spawn(results::follow(directory, paths.clone(), metrics.clone(), orphans.clone()));
     }
     let reporter = match (&server, &config.node_name) {
         (Some(server), Some(node)) => reporter(server.clone(), node, metrics.clone()),
         _ => Reporter::default(),
     };
     let tidied = server.clone().zip(config.node_name.clone()).filter(|_| !config.keep_stale);
-    let specs = Specs::new(config.region.cdi_dir.clone());
-    tokio::spawn(specs.clone().keep(paths));
+    let specs = Specs::new(config.region.cdi_dir.clone(), orphans.clone());
+    tokio::spawn(specs.clone().keep(paths.clone()));
     let handout = Handout::new(&config.region, specs);
+    grants::keep(
+        &config.region,
+        server.clone(),
+        grants::Surroundings {
+            mode: mode.clone(),
+            regions: handout.gives_regions(),
+            paths,
+            metrics: metrics.clone(),
+            reporter: reporter.clone(),
+            orphans: orphans.clone(),
+        },
+    );
     let programmer = config.region.programmer.clone().map(Programmer::new);
     let holdings = Holdings::new(config.pod_resources.is_some());
     if let Some(socket) = config.pod_resources {
@@ -128,11 +148,12 @@ pub(crate) async fn run(config: Config) -> Result<(), RunError> {
         tokio::spawn(holdings::follow(holdings.clone(), source));
     }
     tokio::spawn(count_kubelets(seen.clone(), metrics.clone()));
-    let planner = Planner::new(config.naming, Vanished::new(config.health.keep_vanished));
+    let planner =
+        Planner::new(config.naming, config.regiondevel, Vanished::new(config.health.keep_vanished));
     let sockets = config.sockets.clone();
     let surroundings =
         Surroundings { sockets, seen, predecessor, status, metrics, reporter, handout, holdings };
-    let manager = Manager::new(planner, surroundings);
+    let manager = Manager::new(planner, surroundings).reporting_to(orphans.clone());
     if let Some((server, node)) = tidied {
         let sockets = config.sockets.directory.clone();
         let offered = manager.offered();
@@ -141,6 +162,7 @@ pub(crate) async fn run(config: Config) -> Result<(), RunError> {
     let ended = tokio::select! {
         ended = manager.run(inventory, mode, stop) => ended.map_err(RunError::from),
         Ok(error) = paths_no_more => Err(watch_failed(error)),
+        directory = orphans.found() => Err(RunError::Orphan(directory)),
         never = endpoint => match never {},
     };
     // The next agent need not wait until the process is gone.
@@ -242,11 +264,15 @@ async fn count_kubelets(mut seen: watch::Receiver<Seen>, metrics: Metrics) {
 }
 
 /// The configured mode, and the annotation's if there is a way to learn it.
-fn follow_mode(config: &Config, server: Option<&Server>) -> watch::Receiver<Mode> {
+fn follow_mode(
+    config: &Config,
+    server: Option<&Server>,
+    orphans: Orphans,
+) -> watch::Receiver<Mode> {
     let reason = match (server, &config.node_name) {
         (Some(server), Some(node)) => {
             let kept = config.mode_file.clone();
-            return mode::follow(config.mode, node.clone(), server.clone(), kept);
+            return mode::follow(config.mode, node.clone(), server.clone(), kept, orphans);
         }
         (None, _) => "neither --kubeconfig nor a service account is given",
         (Some(_), None) => "neither --node-name nor NODE_NAME is given",

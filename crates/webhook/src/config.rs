@@ -24,6 +24,8 @@ pub(crate) struct Config {
     pub(crate) mode: DefaultMode,
     /// How functions are called.
     pub(crate) naming: fpga::names::Naming,
+    /// How regions are called that are given with their management node.
+    pub(crate) regiondevel: fpga::names::RegionDevelName,
     /// The way to the API server.
     pub(crate) source: Source,
     /// Where reviews are served.
@@ -124,6 +126,7 @@ impl Config {
         Ok(Self {
             mode: args.mode,
             naming: args.naming,
+            regiondevel: args.regiondevel_name,
             source,
             address: args.address,
             path: args.path,

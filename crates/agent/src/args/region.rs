@@ -54,6 +54,11 @@ pub(crate) struct RegionArgs {
     #[arg(long, default_value = fpga::grants::DEFAULT_PATH, value_name = "FILE")]
     pub grants_file: OrNone<PathBuf>,
 
+    /// Time without an answer of the API server about AcceleratorFunction objects after which nothing is granted until
+    /// it answers again, such as 1h; none keeps what was granted.
+    #[arg(long, default_value = "none", value_parser = super::parse_optional, value_name = "TIME")]
+    pub grants_expire: OrNone<Duration>,
+
     /// Let every namespace have every function in the store programmed.
     #[arg(long)]
     pub allow_any: bool,

@@ -21,6 +21,7 @@ use nix::sys::inotify::AddWatchFlags;
 use tokio::sync::Notify;
 
 use super::files;
+use crate::orphans::Orphans;
 use crate::paths::{Happened, Paths};
 
 /// Between two rounds of putting things right, so that two agents that disagree do not keep a processor
@@ -37,6 +38,7 @@ struct Shared {
     state: Mutex<State>,
     /// There is something to keep.
     used: Notify,
+    orphans: Orphans,
 }
 
 #[derive(Debug, Default)]
@@ -69,8 +71,9 @@ pub(crate) fn qualified_name(device: &str) -> String {
 impl Specs {
     /// Nothing is written yet.
     #[must_use]
-    pub(crate) fn new(directory: PathBuf) -> Self {
-        Self(Arc::new(Shared { directory, state: Mutex::default(), used: Notify::new() }))
+    pub(crate) fn new(directory: PathBuf, orphans: Orphans) -> Self {
+        let (state, used) = (Mutex::default(), Notify::new());
+        Self(Arc::new(Shared { directory, state, used, orphans }))
     }
 
     /// From now on each of these devices has this text as its spec, and if it `is_sure` that nobody needs them there are
@@ -171,7 +174,10 @@ impl Shared {
                 tracing::info!("CDI spec written: {}", path.display());
                 Ok(())
             }
-            Err(cause) => Err(Error::Write { device: device.to_owned(), path, cause }),
+            Err(cause) => {
+                self.orphans.check(&self.directory);
+                Err(Error::Write { device: device.to_owned(), path, cause })
+            }
         }
     }
 }

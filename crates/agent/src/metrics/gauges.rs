@@ -40,6 +40,13 @@ pub(super) fn register(r: &mut Registry, state: &State, status: &Status) {
     }
     let help = "1 for each thing that is wrong with a card or, with its name, a port";
     r.register("conditions", help, conditions);
+    if let Some(lost) = &state.grants_lost {
+        let age = Gauges::default();
+        let since = *lost.borrow();
+        set(&age, &[], since.map_or(0.0, |since| since.elapsed().as_secs_f64()));
+        let help = "Time since the API server last answered about AcceleratorFunction objects, in region mode; 0 while it does";
+        r.register_with_unit("grants_age", help, Unit::Seconds, age);
+    }
     let problems = Gauges::default();
     set(&problems, &[], count(state.problems));
     let help = "Objects of the node that the newest scan could not read";

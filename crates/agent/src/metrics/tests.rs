@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use fpga::card::{Driver, PowerState, SlotVitals, Temperature, Vitals};
-use fpga::names::{Mode, Naming};
+use fpga::names::{Mode, Naming, RegionDevelName};
 use fpga::records::{RunResult, Stage};
 use fpga::stack::intel::errors::Register;
 use fpga_demo::exposition::{self, Metric};
@@ -44,7 +44,8 @@ fn eventful() -> (Metrics, Status) {
     let id = card.id;
     let mut snapshot = inventory(vec![card]);
     snapshot.conditions = vec![condition];
-    let settings = Settings { mode: Mode::Region, naming: Naming::Plain };
+    let settings =
+        Settings { mode: Mode::Region, naming: Naming::Plain, regiondevel: RegionDevelName::Own };
     let offer = plan(&units(&snapshot), settings, &Memory::default(), &BTreeSet::new()).offer;
     metrics.offered(offer, &snapshot.conditions);
     metrics.node(Done::Scanned { took: Duration::from_millis(2), problems: 3 });

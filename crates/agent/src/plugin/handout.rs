@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::ValueEnum;
 use fpga::id::DeviceId;
-use fpga::names::{Mode, Named, ResourceName};
+use fpga::names::{Mode, Named, RegionDevelName, ResourceName};
 use fpga::uses::{self, Uses};
+use tokio::sync::watch;
 
 use crate::cdi::{self, Hook, Specs};
 use crate::plugin::device::{Device, Offer};
@@ -43,12 +45,16 @@ pub(crate) struct RegionConfig {
     pub hook: Hook,
     /// The file of grants that is kept, if one is.
     pub grants_file: Option<PathBuf>,
+    /// After how long without the API server nothing is granted any more; `None` keeps what is.
+    pub grants_expire: Option<Duration>,
     /// Whether the hook ignores the grants.
     pub allow_any: bool,
     /// Where the hook's results are, if they are to be counted.
     pub hook_results: Option<PathBuf>,
     /// The directory on the host whose files containers get as their nodes, instead of devices.
     pub bound_nodes: Option<String>,
+    /// How regions are called that are given with their management node.
+    pub regiondevel: RegionDevelName,
 }
 
 /// Prepares what a container is given. Clones share everything.
@@ -58,9 +64,11 @@ pub(crate) struct Handout {
     claim_ports: bool,
     uses_file: Arc<Path>,
     programmer: Option<Programmer>,
+    regiondevel: RegionDevelName,
     bound_nodes: Option<Arc<str>>,
     hook: Hook,
     specs: Specs,
+    gives_regions: Arc<watch::Sender<bool>>,
 }
 
 /// A container that would start without its devices being prepared.
@@ -83,10 +91,32 @@ impl Handout {
     pub(crate) fn new(config: &RegionConfig, specs: Specs) -> Self {
         let hook = config.hook.clone();
         let bound_nodes = config.bound_nodes.as_deref().map(Arc::from);
-        let RegionConfig { programming, claim_ports, ref uses_file, .. } = *config;
+        let RegionConfig { programming, claim_ports, regiondevel, ref uses_file, .. } = *config;
         let uses_file = uses_file.as_path().into();
         let programmer = config.programmer.clone().map(Programmer::new);
-        Self { programming, claim_ports, uses_file, programmer, bound_nodes, hook, specs }
+        Self {
+            programming,
+            claim_ports,
+            uses_file,
+            programmer,
+            regiondevel,
+            bound_nodes,
+            hook,
+            specs,
+            gives_regions: Arc::default(),
+        }
+    }
+
+    /// Whether there are regions that the hook may be run for at any time: those that are offered, and those that pods
+    /// still have.
+    pub(crate) fn gives_regions(&self) -> watch::Receiver<bool> {
+        self.gives_regions.subscribe()
+    }
+
+    /// True if a node in `mode` gives containers what `resource` says.
+    #[must_use]
+    pub(crate) fn may_give(&self, resource: &ResourceName, mode: Mode) -> bool {
+        resource.named().is_given_in(mode, self.regiondevel)
     }
 
     /// What runs the hook before a container with devices of this mode starts.
@@ -114,14 +144,18 @@ impl Handout {
         let (over, offered): (Vec<_>, Vec<_>) = all().partition(|(_, device)| device.is_over);
         let mut wanted = BTreeMap::new();
         let mut uses = Uses::new();
+        let mut gives_regions = false;
         for (name, device) in offered.into_iter().chain(over) {
             let mode = mode_of(mode, name, device);
             uses.insert(device.place, mode.into());
+            gives_regions |= mode == Mode::Region;
             if self.programming(mode) == Programming::Cdi {
                 let spec = cdi::device_spec(device, mode.into(), &self.hook);
                 wanted.insert(device.id.clone(), spec);
             }
         }
+        self.gives_regions
+            .send_if_modified(|now| std::mem::replace(now, gives_regions) != gives_regions);
         let specs = self.specs.clone();
         // There the hook runs for every container, whether it claims ports or not.
         let uses_file =
@@ -172,6 +206,7 @@ fn mode_of(mode: Mode, name: &ResourceName, device: &Device) -> Mode {
     match name.named() {
         _ if !device.is_over => mode,
         Named::Region(_) => Mode::Region,
+        Named::RegionDevel(_) => Mode::RegionDevel,
         Named::Af(_) | Named::Aocx(_) | Named::EncodedAf(..) | Named::EncodedAocx(..) => Mode::Af,
     }
 }

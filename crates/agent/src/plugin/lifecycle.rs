@@ -20,6 +20,7 @@ use crate::holdings::Holdings;
 use crate::kubelet::directory::{Seen, Sockets};
 use crate::kubelet::socket::{BindError, Endpoint, LONGEST_PATH};
 use crate::metrics::Metrics;
+use crate::orphans::Orphans;
 use crate::plugin::handout::Handout;
 use crate::plugin::lists::Streams;
 use crate::plugin::service::Plugin;
@@ -67,6 +68,8 @@ pub(crate) struct Resource {
     pub status: Status,
     /// Where it is counted.
     pub metrics: Metrics,
+    /// Where it is noted if the sockets' directory was removed behind its mount.
+    pub orphans: Orphans,
 }
 
 /// Offers a resource until its target says otherwise.
@@ -164,7 +167,10 @@ impl Life {
             let seen = *self.resource.seen.borrow_and_update();
             let streams = *self.streams.borrow_and_update();
             let outcome = match self.bind(streams) {
-                Err(error) => Err(error.to_string()),
+                Err(error) => {
+                    self.resource.orphans.check(&self.resource.sockets.directory);
+                    Err(error.to_string())
+                }
                 Ok(()) => match self.standing(seen, streams) {
                     Some(Ok(registration)) => self.stay(registration, streams).await,
                     Some(Err(reason)) => Err(reason),

@@ -13,6 +13,7 @@ use crate::holdings::{Holdings, Known};
 use crate::kubelet::directory::{Seen, Sockets};
 use crate::metrics::Metrics;
 use crate::node::inventory::Snapshot;
+use crate::orphans::Orphans;
 use crate::plugin::device::Offer;
 use crate::plugin::handout::Handout;
 use crate::plugin::lifecycle::{self, Predecessor, Resource};
@@ -48,6 +49,7 @@ pub(crate) struct Manager {
     known: watch::Receiver<Known>,
     /// Which kubelet what is offered takes into account: [`Known::asked`].
     cleared: watch::Sender<Option<u64>>,
+    orphans: Orphans,
     told: Told,
     running: BTreeMap<ResourceName, Running>,
     tasks: JoinSet<()>,
@@ -99,10 +101,17 @@ impl Manager {
             known: holdings.known(),
             holdings,
             cleared: watch::Sender::new(None),
+            orphans: Orphans::default(),
             told: Told::default(),
             running: BTreeMap::new(),
             tasks: JoinSet::new(),
         }
+    }
+
+    /// Tells `orphans` when its sockets cannot be made.
+    #[must_use]
+    pub(crate) fn reporting_to(self, orphans: Orphans) -> Self {
+        Self { orphans, ..self }
     }
 
     /// What is offered, once that is known.
@@ -205,6 +214,7 @@ impl Manager {
             target: target.subscribe(),
             status: self.status.clone(),
             metrics: self.metrics.clone(),
+            orphans: self.orphans.clone(),
         };
         let task = self.tasks.spawn(lifecycle::run(resource)).id();
         self.running.insert(name, Running { target, task });

@@ -19,7 +19,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use fpga::card::DeviceNode;
 use fpga::id::{CardId, DeviceId, InterfaceId};
-use fpga::names::{Mode, Naming, ResourceName};
+use fpga::names::{Mode, Naming, RegionDevelName, ResourceName};
 
 use super::device::{Device, Health, Offer};
 use crate::kubelet::podresources::Held;
@@ -32,6 +32,7 @@ pub(crate) struct Settings {
     /// What the resources stand for.
     pub mode: Mode,
     pub naming: Naming,
+    pub regiondevel: RegionDevelName,
 }
 
 /// As what each device was last known. It belongs to one mode: start with an empty one when the mode
@@ -68,13 +69,13 @@ pub(crate) fn plan(
     held: &BTreeSet<Held>,
 ) -> Plan {
     let mut plan = Plan::default();
-    let naming = settings.naming;
-    let candidates: Vec<Candidate<'_>> = match settings.mode {
+    let Settings { mode, naming, regiondevel } = settings;
+    let candidates: Vec<Candidate<'_>> = match mode {
         Mode::Af => units.iter().filter_map(|unit| Candidate::function(unit, naming)).collect(),
         Mode::Region => units.iter().map(Candidate::region).collect(),
         Mode::RegionDevel => {
             let cards = units.chunk_by(|a, b| a.id.card == b.id.card);
-            cards.filter_map(Candidate::card).collect()
+            cards.filter_map(|units| Candidate::card(units, regiondevel)).collect()
         }
     };
     for candidate in candidates {
@@ -134,11 +135,11 @@ impl<'a> Candidate<'a> {
     }
 
     /// Mode `regiondevel`: a card with all its units and its management node.
-    fn card(units: &'a [Unit]) -> Option<Self> {
+    fn card(units: &'a [Unit], naming: RegionDevelName) -> Option<Self> {
         let Unit { id, card, .. } = units.first()?;
         let management = card.management.as_ref().and_then(Node::of);
         let name = match management {
-            Some(_) => card.interface.map(ResourceName::region),
+            Some(_) => card.interface.map(|id| ResourceName::regiondevel(naming, id)),
             None => Err(Unclear::Never("it has no device node")),
         };
         let nodes = units.iter().flat_map(|unit| existing(&unit.nodes)).chain(management).collect();

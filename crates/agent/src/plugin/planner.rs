@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Instant;
 
-use fpga::names::{Mode, Naming};
+use fpga::names::{Mode, Naming, RegionDevelName};
 
 use super::offer::{Memory, Plan, Settings, plan};
 use crate::kubelet::podresources::Held;
@@ -15,6 +15,7 @@ use crate::node::vanished::Vanished;
 #[derive(Debug)]
 pub(crate) struct Planner {
     naming: Naming,
+    regiondevel: RegionDevelName,
     vanished: Vanished,
     memory: Memory,
     again_at: Option<Instant>,
@@ -23,8 +24,8 @@ pub(crate) struct Planner {
 impl Planner {
     /// Nothing is known yet.
     #[must_use]
-    pub(crate) fn new(naming: Naming, vanished: Vanished) -> Self {
-        Self { naming, vanished, memory: Memory::default(), again_at: None }
+    pub(crate) fn new(naming: Naming, regiondevel: RegionDevelName, vanished: Vanished) -> Self {
+        Self { naming, regiondevel, vanished, memory: Memory::default(), again_at: None }
     }
 
     /// What devices were known as means nothing in a different mode.
@@ -36,7 +37,8 @@ impl Planner {
     pub(crate) fn plan(&mut self, found: &Snapshot, mode: Mode, held: &BTreeSet<Held>) -> Plan {
         let mut units = units(found);
         self.again_at = self.vanished.add_to(&mut units, Instant::now());
-        let plan = plan(&units, Settings { mode, naming: self.naming }, &self.memory, held);
+        let Self { naming, regiondevel, .. } = *self;
+        let plan = plan(&units, Settings { mode, naming, regiondevel }, &self.memory, held);
         self.memory = plan.memory.clone();
         plan
     }

@@ -54,6 +54,11 @@ impl Plugin {
 
     async fn give(&self, request: AllocateRequest) -> Result<AllocateResponse, (Refusal, Status)> {
         let (mode, devices) = self.serving().map_err(|status| (Refusal::Withdrawn, status))?;
+        // Whatever is offered: what a name does not say is not given under it.
+        if !self.handout.may_give(&self.name, mode) {
+            let reason = format!("{} is not given in mode {mode}", self.name);
+            return Err((Refusal::OtherMode, Status::failed_precondition(reason)));
+        }
         let allocate = |container: &ContainerAllocateRequest| {
             let programming = self.handout.programming(mode);
             let given = messages::allocate(&devices, mode, programming, &container.device_ids)

@@ -1,5 +1,6 @@
 //! The node's annotation, through an API server that behaves as real ones do.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use fpga_demo::kubelet::{Kubelet, Manners, What};
@@ -7,7 +8,8 @@ use fpga_demo::process::Process;
 
 use crate::api::{Api, NODE, write_kubeconfig};
 use crate::node::{
-    AF_NLB3, LIMIT, Node, REGION, allocatable, devices, eventually, one_card, registrations,
+    AF_NLB3, LIMIT, Node, REGION, REGIONDEVEL, allocatable, devices, eventually, one_card,
+    registrations,
 };
 
 /// An agent of the node `worker-1` that knows the API server.
@@ -42,14 +44,20 @@ async fn the_annotation_is_followed() {
     assert_eq!(lists, [vec!["dfl-port.0 Healthy"], vec![]]);
     eventually("its socket is removed", || node.plugin_sockets().len() == 1).await;
 
-    // The same resource, with other nodes.
+    // Finding A1: what is asked for as a region has no management node, whatever the mode becomes.
     api.annotate(Some("regiondevel"));
     agent.wait_for_line("FPGA device plugin switched to regiondevel mode", LIMIT).await.unwrap();
-    given_nodes(&kubelet, REGION, 2).await;
+    allocatable(&kubelet, REGIONDEVEL, 1).await;
+    eventually("the region is withdrawn", || kubelet.node().capacity(REGION) == 0).await;
+    let request = |name: &str| BTreeMap::from([(name.to_owned(), 1)]);
+    kubelet.allocate("tenant", &request(REGION)).await.unwrap_err();
+    let given = kubelet.allocate("developer", &request(REGIONDEVEL)).await.unwrap();
+    assert_eq!(given[0].devices.len(), 2);
+    kubelet.release("developer");
 
     api.annotate(None);
     allocatable(&kubelet, AF_NLB3, 1).await;
-    eventually("the region is withdrawn", || kubelet.node().capacity(REGION) == 0).await;
+    eventually("the card is withdrawn", || kubelet.node().capacity(REGIONDEVEL) == 0).await;
 }
 
 /// Finding A10: what registers as soon as the last endpoint of its name has ended is taken for that one and
@@ -87,7 +95,7 @@ async fn a_name_that_two_modes_have_keeps_its_endpoint() {
     let kubelet = node.kubelet();
     let api = Api::start(Some("region")).await;
     api.write_kubeconfig(&node.file("kubeconfig"));
-    let _agent = agent(&node, &["-mode", "region"]);
+    let _agent = agent(&node, &["--mode", "region", "--regiondevel-name", "shared"]);
     allocatable(&kubelet, REGION, 1).await;
     for (mode, nodes) in [("regiondevel", 2), ("region", 1), ("regiondevel", 2)] {
         api.annotate(Some(mode));

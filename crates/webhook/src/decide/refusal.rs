@@ -49,7 +49,7 @@ pub enum Fault {
     /// A real resource that no object of the namespace stands for.
     #[error(
         "{} is not granted to namespace {namespace}: ask for an AcceleratorFunction or FpgaRegion of the namespace \
-         by its name, or have one created (kubectl get af,fpga -n {namespace})",
+         by its name, or have one created (kubectl get af,fpga -n {namespace}){hint}",
         quote(.resource)
     )]
     NotGranted {
@@ -57,6 +57,8 @@ pub enum Fault {
         resource: String,
         /// The pod's namespace.
         namespace: String,
+        /// What it has that is nearly that, or nothing.
+        hint: String,
     },
     /// Objects of both kinds have that name.
     #[error(

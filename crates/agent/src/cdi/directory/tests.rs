@@ -29,7 +29,7 @@ fn fixture() -> Fixture {
 fn fixture_in(directory: &str) -> Fixture {
     let temp = TempDir::new().unwrap();
     let directory = temp.path().join(directory);
-    Fixture { temp, specs: Specs::new(directory.clone()), directory }
+    Fixture { temp, specs: Specs::new(directory.clone(), Orphans::default()), directory }
 }
 
 impl Fixture {

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use fpga::card::{Card, Driver, Function};
 use fpga::id::InterfaceId;
+use fpga::names::Named;
 
 use super::*;
 use crate::node::health::Condition;
@@ -13,10 +14,12 @@ use crate::node::units::units;
 use crate::node::vanished::Vanished;
 use crate::testing::{A10, NLB0, NLB3, card, card_id, inventory, loaded};
 
-const AF: Settings = Settings { mode: Mode::Af, naming: Naming::Plain };
-const ENCODED: Settings = Settings { mode: Mode::Af, naming: Naming::Encoded };
-const REGION: Settings = Settings { mode: Mode::Region, naming: Naming::Plain };
-const REGION_DEVEL: Settings = Settings { mode: Mode::RegionDevel, naming: Naming::Plain };
+const AF: Settings =
+    Settings { mode: Mode::Af, naming: Naming::Plain, regiondevel: RegionDevelName::Own };
+const ENCODED: Settings = Settings { naming: Naming::Encoded, ..AF };
+const REGION: Settings = Settings { mode: Mode::Region, ..AF };
+const REGION_DEVEL: Settings = Settings { mode: Mode::RegionDevel, ..AF };
+const SHARED: Settings = Settings { regiondevel: RegionDevelName::Shared, ..REGION_DEVEL };
 
 const CRASHED: InterfaceId = InterfaceId::new(u128::MAX);
 
@@ -107,17 +110,35 @@ fn regiondevel_offers_the_card_with_its_management_node_last() {
     for (driver, prefix) in [(Driver::Dfl, "dfl"), (Driver::Opae, "intel-fpga")] {
         let plan = fresh(vec![card(driver, 0, 4, &[loaded(NLB0), loaded(NLB3)])], REGION_DEVEL);
         let nodes = format!("{prefix}-port.4,{prefix}-port.5,{prefix}-fme.4");
-        assert_eq!(lines(&plan), [format!("region-{A10} {prefix}-fme.4 healthy {nodes}")]);
+        assert_eq!(lines(&plan), [format!("regiondevel-{A10} {prefix}-fme.4 healthy {nodes}")]);
+    }
+}
+
+/// As upstream has it: whoever asks for a region may get its management node.
+#[test]
+fn regiondevel_shares_the_name_of_region_mode_where_that_is_wanted() {
+    let cards = vec![card(Driver::Dfl, 0, 0, &[loaded(NLB0)])];
+    let nodes = "dfl-port.0,dfl-fme.0";
+    let own = fresh(cards.clone(), REGION_DEVEL);
+    assert_eq!(lines(&own), [format!("regiondevel-{A10} dfl-fme.0 healthy {nodes}")]);
+    let shared = fresh(cards.clone(), SHARED);
+    assert_eq!(lines(&shared), [format!("region-{A10} dfl-fme.0 healthy {nodes}")]);
+    for settings in [AF, REGION] {
+        let other = Settings { regiondevel: RegionDevelName::Shared, ..settings };
+        assert_eq!(fresh(cards.clone(), other), fresh(cards.clone(), settings));
     }
 }
 
 #[test]
-fn management_nodes_are_given_in_regiondevel_only() {
-    for settings in [AF, ENCODED, REGION] {
+fn a_management_node_is_given_where_the_name_says_so_and_nowhere_else() {
+    for settings in [AF, ENCODED, REGION, REGION_DEVEL] {
         let plan = fresh(vec![card(Driver::Dfl, 0, 0, &[loaded(NLB0), loaded(NLB3)])], settings);
         assert!(!plan.offer.is_empty());
-        let mut nodes = plan.offer.values().flatten().flat_map(|d| &d.nodes);
-        assert!(nodes.all(|node| !node.name.contains("fme")), "{settings:?}");
+        for (name, devices) in &plan.offer {
+            let says_so = matches!(name.named(), Named::RegionDevel(_));
+            let mut nodes = devices.iter().flat_map(|device| &device.nodes);
+            assert_eq!(nodes.any(|node| node.name.contains("fme")), says_so, "{name}");
+        }
     }
 }
 
@@ -176,13 +197,14 @@ fn what_was_never_known_is_not_offered_and_noted() {
 
 #[test]
 fn a_crashed_card_stays_under_its_region_unhealthy() {
-    for settings in [REGION, REGION_DEVEL] {
+    let own = ResourceName::regiondevel(RegionDevelName::Own, A10);
+    for (settings, name) in [(REGION, ResourceName::region(A10)), (REGION_DEVEL, own)] {
         let mut card = card(Driver::Dfl, 0, 0, &[loaded(NLB0)]);
         let before = fresh(vec![card.clone()], settings);
         card.regions[0].interface_id = Some(CRASHED);
         let after = plan(&units(&inventory(vec![card.clone()])), settings, &before.memory);
-        assert_eq!(after.offer.keys().collect::<Vec<_>>(), [&ResourceName::region(A10)]);
-        assert!(!after.offer[&ResourceName::region(A10)][0].is_healthy());
+        assert_eq!(after.offer.keys().collect::<Vec<_>>(), [&name]);
+        assert!(!after.offer[&name][0].is_healthy());
 
         let unknown = fresh(vec![card], settings);
         assert!(unknown.offer.is_empty());
@@ -216,7 +238,7 @@ fn a_port_without_an_id_is_offered_in_regiondevel_alone() {
         );
     }
     let plan = fresh(card(), REGION_DEVEL);
-    assert_eq!(lines(&plan), [format!("region-{A10} dfl-fme.0 healthy dfl-port.0,dfl-fme.0")]);
+    assert_eq!(lines(&plan), [format!("regiondevel-{A10} dfl-fme.0 healthy dfl-port.0,dfl-fme.0")]);
 }
 
 #[test]
@@ -225,7 +247,7 @@ fn a_port_without_a_driver_is_unhealthy_under_its_name() {
     let expected = [
         (AF, format!("af-{NLB0} dfl-port.0 unhealthy dfl-port.0")),
         (REGION, format!("region-{A10} dfl-fme.0 unhealthy dfl-port.0")),
-        (REGION_DEVEL, format!("region-{A10} dfl-fme.0 unhealthy dfl-port.0,dfl-fme.0")),
+        (REGION_DEVEL, format!("regiondevel-{A10} dfl-fme.0 unhealthy dfl-port.0,dfl-fme.0")),
     ];
     for (settings, line) in expected {
         let before = plan(&now(loaded(NLB0)), settings, &Memory::default());
@@ -314,7 +336,7 @@ fn nodes_that_do_not_exist_are_not_given() {
     }
     assert_eq!(
         lines(&fresh(vec![card], REGION_DEVEL)),
-        [format!("region-{A10} dfl-fme.0 healthy dfl-fme.0")]
+        [format!("regiondevel-{A10} dfl-fme.0 healthy dfl-fme.0")]
     );
 }
 
