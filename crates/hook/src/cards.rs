@@ -85,7 +85,8 @@ impl Cards for Driver {
         Ok(match outcome.action {
             Action::Programmed { time } => {
                 let seconds = time.as_secs_f64();
-                let what = format!("programmed function {function} in {seconds:.3} s");
+                let clock = outcome.clock.map_or(String::new(), |it| format!(", user clock {it}"));
+                let what = format!("programmed function {function} in {seconds:.3} s{clock}");
                 Work { programmed: Some(time), ..Work::new(what, warnings) }
             }
             Action::AlreadyLoaded | Action::DryRun => {
