@@ -319,7 +319,9 @@ mod tests {
                 digest.update(address.to_be_bytes());
                 digest.update([mask, value]);
             }
-            assert_eq!(format!("{:x}", digest.finalize()), expected, "id {id}");
+            let digest: String =
+                digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+            assert_eq!(digest, expected, "id {id}");
         }
     }
 

@@ -161,7 +161,8 @@ mod tests {
         for (table, expected) in DIGESTS {
             let words = rows(table).flat_map(|row| row.1.0).flat_map(u32::to_le_bytes);
             let digest = Sha256::digest(words.collect::<Vec<_>>());
-            assert_eq!(format!("{digest:x}"), expected);
+            let digest: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+            assert_eq!(digest, expected);
         }
     }
 
