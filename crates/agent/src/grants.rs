@@ -141,7 +141,7 @@ async fn needed(mode: &mut watch::Receiver<Mode>, regions: &mut watch::Receiver<
         }
         tokio::select! {
             Ok(()) = mode.changed() => {}
-            Ok(()) = specs.changed() => {}
+            Ok(()) = regions.changed() => {}
             else => std::future::pending().await,
         }
     }

@@ -33,36 +33,37 @@ pub(crate) enum Claim {
 /// # Errors
 /// When the file cannot be made or locked, or a thread is unavailable.
 pub(crate) fn claim(path: &Path) -> io::Result<Claim> {
-    if let Some(lock) = try_take(path)? {
-        return Ok(Claim::Taken(lock));
-    }
+    let busy = match try_take(path)? {
+        Ok(lock) => return Ok(Claim::Taken(lock)),
+        Err(busy) => busy,
+    };
     let (taken, waiting) = oneshot::channel();
     let path = path.to_owned();
     thread::Builder::new().name("lock".to_owned()).spawn(move || {
         // Nobody listens when the agent is about to end.
-        let _ = taken.send(take(&path));
+        let _ = taken.send(take(busy, &path));
     })?;
     Ok(Claim::Waiting(waiting))
 }
 
-fn try_take(path: &Path) -> io::Result<Option<Lock>> {
+/// The right, or the file by which somebody else has it.
+fn try_take(path: &Path) -> io::Result<Result<Lock, File>> {
     loop {
         let file = open(path)?;
         match file.try_lock() {
-            Ok(()) if is_at(&file, path) => return Ok(Some(Lock { _file: file })),
+            Ok(()) if is_at(&file, path) => return Ok(Ok(Lock { _file: file })),
             Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Ok(None),
+            Err(TryLockError::WouldBlock) => return Ok(Err(file)),
             Err(TryLockError::Error(error)) => return Err(error),
         }
     }
 }
 
-fn take(path: &Path) -> io::Result<Lock> {
+fn take(mut file: File, path: &Path) -> io::Result<Lock> {
     loop {
-        let file = open(path)?;
         match file.lock() {
             Ok(()) if is_at(&file, path) => return Ok(Lock { _file: file }),
-            Ok(()) => {}
+            Ok(()) => file = open(path)?,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }

@@ -53,7 +53,7 @@ enum Verb {
     },
     /// Load a function without reconfiguration.
     Function { card: String, port: usize, afu: String },
-    /// Make a function faulty: none, corrupt or hang.
+    /// Make a function faulty: none, corrupt, hang, or clock (its clock generator does not lock).
     FunctionFault {
         card: String,
         port: usize,
@@ -86,6 +86,7 @@ fn fault(text: &str) -> Result<Fault, String> {
         "none" => Ok(Fault::None),
         "corrupt" => Ok(Fault::Corrupt),
         "hang" => Ok(Fault::Hang),
+        "clock" => Ok(Fault::Clock),
         _ => Err("must be none, corrupt or hang".into()),
     }
 }
