@@ -2,13 +2,19 @@
 
 use std::time::Duration;
 
-use fpga_demo::kubelet::{Event, Kubelet, What};
+use fpga_demo::kubelet::{Event, Kubelet, Manners, What};
 use fpga_demo::process::Process;
 
 use crate::node::{AF_NLB0, AF_NLB3, LIMIT, Node, allocatable, cards, eventually, registrations};
 
 fn two_functions() -> Node {
     Node::new(&cards(&[(0x10, &["nlb0", "nlb3"])]))
+}
+
+/// A kubelet that is slow to notice the end of an agent, so that who registers at once is taken for that one.
+fn slow_kubelet(node: &Node) -> Kubelet {
+    let manners = Manners { notices: Duration::from_millis(60), ..Manners::default() };
+    Kubelet::start_with(&node.sockets(), manners).unwrap()
 }
 
 fn agent(node: &Node, more: &[&str]) -> Process {
@@ -43,7 +49,7 @@ fn after(events: &[Event], seen: usize, resource: &str) -> Vec<&'static str> {
 async fn the_second_takes_over_when_the_first_is_killed() {
     for asks in [true, false] {
         let node = two_functions();
-        let kubelet = node.kubelet();
+        let kubelet = slow_kubelet(&node);
         let _server = asks.then(|| {
             kubelet.serve_pod_resources(&node.file("pod-resources/kubelet.sock")).unwrap()
         });
@@ -73,7 +79,7 @@ async fn the_second_takes_over_when_the_first_is_killed() {
 #[tokio::test]
 async fn the_second_takes_over_when_the_first_is_stopped() {
     let node = two_functions();
-    let kubelet = node.kubelet();
+    let kubelet = slow_kubelet(&node);
     let _server = kubelet.serve_pod_resources(&node.file("pod-resources/kubelet.sock")).unwrap();
     let mut serving = agent(&node, &[]);
     both(&kubelet).await;
