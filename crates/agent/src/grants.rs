@@ -132,7 +132,11 @@ async fn run(job: Job, around: Surroundings) {
 }
 
 /// Waits until the hook may be run for somebody, or until it may not.
-async fn needed(mode: &mut watch::Receiver<Mode>, regions: &mut watch::Receiver<bool>, wanted: bool) {
+async fn needed(
+    mode: &mut watch::Receiver<Mode>,
+    regions: &mut watch::Receiver<bool>,
+    wanted: bool,
+) {
     loop {
         let is_region = *mode.borrow_and_update() == Mode::Region;
         let has_regions = *regions.borrow_and_update();

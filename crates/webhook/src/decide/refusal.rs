@@ -155,6 +155,9 @@ pub enum Fault {
     /// Variables from elsewhere that would be reserved ones.
     #[error("envFrom has the prefix {}, which makes reserved variables: use another prefix", quote(.0))]
     ReservedPrefix(String),
+    /// An annotation that is for the device plugin to give.
+    #[error("annotation {} is reserved: remove it; containers get it with their devices", quote(.0))]
+    ReservedAnnotation(&'static str),
     /// Resources that are for containers only.
     #[error("{} is asked for by the pod as a whole: put it into a container's 'limits'", quote(.0))]
     PodLevel(String),
@@ -184,6 +187,7 @@ impl Refusal {
             | Fault::LongPatch { .. } => "FpgaTooMany",
             Fault::Modes { .. } => "FpgaModesDiffer",
             Fault::Reserved { .. } | Fault::ReservedPrefix(_) => "FpgaReservedEnv",
+            Fault::ReservedAnnotation(_) => "FpgaReservedAnnotation",
             Fault::PodLevel(_) | Fault::Ephemeral(_) => "FpgaMisplaced",
         }
     }
