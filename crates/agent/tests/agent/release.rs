@@ -139,7 +139,7 @@ async fn an_agent_that_may_open_no_device_says_so_once_and_leaves_the_cleaning_t
     let node = Node::new(&cards(&[(0x10, &["nlb3"])]));
     for name in ["dfl-fme.0", "dfl-port.0"] {
         let path = node.root().join("dev").join(name);
-        std::fs::set_permissions(path, Permissions::from_mode(0)).unwrap();
+        std::fs::set_permissions(path, Permissions::from_mode(0o000)).unwrap();
     }
     let kubelet = node.kubelet();
     let socket = node.file("pod-resources/kubelet.sock");
