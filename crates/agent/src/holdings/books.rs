@@ -138,9 +138,9 @@ impl Books {
         self.answered
     }
 
-    /// The devices that somebody holds, or may hold.
+    /// The devices that somebody holds, or may hold: one that cannot be cleaned yet is still used by somebody.
     pub(super) fn held(&self) -> BTreeSet<Held> {
-        let held = |state: &State| !matches!(state, State::Released { .. });
+        let held = |state: &State| !matches!(state, State::Released { told: false });
         self.devices.iter().filter(|(_, state)| held(state)).map(|(d, _)| d.clone()).collect()
     }
 
@@ -305,9 +305,10 @@ mod tests {
         assert!(!books.delayed(&device("a")), "it is in use");
         books.listed(&list(&[]), now);
         books.listed(&list(&[]), now + CONFIRM);
+        assert!(held(&books).is_empty());
         assert!(books.delayed(&device("a")));
         assert!(!books.delayed(&device("a")));
-        assert_eq!(books.released(), [device("a")]);
+        assert_eq!((books.released(), held(&books)), (vec![device("a")], vec!["a".to_owned()]));
         books.forget(&device("a"));
         assert_eq!(books.devices().count(), 0);
     }

@@ -88,14 +88,26 @@ pub(crate) async fn run(resource: Resource) {
         }
         never = life.keep() => match never {},
     };
-    life.end(ended == Target::Retire).await;
+    if ended == Target::Retire {
+        // When the agent ends, whoever takes over waits for it.
+        tokio::select! {
+            () = life.retire() => {}
+            () = stopped(&mut target) => {}
+        }
+    }
+    life.end();
     status.remove(&name);
     metrics.withdrawn(&name);
     if ended == Target::Retire {
         // Whoever registers the name next must not be taken for this one.
-        let stopped = target.wait_for(|target| *target == Target::Stop);
-        let _ = tokio::time::timeout(SETTLED, stopped).await;
+        let _ = tokio::time::timeout(SETTLED, stopped(&mut target)).await;
     }
+}
+
+/// Waits until the agent is to end.
+async fn stopped(target: &mut watch::Receiver<Target>) {
+    // Fails when whoever says so is gone.
+    let _ = target.wait_for(|target| *target == Target::Stop).await;
 }
 
 struct Life {
@@ -105,7 +117,8 @@ struct Life {
     connections: mpsc::Sender<io::Result<UnixStream>>,
     streams: watch::Receiver<Streams>,
     server: JoinHandle<()>,
-    close: oneshot::Sender<()>,
+    /// Until it is sent.
+    close: Option<oneshot::Sender<()>>,
     registration: Option<Registration>,
     /// It was registered before, so that there is no predecessor to wait for.
     is_known: bool,
@@ -148,7 +161,7 @@ impl Life {
             connections,
             streams: watching,
             server,
-            close,
+            close: Some(close),
             registration: None,
             is_known: false,
             retry: Backoff::new(FIRST_RETRY, SLOWEST_RETRY),
@@ -309,15 +322,18 @@ impl Life {
         }
     }
 
-    /// Ends the server and removes the socket. A withdrawn resource waits until the kubelet has taken
-    /// the empty list, and not for one that does not read.
-    async fn end(mut self, withdrawn: bool) {
-        if withdrawn {
-            let taken = self.streams.wait_for(|streams| streams.open == 0);
-            let _ = tokio::time::timeout(RETIRE_LIMIT, taken).await;
-            let _ = self.close.send(());
-            let _ = tokio::time::timeout(RETIRE_LIMIT, &mut self.server).await;
+    /// Waits until the kubelet has taken the empty list of a withdrawn resource, and not for one that does not read.
+    async fn retire(&mut self) {
+        let taken = self.streams.wait_for(|streams| streams.open == 0);
+        let _ = tokio::time::timeout(RETIRE_LIMIT, taken).await;
+        if let Some(close) = self.close.take() {
+            let _ = close.send(());
         }
+        let _ = tokio::time::timeout(RETIRE_LIMIT, &mut self.server).await;
+    }
+
+    /// Ends the server and removes the socket.
+    fn end(self) {
         self.server.abort();
         if let Some(endpoint) = self.endpoint {
             endpoint.remove();

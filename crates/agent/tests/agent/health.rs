@@ -29,7 +29,7 @@ async fn readiness_follows_the_registrations() {
     let mut agent = node.agent(&["--health-address", "127.0.0.1:0"]);
     let address = address(&mut agent).await;
 
-    agent.wait_for_line("No such file or directory", LIMIT).await.unwrap();
+    agent.wait_for_line("sockets: No such file or directory", LIMIT).await.unwrap();
     assert_eq!(get(&address, "/healthz").await, (200, "ok\n".to_owned()));
     let (code, body) = get(&address, "/readyz").await;
     assert_eq!(code, 503);

@@ -97,6 +97,18 @@ fn specs_come_and_go_with_their_devices() {
     assert!(fixture.names().is_empty());
 }
 
+/// An agent that cannot ask who holds what must not take a running pod's spec away.
+#[test]
+fn what_an_earlier_run_left_stays_until_it_is_sure_that_nobody_needs_it() {
+    let fixture = fixture();
+    fs::create_dir(fixture.path("")).unwrap();
+    fs::write(fixture.spec("dfl-fme.9"), "x").unwrap();
+    fixture.specs.set(BTreeMap::new(), false);
+    assert_eq!(fixture.names(), ["intel.cdi.k8s.io-fpga-dfl-fme.9.json"]);
+    fixture.specs.set(BTreeMap::new(), true);
+    assert!(fixture.names().is_empty());
+}
+
 #[test]
 fn what_an_earlier_run_left_goes_and_what_others_wrote_stays() {
     let fixture = fixture();
