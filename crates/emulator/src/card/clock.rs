@@ -104,7 +104,7 @@ impl Clock {
             USRCLK_STS1 => {
                 let version = if self.generator == Generator::Fractional { 3 } else { 1 };
                 let output = self.output(self.counter & FAST != 0);
-                version << 60 | self.counter & FAST | output / 10
+                version << 60 | self.counter & FAST | (output / 10)
             }
             _ => 0,
         }
@@ -117,7 +117,7 @@ impl Clock {
                 // A machine in reset forgets the number.
                 let sequence = if before & RUNS == 0 { 0 } else { before & SEQUENCE };
                 if value & RUNS != 0 && value & SEQUENCE != sequence {
-                    self.access(value >> 32 & 0x3ff, value & WRITE != 0, (value & 0xff) as u8);
+                    self.access(value >> 32 & 0x3ff, value & WRITE != 0, value.to_le_bytes()[0]);
                 }
             }
             USRCLK_CMD1 => self.counter = value,

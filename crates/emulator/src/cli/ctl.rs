@@ -87,7 +87,7 @@ fn fault(text: &str) -> Result<Fault, String> {
         "corrupt" => Ok(Fault::Corrupt),
         "hang" => Ok(Fault::Hang),
         "clock" => Ok(Fault::Clock),
-        _ => Err("must be none, corrupt or hang".into()),
+        _ => Err("must be none, corrupt, hang or clock".into()),
     }
 }
 

@@ -96,7 +96,8 @@ impl UserClock {
             _ => None,
         };
         let (high, low) = (mhz(&self.high), mhz(&self.low));
-        // Saturating: what does not fit is out of every generator's range.
+        // Saturating, of what is above 0: what does not fit is out of every generator's range.
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
         let khz = |mhz: f64| (mhz * 1000.0).round() as u32;
         Some(Frequencies {
             fast: khz(high.or_else(|| low.map(|low| low * 2.0))?),

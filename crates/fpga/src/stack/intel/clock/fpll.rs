@@ -262,7 +262,7 @@ fn settings(mhz: u32, reference: Reference) -> [Setting; 14] {
     let c = OSCILLATOR.div_ceil(mhz).next_multiple_of(2);
     let divisor = u64::from(reference.divisor);
     let factor =
-        (u128::from(mhz * c) * 1000 * u128::from(divisor) << 32) / u128::from(reference.khz);
+        ((u128::from(mhz * c) * 1000 * u128::from(divisor)) << 32) / u128::from(reference.khz);
     let m = factor >> 32;
     // A fraction of 0 would switch off the part of the PLL that makes fractions.
     let [.., k3, k2, k1, k0] = (factor & 0xffff_ffff).max(1).to_be_bytes();
