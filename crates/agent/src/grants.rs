@@ -340,3 +340,37 @@ fn save(path: &Path, grants: &Grants) -> Result<bool, fpga::grants::Error> {
     grants.save(path)?;
     Ok(true)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A pod that holds a region is restarted by its spec, whatever the mode has become.
+    #[tokio::test]
+    async fn the_grants_are_needed_in_region_mode_and_as_long_as_a_region_has_a_spec() {
+        let (set_mode, mode) = watch::channel(Mode::Af);
+        let (set_specs, specs) = watch::channel(false);
+        let is_needed = async || {
+            let (mut mode, mut specs) = (mode.clone(), specs.clone());
+            let now = needed(&mut mode, &mut specs, true);
+            tokio::time::timeout(Duration::ZERO, now).await.is_ok()
+        };
+        assert!(!is_needed().await);
+        set_mode.send_replace(Mode::Region);
+        assert!(is_needed().await);
+        set_specs.send_replace(true);
+        set_mode.send_replace(Mode::RegionDevel);
+        assert!(is_needed().await);
+        set_specs.send_replace(false);
+        assert!(!is_needed().await);
+
+        // Where the mode is fixed, its sender is gone.
+        drop(set_mode);
+        let (mut mode, mut specs) = (mode, specs);
+        let waiting = needed(&mut mode, &mut specs, true);
+        tokio::pin!(waiting);
+        assert!(tokio::time::timeout(Duration::ZERO, &mut waiting).await.is_err());
+        set_specs.send_replace(true);
+        waiting.await;
+    }
+}

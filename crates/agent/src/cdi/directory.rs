@@ -38,7 +38,7 @@ struct Shared {
     state: Mutex<State>,
     /// There is something to keep.
     used: Notify,
-    /// True while there is.
+    /// True while there is a spec of a region.
     in_use: watch::Sender<bool>,
     orphans: Orphans,
 }
@@ -76,7 +76,7 @@ impl Specs {
         Self(Arc::new(Shared { directory, state, used, in_use, orphans }))
     }
 
-    /// Whether there are any, by which the hook may be run at any time.
+    /// Whether there are any of regions, by which the hook may be asked for a function at any time.
     pub(crate) fn in_use(&self) -> watch::Receiver<bool> {
         self.0.in_use.subscribe()
     }
@@ -86,9 +86,8 @@ impl Specs {
     pub(crate) fn set(&self, mut wanted: BTreeMap<String, Vec<u8>>) {
         wanted.retain(|device, _| is_region_name(device));
         let mut state = self.0.lock();
-        self.0.in_use.send_if_modified(|now| {
-            std::mem::replace(now, !wanted.is_empty()) == wanted.is_empty()
-        });
+        let in_use = wanted.keys().any(|device| is_region_name(device));
+        self.0.in_use.send_if_modified(|now| std::mem::replace(now, in_use) != in_use);
         state.wanted = wanted;
         if !state.wanted.is_empty() {
             self.0.used.notify_one();
