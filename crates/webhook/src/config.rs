@@ -124,7 +124,7 @@ impl Config {
                         namespace: namespace.clone(),
                         secret: args.secret,
                         configuration: args.webhook_configuration.0,
-                        owner: owner.clone(),
+                        owner: owner.clone().map(Box::new),
                     },
                     policy: Policy { names, lifetime, overlap, provider: tls::provider() },
                 }

@@ -31,7 +31,7 @@ pub(crate) struct Objects {
     /// Name of the MutatingWebhookConfiguration whose `caBundle` is kept; `None` if somebody else does.
     pub(crate) configuration: Option<String>,
     /// Whose the Secret is, if that is known.
-    pub(crate) owner: Option<OwnerReference>,
+    pub(crate) owner: Option<Box<OwnerReference>>,
 }
 
 /// What is known of the configuration, as of the Secret.
@@ -187,14 +187,14 @@ impl Keeper {
             Some(secret) => {
                 // With the version that was read: who was faster wins.
                 let mut secret = secret.clone();
-                owner::put(&mut secret.metadata, self.objects.owner.as_ref());
+                owner::put(&mut secret.metadata, self.objects.owner.as_deref());
                 new.put(&mut secret);
                 self.secrets.replace(name, &params, &secret).await?;
             }
             None => {
                 let mut metadata =
                     ObjectMeta { name: Some(name.to_owned()), ..ObjectMeta::default() };
-                owner::put(&mut metadata, self.objects.owner.as_ref());
+                owner::put(&mut metadata, self.objects.owner.as_deref());
                 let mut secret =
                     Secret { metadata, type_: Some("Opaque".to_owned()), ..Secret::default() };
                 new.put(&mut secret);
