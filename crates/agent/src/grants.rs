@@ -7,7 +7,7 @@
 //! `--grants-expire` says: containers start with what was granted before.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,17 +22,18 @@ use fpga_cluster::reach::{self, Reach};
 use fpga_cluster::told::Standing;
 use fpga_cluster::watch::Mirror;
 use kube::runtime::reflector::Store;
-use nix::sys::inotify::AddWatchFlags;
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
 use crate::metrics::Metrics;
 use crate::orphans::Orphans;
-use crate::paths::{Happened, Paths};
+use crate::paths::Paths;
 use crate::plugin::handout::{Programming, RegionConfig};
+use file::save;
 use objects::Objects;
 use trust::{Step, Trust};
 
+mod file;
 mod objects;
 mod trust;
 
@@ -99,14 +100,14 @@ struct File {
 async fn run(job: Job, around: Surroundings) {
     let (mut mode, mut specs) = (around.mode.clone(), around.specs.clone());
     let changed = match &job {
-        Job::Follow(_, file) => watch_file(&file.path, &around.paths),
+        Job::Follow(_, file) => file::watch(&file.path, &around.paths),
         Job::Tell(_) => Arc::default(),
     };
     loop {
         let leave = async {
             if let Job::Follow(_, file) = &job {
                 tokio::time::sleep(LEAVING).await;
-                empty(file.path.clone()).await;
+                file::empty(file.path.clone()).await;
             }
             std::future::pending().await
         };
@@ -144,43 +145,6 @@ async fn needed(mode: &mut watch::Receiver<Mode>, specs: &mut watch::Receiver<bo
             Ok(()) = specs.changed() => {}
             else => std::future::pending().await,
         }
-    }
-}
-
-/// Is notified when somebody did something to the file.
-fn watch_file(path: &Path, paths: &Paths) -> Arc<Notify> {
-    let changed = Arc::new(Notify::new());
-    let directory = path.parent().unwrap_or(Path::new("/")).to_owned();
-    let (notify, file, above) = (Arc::clone(&changed), path.to_owned(), directory.clone());
-    let concerns = move |event: &Happened| match event {
-        Happened::Entry(path, _) => *path == file || *path == above,
-        Happened::Appeared(path) | Happened::Vanished(path) => *path == above,
-        Happened::Overflow => true,
-    };
-    let more = AddWatchFlags::IN_CLOSE_WRITE | AddWatchFlags::IN_ATTRIB;
-    paths.watch([&*directory], more, move |happened| {
-        if happened.iter().any(&concerns) {
-            notify.notify_one();
-        }
-    });
-    changed
-}
-
-/// Takes back every grant of a file that nobody needs any more, if there is one.
-async fn empty(path: PathBuf) {
-    let emptied = tokio::task::spawn_blocking(move || {
-        let is_there = path.symlink_metadata().is_ok();
-        let emptied = is_there.then(|| save(&path, &Grants::default()));
-        (path, emptied)
-    });
-    match emptied.await {
-        Ok((path, Some(Ok(true)))) => tracing::info!(
-            "no region is given out, so no function is granted any more: {} written",
-            path.display()
-        ),
-        Ok((_, Some(Err(error)))) => tracing::warn!("grants cannot be taken back: {error}"),
-        Ok((_, Some(Ok(false)) | None)) => {}
-        Err(error) => tracing::error!("grants cannot be taken back: {error}"),
     }
 }
 
@@ -330,15 +294,6 @@ impl<'a> Keeper<'a> {
         tracing::error!("grants cannot be written: {failed}");
         Err(self.retry.delay())
     }
-}
-
-/// Writes the file unless it says the same, and returns whether it did.
-fn save(path: &Path, grants: &Grants) -> Result<bool, fpga::grants::Error> {
-    if Grants::load(path).is_ok_and(|found| found == *grants) {
-        return Ok(false);
-    }
-    grants.save(path)?;
-    Ok(true)
 }
 
 #[cfg(test)]
