@@ -20,7 +20,11 @@ EXCEPTIONS = {
         "root": True, "hostPID": True, "capabilities": {"SYS_PTRACE"},
         "host": {"/run/kube-fpga-emulator": "rw", "/opt/kube-fpga-emulator": "rw", "/srv/intel.com/fpga": "rw"},
     },
-    "uninstall": {"root": True, "host": {"/opt/intel/fpga-sw": "rw", "/opt/kube-fpga-emulator": "rw", "/srv/intel.com/fpga": "rw"}},
+    "uninstall": {
+        "root": True,
+        "host": {"/opt/intel/fpga-sw": "rw", "/etc/containers/oci/hooks.d": "rw", "/run/kube-fpga": "rw",
+                 "/opt/kube-fpga-emulator": "rw", "/srv/intel.com/fpga": "rw"},
+    },
     # The sample workload.
     None: {"root": True, "host": {"/run/kube-fpga-emulator": "rw", "/opt/kube-fpga-emulator": "ro"}},
 }

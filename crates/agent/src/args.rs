@@ -147,7 +147,8 @@ directory when no pod uses a region any more, or let the next reboot empty it.
 
 Exit codes:
   0  stopped by SIGTERM or SIGINT, with its sockets removed
-  1  cannot run: an unreadable root, an address in use
+  1  cannot run, or no longer: an unreadable root, an address in use, a directory that was removed behind a
+     container's mount
   2  wrong command line";
 
 /// The arguments of a command line and the klog flags that were left out of them.

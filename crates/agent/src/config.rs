@@ -176,7 +176,7 @@ fn region(args: RegionArgs) -> Result<RegionConfig, ConfigError> {
     let path = text(&absolute(&args.hook_path)?)?;
     Ok(RegionConfig {
         programming: args.programming,
-        claim_ports: args.claim_ports,
+        claim_slots: args.claim_slots,
         uses_file: absolute(&args.uses_file)?,
         programmer: args.programmer_socket.0.as_deref().map(absolute).transpose()?,
         cdi_dir: absolute(&args.cdi_dir)?,

@@ -7,7 +7,7 @@
 //! `--grants-expire` says: containers start with what was granted before.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,17 +22,18 @@ use fpga_cluster::reach::{self, Reach};
 use fpga_cluster::told::Standing;
 use fpga_cluster::watch::Mirror;
 use kube::runtime::reflector::Store;
-use nix::sys::inotify::AddWatchFlags;
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
 use crate::metrics::Metrics;
 use crate::orphans::Orphans;
-use crate::paths::{Happened, Paths};
+use crate::paths::Paths;
 use crate::plugin::handout::{Programming, RegionConfig};
+use file::save;
 use objects::Objects;
 use trust::{Step, Trust};
 
+mod file;
 mod objects;
 mod trust;
 
@@ -99,14 +100,14 @@ struct File {
 async fn run(job: Job, around: Surroundings) {
     let (mut mode, mut regions) = (around.mode.clone(), around.regions.clone());
     let changed = match &job {
-        Job::Follow(_, file) => watch_file(&file.path, &around.paths),
+        Job::Follow(_, file) => file::watch(&file.path, &around.paths),
         Job::Tell(_) => Arc::default(),
     };
     loop {
         let leave = async {
             if let Job::Follow(_, file) = &job {
                 tokio::time::sleep(LEAVING).await;
-                empty(file.path.clone()).await;
+                file::empty(file.path.clone()).await;
             }
             std::future::pending().await
         };
@@ -148,43 +149,6 @@ async fn needed(
             Ok(()) = regions.changed() => {}
             else => std::future::pending().await,
         }
-    }
-}
-
-/// Is notified when somebody did something to the file.
-fn watch_file(path: &Path, paths: &Paths) -> Arc<Notify> {
-    let changed = Arc::new(Notify::new());
-    let directory = path.parent().unwrap_or(Path::new("/")).to_owned();
-    let (notify, file, above) = (Arc::clone(&changed), path.to_owned(), directory.clone());
-    let concerns = move |event: &Happened| match event {
-        Happened::Entry(path, _) => *path == file || *path == above,
-        Happened::Appeared(path) | Happened::Vanished(path) => *path == above,
-        Happened::Overflow => true,
-    };
-    let more = AddWatchFlags::IN_CLOSE_WRITE | AddWatchFlags::IN_ATTRIB;
-    paths.watch([&*directory], more, move |happened| {
-        if happened.iter().any(&concerns) {
-            notify.notify_one();
-        }
-    });
-    changed
-}
-
-/// Takes back every grant of a file that nobody needs any more, if there is one.
-async fn empty(path: PathBuf) {
-    let emptied = tokio::task::spawn_blocking(move || {
-        let is_there = path.symlink_metadata().is_ok();
-        let emptied = is_there.then(|| save(&path, &Grants::default()));
-        (path, emptied)
-    });
-    match emptied.await {
-        Ok((path, Some(Ok(true)))) => tracing::info!(
-            "no region is given out, so no function is granted any more: {} written",
-            path.display()
-        ),
-        Ok((_, Some(Err(error)))) => tracing::warn!("grants cannot be taken back: {error}"),
-        Ok((_, Some(Ok(false)) | None)) => {}
-        Err(error) => tracing::error!("grants cannot be taken back: {error}"),
     }
 }
 
@@ -336,11 +300,36 @@ impl<'a> Keeper<'a> {
     }
 }
 
-/// Writes the file unless it says the same, and returns whether it did.
-fn save(path: &Path, grants: &Grants) -> Result<bool, fpga::grants::Error> {
-    if Grants::load(path).is_ok_and(|found| found == *grants) {
-        return Ok(false);
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A pod that holds a region is restarted by its spec, whatever the mode has become.
+    #[tokio::test]
+    async fn the_grants_are_needed_in_region_mode_and_as_long_as_a_region_has_a_spec() {
+        let (set_mode, mode) = watch::channel(Mode::Af);
+        let (set_specs, specs) = watch::channel(false);
+        let is_needed = async || {
+            let (mut mode, mut specs) = (mode.clone(), specs.clone());
+            let now = needed(&mut mode, &mut specs, true);
+            tokio::time::timeout(Duration::ZERO, now).await.is_ok()
+        };
+        assert!(!is_needed().await);
+        set_mode.send_replace(Mode::Region);
+        assert!(is_needed().await);
+        set_specs.send_replace(true);
+        set_mode.send_replace(Mode::RegionDevel);
+        assert!(is_needed().await);
+        set_specs.send_replace(false);
+        assert!(!is_needed().await);
+
+        // Where the mode is fixed, its sender is gone.
+        drop(set_mode);
+        let (mut mode, mut specs) = (mode, specs);
+        let waiting = needed(&mut mode, &mut specs, true);
+        tokio::pin!(waiting);
+        assert!(tokio::time::timeout(Duration::ZERO, &mut waiting).await.is_err());
+        set_specs.send_replace(true);
+        waiting.await;
     }
-    grants.save(path)?;
-    Ok(true)
 }

@@ -18,8 +18,8 @@ pub(crate) struct RegionArgs {
 
     /// Have the hook claim and reset ports in the other modes, too, so that no earlier user keeps one. Requires the
     /// hook on the host. Without this flag, containers get the ports as the last user left them.
-    #[arg(long)]
-    pub claim_ports: bool,
+    #[arg(long = "claim-ports")]
+    pub claim_slots: bool,
 
     /// Socket of fpga-programmer, which resets ports before they are handed out and cleans what a missing poststop left.
     #[arg(long, default_value = "none", value_name = "FILE")]

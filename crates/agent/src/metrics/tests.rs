@@ -65,6 +65,7 @@ fn eventful() -> (Metrics, Status) {
     metrics.hook_ran(&Taken { records: vec![record], malformed: 1 });
     metrics.cleaned(Cleaning::Done);
     metrics.event(Sending::Sent);
+    metrics.following_grants(Some(watch::channel(None).1));
     status.set(&resource(), Phase::Registered);
     (metrics, status)
 }
@@ -106,6 +107,7 @@ fn the_text_is_what_prometheus_wants() {
         ("programming_duration_seconds_bucket{le=\"0.5\"}".to_owned(), 1.0),
         ("hook_runs_total{stage=\"create\",result=\"done\"}".to_owned(), 1.0),
         ("hook_malformed_results_total".to_owned(), 1.0),
+        ("grants_age_seconds".to_owned(), 0.0),
     ] {
         let found = value(&metrics, &format!("{PREFIX}_{sample}"));
         assert_eq!(found, Some(expected), "{sample} in:\n{text}");
@@ -124,6 +126,22 @@ fn what_is_gone_is_not_shown() {
         assert!(!text.contains(trace), "{trace} in:\n{text}");
     }
     exposition::lint(&exposition::parse(&text), PREFIX);
+}
+
+/// A node that gives out no region keeps no grants.
+#[test]
+fn the_age_of_grants_is_shown_while_they_are_followed() {
+    let (metrics, status) = (Metrics::default(), Status::default());
+    let age = || {
+        let text = metrics.text(&status).unwrap();
+        value(&exposition::parse(&text), &format!("{PREFIX}_grants_age_seconds"))
+    };
+    assert_eq!(age(), None);
+    let since = Instant::now().checked_sub(Duration::from_secs(90)).unwrap();
+    metrics.following_grants(Some(watch::channel(Some(since)).1));
+    assert!(age().is_some_and(|age| age >= 90.0));
+    metrics.following_grants(None);
+    assert_eq!(age(), None);
 }
 
 /// The reference is made of what is shown.

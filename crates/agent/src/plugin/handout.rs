@@ -34,7 +34,7 @@ pub(crate) struct RegionConfig {
     /// What has a region programmed before a container starts.
     pub programming: Programming,
     /// Whether the hook claims ports in the other modes, too.
-    pub claim_ports: bool,
+    pub claim_slots: bool,
     /// The file that says to the hook what devices are for, where no specification does.
     pub uses_file: PathBuf,
     /// The socket of the programmer, if there is one.
@@ -61,7 +61,7 @@ pub(crate) struct RegionConfig {
 #[derive(Debug, Clone)]
 pub(crate) struct Handout {
     programming: Programming,
-    claim_ports: bool,
+    claim_slots: bool,
     uses_file: Arc<Path>,
     programmer: Option<Programmer>,
     regiondevel: RegionDevelName,
@@ -91,12 +91,12 @@ impl Handout {
     pub(crate) fn new(config: &RegionConfig, specs: Specs) -> Self {
         let hook = config.hook.clone();
         let bound_nodes = config.bound_nodes.as_deref().map(Arc::from);
-        let RegionConfig { programming, claim_ports, regiondevel, ref uses_file, .. } = *config;
+        let RegionConfig { programming, claim_slots, regiondevel, ref uses_file, .. } = *config;
         let uses_file = uses_file.as_path().into();
         let programmer = config.programmer.clone().map(Programmer::new);
         Self {
             programming,
-            claim_ports,
+            claim_slots,
             uses_file,
             programmer,
             regiondevel,
@@ -124,7 +124,7 @@ impl Handout {
     pub(crate) fn programming(&self, mode: Mode) -> Programming {
         match mode {
             Mode::Region => self.programming,
-            Mode::Af | Mode::RegionDevel if self.claim_ports => self.programming,
+            Mode::Af | Mode::RegionDevel if self.claim_slots => self.programming,
             Mode::Af | Mode::RegionDevel => Programming::None,
         }
     }

@@ -532,11 +532,12 @@ fn messages(plan: &Plan) -> Vec<&str> {
 fn what_is_held_as_it_is_offered_stays_healthy() {
     let af = ResourceName::af(Naming::Plain, A10, NLB0);
     let region = ResourceName::region(A10);
+    let whole = ResourceName::regiondevel(RegionDevelName::Own, A10);
     let cards = || vec![card(Driver::Dfl, 0, 0, &[loaded(NLB0)])];
     for (settings, name, id) in [
         (AF, &af, "dfl-port.0"),
         (REGION, &region, "dfl-fme.0"),
-        (REGION_DEVEL, &region, "dfl-fme.0"),
+        (REGION_DEVEL, &whole, "dfl-fme.0"),
     ] {
         let plan = plan_held(cards(), settings, &held(&[(name, id)]));
         assert_eq!(plan.offer, fresh(cards(), settings).offer, "{settings:?}");
@@ -598,26 +599,23 @@ fn a_held_card_holds_its_slots_and_a_held_slot_its_card() {
         ]
     };
     let region = ResourceName::region(A10);
-    let devices = |plan: &Plan| {
-        let all = plan.offer[&region].iter();
+    let whole = ResourceName::regiondevel(RegionDevelName::Own, A10);
+    let devices = |plan: &Plan, name: &ResourceName| {
+        let all = plan.offer[name].iter();
         all.map(|device| (device.id.clone(), device.is_healthy())).collect::<Vec<_>>()
     };
     let expected = |all: &[(&str, bool)]| {
         all.iter().map(|(id, healthy)| ((*id).to_owned(), *healthy)).collect::<Vec<_>>()
     };
-    let card = plan_held(cards(), REGION, &held(&[(&region, "dfl-fme.0")]));
-    let all = [
-        ("dfl-fme.0-port0", false),
-        ("dfl-fme.0-port1", false),
-        ("dfl-fme.2", true),
-        ("dfl-fme.0", false),
-    ];
-    assert_eq!(devices(&card), expected(&all));
+    let card = plan_held(cards(), REGION, &held(&[(&whole, "dfl-fme.0")]));
+    let all = [("dfl-fme.0-port0", false), ("dfl-fme.0-port1", false), ("dfl-fme.2", true)];
+    assert_eq!(devices(&card, &region), expected(&all));
+    assert_eq!(devices(&card, &whole), expected(&[("dfl-fme.0", false)]));
     let slot = plan_held(cards(), REGION_DEVEL, &held(&[(&region, "dfl-fme.0-port1")]));
-    let all = [("dfl-fme.0", false), ("dfl-fme.2", true), ("dfl-fme.0-port1", false)];
-    assert_eq!(devices(&slot), expected(&all));
-    let over = |plan: &Plan| {
-        let over = plan.offer[&region].iter().filter(|device| device.is_over);
+    assert_eq!(devices(&slot, &whole), expected(&[("dfl-fme.0", false), ("dfl-fme.2", true)]));
+    assert_eq!(devices(&slot, &region), expected(&[("dfl-fme.0-port1", false)]));
+    let over = |plan: &Plan, name: &ResourceName| {
+        let over = plan.offer[name].iter().filter(|device| device.is_over);
         over.map(|device| (device.id.clone(), nodes(device))).collect::<Vec<_>>()
     };
     // The management node is nobody's any more.

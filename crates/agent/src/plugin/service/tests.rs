@@ -42,7 +42,7 @@ fn config(cdi: &Path) -> RegionConfig {
     let path = "/opt/intel/fpga-sw/fpgactl".to_owned();
     RegionConfig {
         programming: Programming::Cdi,
-        claim_ports: false,
+        claim_slots: false,
         programmer: None,
         uses_file: cdi.join("uses.json"),
         cdi_dir: cdi.to_owned(),
