@@ -10,7 +10,7 @@ use kubelet_api::v1beta1::ContainerAllocateResponse;
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use serde_json::{Value, json};
 
-use crate::node::{AF_NLB3, LIMIT, Node, REGION, allocatable, cards, eventually, one_card};
+use crate::node::{AF_NLB3, LIMIT, Node, REGION, allocatable, cards, eventually, one_card, remove};
 
 const SPEC: &str = "intel.cdi.k8s.io-fpga-dfl-fme.0.json";
 
@@ -155,7 +155,7 @@ async fn a_reboot_or_a_hand_that_empties_the_directory_is_made_good() {
     eventually("the directory is filled again", is_right).await;
     std::fs::write(node.cdi().join(SPEC), "{}").unwrap();
     eventually("the spec is mended", is_right).await;
-    std::fs::remove_dir_all(node.cdi()).unwrap();
+    remove(&node.cdi());
     std::fs::create_dir_all(node.cdi()).unwrap();
     eventually("the directory that was made anew is filled", is_right).await;
 }
@@ -173,8 +173,8 @@ async fn a_mounted_directory_that_was_removed_on_the_host_ends_the_agent() {
     let mut agent = node.agent(&["--mode", "region", "--cdi-dir", &mounted]);
     allocatable(&kubelet, REGION, 1).await;
     assert!(node.cdi().join(SPEC).is_file());
-    std::fs::remove_dir_all(node.cdi()).unwrap();
-    std::fs::create_dir(node.cdi()).unwrap();
+    remove(&node.cdi());
+    std::fs::create_dir_all(node.cdi()).unwrap();
     agent.wait_for_line("this directory was removed on the host", LIMIT).await.unwrap();
     assert_eq!(agent.terminate(LIMIT).await.unwrap().code(), Some(1));
     assert_eq!(names(&node), [""; 0], "nothing is written elsewhere");

@@ -11,7 +11,7 @@ use fpga_demo::process::Process;
 use serde_json::{Value, json};
 
 use crate::api::{Api, NODE, write_kubeconfig};
-use crate::node::{LIMIT, Node, REGION, allocatable, eventually, one_card};
+use crate::node::{LIMIT, Node, REGION, allocatable, eventually, one_card, remove};
 
 const A10: &str = "69528db6eb31577a8c3668f9faa081f6";
 const NLB0: &str = "d8424dc4a4a3c413f89e433683f9040b";
@@ -113,7 +113,7 @@ async fn a_file_that_others_touch_is_put_right() {
         ("edited", &|| more.save(&path).unwrap()),
         ("damaged", &|| std::fs::write(&path, "{").unwrap()),
         ("opened", &|| std::fs::set_permissions(&path, Permissions::from_mode(0o666)).unwrap()),
-        ("gone with its directory", &|| std::fs::remove_dir_all(node.file("run")).unwrap()),
+        ("gone with its directory", &|| remove(&node.file("run"))),
     ];
     for (what, change) in by {
         change();
