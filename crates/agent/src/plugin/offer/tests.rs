@@ -620,8 +620,8 @@ fn a_held_card_holds_its_slots_and_a_held_slot_its_card() {
     };
     // The management node is nobody's any more.
     let ports = "dfl-port.0,dfl-port.1".to_owned();
-    assert_eq!(over(&card), [("dfl-fme.0".to_owned(), ports)]);
-    assert_eq!(over(&slot), [("dfl-fme.0-port1".to_owned(), "dfl-port.1".to_owned())]);
+    assert_eq!(over(&card, &whole), [("dfl-fme.0".to_owned(), ports)]);
+    assert_eq!(over(&slot, &region), [("dfl-fme.0-port1".to_owned(), "dfl-port.1".to_owned())]);
 }
 
 /// A pod's device that is not there any more can be given to nobody else either.
