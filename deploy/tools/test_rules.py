@@ -24,6 +24,28 @@ class Rules(unittest.TestCase):
         found = list(rules.faults(changed))
         self.assertTrue(any(fault in f for f in found), f"{fault!r} not in {found}")
 
+    def test_the_programmer_alone_is_privileged(self):
+        agent = load("af", "DaemonSet", "kube-fpga-agent")
+        spec = agent["spec"]["template"]["spec"]
+        limits = {"limits": {"memory": "128Mi"}}
+        programmer = {
+            "name": "programmer", "image": "localhost/kube-fpga/programmer:0.1.0", "resources": limits,
+            "securityContext": {"privileged": True, "runAsUser": 0, "readOnlyRootFilesystem": True},
+            "volumeMounts": [{"name": "sys", "mountPath": "/sys"}],
+        }
+        spec["containers"].append(programmer)
+        last = lambda d: d["spec"]["template"]["spec"]["containers"][-1]
+        mount = lambda **more: lambda d: last(d)["volumeMounts"].append(more)
+        for fault, change in [
+            ("privileged", lambda d: last(d).update(name="other")),
+            ("readOnlyRootFilesystem", lambda d: last(d)["securityContext"].pop("readOnlyRootFilesystem")),
+            ("token", mount(name="token", mountPath=rules.TOKEN)),
+            ("/dev is not mounted read-only", mount(name="dev", mountPath="/dev")),
+            ("/sys is not mounted read-only", lambda d: d["spec"]["template"]["spec"]["containers"][0]["volumeMounts"].append(
+                {"name": "sys", "mountPath": "/host-sys"})),
+        ]:
+            self.refuses(agent, fault, change)
+
     def test_workloads(self):
         agent, webhook = load("af", "DaemonSet", "kube-fpga-agent"), load("af", "Deployment", "kube-fpga-webhook")
         emulator = load("emulated", "DaemonSet", "kube-fpga-emulator")

@@ -71,6 +71,16 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE")]
     pub kubelet_socket: Option<PathBuf>,
 
+    /// Socket at which the kubelet says which pod holds which device. Such a device is given to nobody else when its
+    /// name changes with the mode or the function; in region mode it is cleaned when its pod has left it. none leaves
+    /// both undone.
+    #[arg(
+        long,
+        default_value = "/var/lib/kubelet/pod-resources/kubelet.sock",
+        value_name = "FILE"
+    )]
+    pub pod_resources_socket: OrNone<PathBuf>,
+
     /// Leave resources that are no longer offered on the Node, where the kubelet sets them to 0.
     #[arg(long)]
     pub keep_stale_resources: bool,
@@ -80,9 +90,23 @@ pub(crate) struct Args {
     #[arg(long, default_value = "/run/kube-fpga/mode", value_name = "FILE")]
     pub mode_file: OrNone<PathBuf>,
 
+    /// File whose lock the agent holds while it serves. A second agent with the same file stands by, healthy and ready,
+    /// and takes over at once when the first ends; none lets every agent serve.
+    #[arg(long, default_value = "none", value_name = "FILE")]
+    pub lock_file: OrNone<PathBuf>,
+
     /// Names of functions: plain (`af-AFUID`) or encoded (`af-III.AAA.BASE64URL`).
     #[arg(long, default_value = "plain")]
     pub naming: String,
+
+    /// Name of the resources in regiondevel mode: own (`regiondevel-INTERFACEID`), or shared with region mode
+    /// (`region-INTERFACEID`) as in Intel's plugin.
+    ///
+    /// A container that gets such a resource gets the management node, by which it can load anything into the whole
+    /// card. With shared, every namespace that was granted a function in region mode can get one: its pods ask for
+    /// the same name and land on nodes of either mode. The webhook needs the same value.
+    #[arg(long, default_value = "own", value_name = "NAME")]
+    pub regiondevel_name: String,
 
     /// Interval of scans of the node even if the kernel reports no change, such as 5m or 30s.
     #[arg(long, default_value = "5m", value_parser = parse_interval, value_name = "TIME")]
@@ -123,7 +147,8 @@ directory when no pod uses a region any more, or let the next reboot empty it.
 
 Exit codes:
   0  stopped by SIGTERM or SIGINT, with its sockets removed
-  1  cannot run: an unreadable root, an address in use
+  1  cannot run, or no longer: an unreadable root, an address in use, a directory that was removed behind a
+     container's mount
   2  wrong command line";
 
 /// The arguments of a command line and the klog flags that were left out of them.

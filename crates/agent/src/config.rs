@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use fpga::names::{Mode, Naming, UnknownWord};
+use fpga::names::{Mode, Naming, RegionDevelName, UnknownWord};
 use fpga::root::Root;
 use fpga_cluster::api::Source;
 use fpga_cluster::http::Listen;
@@ -50,7 +50,13 @@ pub(crate) struct Config {
     pub mode: Mode,
     /// Where the mode of the annotation is kept, if anywhere.
     pub mode_file: Option<PathBuf>,
+    /// The file by which one agent of a node serves at a time, if any.
+    pub lock_file: Option<PathBuf>,
+    /// The kubelet's pod resources socket, if it is to be asked.
+    pub pod_resources: Option<PathBuf>,
     pub naming: Naming,
+    /// How regions are called that are given with their management node.
+    pub regiondevel: RegionDevelName,
     pub root: Root,
     /// Where the sockets are.
     pub sockets: Sockets,
@@ -106,6 +112,7 @@ impl Config {
     /// [`ConfigError`] names the word.
     pub(crate) fn new(args: Args) -> Result<Self, ConfigError> {
         let root = args.trees();
+        let regiondevel = args.regiondevel_name.parse()?;
         let bound_nodes = args.bind_nodes.then(|| text(&absolute(root.dev())?)).transpose()?;
         let directory = absolute(&args.socket_dir)?;
         let kubelet = match &args.kubelet_socket {
@@ -115,7 +122,10 @@ impl Config {
         Ok(Self {
             mode: args.mode.parse()?,
             mode_file: args.mode_file.0,
+            lock_file: args.lock_file.0.as_deref().map(absolute).transpose()?,
+            pod_resources: args.pod_resources_socket.0.as_deref().map(absolute).transpose()?,
             naming: args.naming.parse()?,
+            regiondevel,
             root,
             sockets: Sockets { directory, kubelet },
             rescan_interval: args.rescan_interval,
@@ -124,7 +134,7 @@ impl Config {
             node_name: args.node_name.filter(|name| !name.is_empty()),
             api: source(args.kubeconfig, args.master),
             keep_stale: args.keep_stale_resources,
-            region: RegionConfig { bound_nodes, ..region(args.region)? },
+            region: RegionConfig { bound_nodes, regiondevel, ..region(args.region)? },
         })
     }
 }
@@ -166,15 +176,17 @@ fn region(args: RegionArgs) -> Result<RegionConfig, ConfigError> {
     let path = text(&absolute(&args.hook_path)?)?;
     Ok(RegionConfig {
         programming: args.programming,
-        claim_ports: args.claim_ports,
+        claim_slots: args.claim_slots,
         uses_file: absolute(&args.uses_file)?,
+        programmer: args.programmer_socket.0.as_deref().map(absolute).transpose()?,
         cdi_dir: absolute(&args.cdi_dir)?,
         hook: Hook { path, arguments, timeout: args.hook_timeout },
         grants_file: grants_file.filter(|_| !args.allow_any),
+        grants_expire: args.grants_expire.0,
         allow_any: args.allow_any,
         hook_results,
         bound_nodes: None,
-        pod_resources: args.pod_resources_socket.0.as_deref().map(absolute).transpose()?,
+        regiondevel: RegionDevelName::default(),
     })
 }
 
@@ -199,10 +211,14 @@ fn source(kubeconfig: Option<std::path::PathBuf>, master: Option<String>) -> Opt
 mod tests {
     use super::*;
 
-    fn region(line: &str) -> Result<RegionConfig, ConfigError> {
+    fn config(line: &str) -> Result<Config, ConfigError> {
         let words = std::iter::once("fpga-agent").chain(line.split_whitespace());
         let parsed = Args::parse_line(words.map(Into::into)).unwrap();
-        Config::new(parsed.args).map(|config| config.region)
+        Config::new(parsed.args)
+    }
+
+    fn region(line: &str) -> Result<RegionConfig, ConfigError> {
+        config(line).map(|config| config.region)
     }
 
     fn arguments(line: &str) -> String {
@@ -233,8 +249,8 @@ mod tests {
 
     #[test]
     fn files_can_be_switched_off() {
-        let config = region("--grants-file none --pod-resources-socket none").unwrap();
-        assert_eq!((config.grants_file, config.pod_resources), (None, None));
+        let off = config("--grants-file none --pod-resources-socket none").unwrap();
+        assert_eq!((off.region.grants_file, off.pod_resources, off.lock_file), (None, None, None));
         let config = region("--allow-any").unwrap();
         assert_eq!(config.grants_file, None, "grants that nobody minds are not kept");
         let config = region("").unwrap();

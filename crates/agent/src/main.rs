@@ -9,9 +9,9 @@
 //!  kubelet's directory ▶ kubelet ─Seen──────▶  offer (pure)
 //! ```
 //!
-//! In region mode, three more: [`cdi`] has the specs by which a container runtime gets a region programmed,
-//! [`grants`] keeps the file that says which functions each namespace may have programmed, and [`release`]
-//! cleans the regions that pods have left.
+//! [`holdings`] knows which devices pods hold, so that nothing is offered twice. In region mode, three more: [`cdi`]
+//! has the specs by which a container runtime gets a region programmed, [`grants`] keeps the file that says which
+//! functions each namespace may have programmed, and [`release`] cleans the regions that pods have left.
 //!
 //! What is decided is pure. Everything else carries values over watch channels, each of which holds the newest
 //! value only, so that nobody waits for a slow reader.
@@ -25,13 +25,17 @@ mod args;
 mod cdi;
 mod config;
 mod grants;
+mod holdings;
 mod kubelet;
+mod lock;
 mod metrics;
 mod mode;
 mod node;
 mod node_status;
+mod orphans;
 mod paths;
 mod plugin;
+mod programmer;
 mod release;
 mod results;
 mod run;

@@ -17,6 +17,9 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
+use tokio::sync::watch;
+use tokio::time::Instant;
+
 use crate::node::health::Condition;
 use crate::node::inventory::{Checked, Done};
 use crate::plugin::device::Offer;
@@ -67,6 +70,8 @@ struct State {
     conditions: Vec<Condition>,
     cards: Vec<Checked>,
     problems: usize,
+    /// Since when the API server says nothing about what is granted, while that is followed.
+    grants_lost: Option<watch::Receiver<Option<Instant>>>,
 }
 
 /// Why devices were not given to a container.
@@ -80,6 +85,8 @@ pub(crate) enum Refusal {
     NoSpec,
     /// The resource is no longer offered.
     Withdrawn,
+    /// The resource is one of another mode.
+    OtherMode,
 }
 
 /// How the cleaning of a region ended.
@@ -190,6 +197,11 @@ impl Metrics {
         }
     }
 
+    /// What is granted is followed, or no longer.
+    pub(crate) fn following_grants(&self, lost: Option<watch::Receiver<Option<Instant>>>) {
+        self.state().grants_lost = lost;
+    }
+
     /// The agent cleaned a region, or could not.
     pub(crate) fn cleaned(&self, result: Cleaning) {
         self.0.cleanings.get_or_create(&vec![("result", result.as_str().to_owned())]).inc();
@@ -260,7 +272,8 @@ fn of(resource: &ResourceName) -> Labels {
 }
 
 impl Refusal {
-    const ALL: [Self; 4] = [Self::Unknown, Self::Unhealthy, Self::NoSpec, Self::Withdrawn];
+    const ALL: [Self; 5] =
+        [Self::Unknown, Self::Unhealthy, Self::NoSpec, Self::Withdrawn, Self::OtherMode];
 
     const fn as_str(self) -> &'static str {
         match self {
@@ -268,6 +281,7 @@ impl Refusal {
             Self::Unhealthy => "unhealthy",
             Self::NoSpec => "no_spec",
             Self::Withdrawn => "withdrawn",
+            Self::OtherMode => "other_mode",
         }
     }
 }

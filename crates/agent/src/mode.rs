@@ -17,6 +17,8 @@ use kube::core::PartialObjectMeta;
 use kube::{Api, ResourceExt as _};
 use tokio::sync::watch;
 
+use crate::orphans::Orphans;
+
 /// Starts watching the annotation of `node`. Until it is known the value is what it last was, by the file `kept`, and
 /// `configured` where that says nothing.
 #[must_use]
@@ -25,20 +27,13 @@ pub(crate) fn follow(
     node: String,
     server: Server,
     kept: Option<PathBuf>,
+    orphans: Orphans,
 ) -> watch::Receiver<Mode> {
     let kept = Kept(kept);
     let (mode, receiver) = watch::channel(kept.mode().unwrap_or(configured));
-    let follower = Follower { configured, node, mode, kept, told: Told::default() };
+    let follower = Follower { configured, node, mode, kept, orphans, told: Told::default() };
     tokio::spawn(follower.run(server));
     receiver
-}
-
-/// Waits until the mode is as `wanted`: forever, when it cannot change any more.
-pub(crate) async fn reached(mode: &mut watch::Receiver<Mode>, wanted: impl Fn(Mode) -> bool) {
-    let is_closed = mode.wait_for(|mode| wanted(*mode)).await.is_err();
-    if is_closed {
-        std::future::pending::<()>().await;
-    }
 }
 
 struct Follower {
@@ -46,6 +41,7 @@ struct Follower {
     node: String,
     mode: watch::Sender<Mode>,
     kept: Kept,
+    orphans: Orphans,
     /// The wrong annotation that was last complained of.
     told: Told,
 }
@@ -76,7 +72,7 @@ impl Follower {
     }
 
     fn take(&mut self, annotation: Option<&str>) {
-        self.kept.keep(annotation.and_then(|word| word.parse().ok()));
+        self.kept.keep(annotation.and_then(|word| word.parse().ok()), &self.orphans);
         let mode = match decide(self.configured, annotation) {
             Ok(mode) => {
                 self.told.clear();
@@ -120,7 +116,7 @@ impl Kept {
         std::str::from_utf8(&text).ok()?.trim().parse().ok()
     }
 
-    fn keep(&self, mode: Option<Mode>) {
+    fn keep(&self, mode: Option<Mode>, orphans: &Orphans) {
         let Some(path) = self.0.as_ref().filter(|_| self.mode() != mode) else { return };
         let kept = match mode {
             Some(mode) => path
@@ -130,6 +126,7 @@ impl Kept {
             None => std::fs::remove_file(path),
         };
         if let Err(error) = kept {
+            orphans.check(path);
             tracing::warn!("{}: the mode is not kept for a restart: {error}", path.display());
         }
     }
@@ -150,19 +147,20 @@ mod tests {
         let path = dir.path().join("run/mode");
         let kept = Kept(Some(path.clone()));
         assert_eq!(kept.mode(), None);
-        kept.keep(None);
+        let keep = |mode| kept.keep(mode, &Orphans::default());
+        keep(None);
         for mode in [Mode::Region, Mode::Region, Mode::Af] {
-            kept.keep(Some(mode));
+            keep(Some(mode));
             assert_eq!(kept.mode(), Some(mode));
         }
         for text in ["", "both", "region af", "\u{0}"] {
             std::fs::write(&path, text).unwrap();
             assert_eq!(kept.mode(), None, "{text:?}");
         }
-        kept.keep(Some(Mode::Region));
-        kept.keep(None);
+        keep(Some(Mode::Region));
+        keep(None);
         assert!(!path.exists());
-        Kept(None).keep(Some(Mode::Af));
+        Kept(None).keep(Some(Mode::Af), &Orphans::default());
     }
 
     #[test]

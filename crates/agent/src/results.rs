@@ -11,11 +11,17 @@ use nix::sys::inotify::AddWatchFlags;
 use tokio::sync::Notify;
 
 use crate::metrics::Metrics;
+use crate::orphans::Orphans;
 use crate::paths::{Happened, Paths};
 
 /// Makes the directory, counts what is in it and what comes, and removes it. That the hook's results cannot
 /// be counted harms nothing else, so it is only logged.
-pub(crate) async fn follow(directory: PathBuf, paths: Paths, metrics: Metrics) -> Infallible {
+pub(crate) async fn follow(
+    directory: PathBuf,
+    paths: Paths,
+    metrics: Metrics,
+    orphans: Orphans,
+) -> Infallible {
     let (changed, directory) = (Arc::new(Notify::new()), Arc::<Path>::from(directory));
     let (notify, watched) = (Arc::clone(&changed), Arc::clone(&directory));
     paths.watch([&*directory], AddWatchFlags::empty(), move |happened| {
@@ -31,11 +37,13 @@ pub(crate) async fn follow(directory: PathBuf, paths: Paths, metrics: Metrics) -
             Ok(()) => {
                 trouble.clear();
             }
-            Err(error) if trouble.is_news(error.to_string()) => {
-                let directory = directory.display();
-                tracing::warn!("{directory}: the hook's results are not counted: {error}");
+            Err(error) => {
+                orphans.check(&directory);
+                if trouble.is_news(error.to_string()) {
+                    let directory = directory.display();
+                    tracing::warn!("{directory}: the hook's results are not counted: {error}");
+                }
             }
-            Err(_) => {}
         }
         changed.notified().await;
     }

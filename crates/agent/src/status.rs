@@ -11,6 +11,8 @@ pub(crate) struct Status(Arc<Mutex<State>>);
 
 #[derive(Debug, Default)]
 struct State {
+    /// Another agent serves, and this one waits for its turn.
+    standby: bool,
     scanned: bool,
     resources: BTreeMap<ResourceName, Phase>,
 }
@@ -27,6 +29,17 @@ pub(crate) enum Phase {
 }
 
 impl Status {
+    /// Whether another agent serves while this one waits for its turn.
+    pub(crate) fn standby(&self, standby: bool) {
+        self.lock().standby = standby;
+    }
+
+    /// True while this agent waits for its turn.
+    #[must_use]
+    pub(crate) fn is_standby(&self) -> bool {
+        self.lock().standby
+    }
+
     /// The first scan has been taken in.
     pub(crate) fn scanned(&self) {
         self.lock().scanned = true;
@@ -49,11 +62,15 @@ impl Status {
         state.resources.iter().map(|(name, phase)| (name.clone(), phase.clone())).collect()
     }
 
-    /// What readiness lacks, a line for each thing; empty when the agent is ready.
+    /// What readiness lacks, a line for each thing; empty when the agent is ready. One that stands by is: an update waits
+    /// for it before the other agent is ended.
     #[must_use]
     pub(crate) fn missing(&self) -> Vec<String> {
         let state = self.lock();
         let mut missing = Vec::new();
+        if state.standby {
+            return missing;
+        }
         if !state.scanned {
             missing.push("the first scan is not done".to_owned());
         }
@@ -94,6 +111,10 @@ mod tests {
         status.set(&resource, Phase::Registered);
         assert!(status.missing().is_empty());
         status.set(&resource, Phase::Starting);
+        status.standby(true);
+        assert!(status.is_standby() && status.missing().is_empty());
+        status.standby(false);
+        assert!(!status.missing().is_empty());
         status.remove(&resource);
         assert!(status.missing().is_empty());
     }

@@ -99,5 +99,6 @@ pub(crate) fn device(id: &str, bus: u8, numa_node: Option<u32>) -> Device {
         numa_node,
         nodes: nodes(&[id]),
         place: DeviceId { card: card_id(bus), slot: Some(0) },
+        is_over: false,
     }
 }

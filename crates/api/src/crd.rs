@@ -29,11 +29,11 @@ pub fn crds() -> [ext::CustomResourceDefinition; 2] {
         "metadata.name becomes the name of an extended resource, which has at most 63 characters",
     );
     let own_af = rule(
-        "!self.metadata.name.matches('^(af|region)-[0-9a-f]{32}([0-9a-f]{8})?$') || self.metadata.name == 'af-' + self.spec.afuId",
+        "!self.metadata.name.matches('^(af|region|regiondevel)-[0-9a-f]{32}([0-9a-f]{8})?$') || self.metadata.name == 'af-' + self.spec.afuId",
         "metadata.name must not be that of another function's or region's resource",
     );
     let own_region = rule(
-        "!self.metadata.name.matches('^(af|region)-[0-9a-f]{32}([0-9a-f]{8})?$') || self.metadata.name == 'region-' + self.spec.interfaceId",
+        "!self.metadata.name.matches('^(af|region|regiondevel)-[0-9a-f]{32}([0-9a-f]{8})?$') || self.metadata.name in ['regiondevel-' + self.spec.interfaceId, 'region-' + self.spec.interfaceId]",
         "metadata.name must not be that of another function's or region's resource",
     );
     [

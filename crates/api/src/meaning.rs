@@ -155,11 +155,14 @@ impl Meaning {
         if format!("{GROUP}/{name}").parse::<ResourceName>().is_err() {
             return Ok(());
         }
-        let own = match self {
-            Self::Function { image, .. } => format!("af-{image}"),
-            Self::Region { interface } => format!("region-{interface}"),
+        let is_own = match self {
+            Self::Function { image, .. } => name == format!("af-{image}"),
+            // The second is its own where the agents share the name of region mode.
+            Self::Region { interface } => {
+                name == format!("regiondevel-{interface}") || name == format!("region-{interface}")
+            }
         };
-        if name == own { Ok(()) } else { Err(Fault::OthersName(name.to_owned())) }
+        if is_own { Ok(()) } else { Err(Fault::OthersName(name.to_owned())) }
     }
 }
 

@@ -6,7 +6,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::status::Status;
 
-/// A kind of region that pods of the namespace may ask for by the object's name, to program it themselves.
+/// A kind of region that pods of the namespace may ask for by the object's name, to develop functions for it.
+///
+/// It grants whole cards with their management node, on nodes in mode `regiondevel`: a container that gets one can load
+/// anything into the card. No AcceleratorFunction grants that.
 #[derive(CustomResource, Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[kube(
     group = "fpga.intel.com",
@@ -18,7 +21,7 @@ use crate::status::Status;
     category = "fpga",
     namespaced,
     status = "Status",
-    doc = "A kind of region that pods of its namespace may ask for by its name, to program it themselves.",
+    doc = "A kind of region that pods of its namespace may ask for by its name, to develop functions for it: it grants whole cards with their management node.",
     printcolumn = r#"{"name":"Ready","type":"string","jsonPath":".status.conditions[?(@.type==\"Ready\")].status"}"#,
     printcolumn = r#"{"name":"Nodes","type":"integer","jsonPath":".status.nodeCount"}"#,
     printcolumn = r#"{"name":"Reason","type":"string","jsonPath":".status.conditions[?(@.type==\"Ready\")].reason"}"#,

@@ -5,6 +5,8 @@ use std::fmt;
 use std::time::Duration;
 
 use kube::runtime::watcher;
+use tokio::sync::watch;
+use tokio::time::Instant;
 
 use crate::api::chain;
 use crate::backoff::Backoff;
@@ -25,6 +27,7 @@ pub struct Reach {
     found: String,
     trouble: Told,
     backoff: Backoff,
+    lost_since: watch::Sender<Option<Instant>>,
 }
 
 impl fmt::Debug for Reach {
@@ -49,12 +52,26 @@ impl Reach {
         found: impl Into<String>,
     ) -> Self {
         let (lost, found) = (Box::new(lost), found.into());
-        Self { lost, found, trouble: Told::default(), backoff: backoff() }
+        let lost_since = watch::Sender::new(None);
+        Self { lost, found, trouble: Told::default(), backoff: backoff(), lost_since }
+    }
+
+    /// Since when it is out of reach, for whoever must do something about that; `None` while it is not.
+    #[must_use]
+    pub fn lost_since(&self) -> watch::Receiver<Option<Instant>> {
+        self.lost_since.subscribe()
+    }
+
+    /// True from the first failure until it answers.
+    #[must_use]
+    pub fn is_lost(&self) -> bool {
+        self.lost_since.borrow().is_some()
     }
 
     /// The API server answered.
     pub fn succeeded(&mut self) {
         self.backoff.reset();
+        self.lost_since.send_if_modified(|since| since.take().is_some());
         if self.trouble.clear() {
             tracing::info!("{}", self.found);
         }
@@ -63,6 +80,11 @@ impl Reach {
     /// It did not, or not as wanted: returns how long to wait before the next attempt.
     pub fn failed(&mut self, error: &(dyn Error + 'static)) -> Duration {
         let reason = chain(error);
+        self.lost_since.send_if_modified(|since| {
+            let is_new = since.is_none();
+            since.get_or_insert_with(Instant::now);
+            is_new
+        });
         if self.trouble.is_news(distinction(error, &reason)) {
             tracing::warn!("{}", (self.lost)(&reason));
         } else {

@@ -2,13 +2,16 @@
 
 use std::fmt::Debug;
 use std::pin::Pin;
+use std::time::Duration;
 
+use kube::api::ListParams;
 use kube::runtime::watcher::{self, Event, watch_object, watcher};
 use kube::{Api, Resource};
 use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 use tokio_stream::{Stream, StreamExt as _};
 
+use crate::backoff::Backoff;
 use crate::reach::Reach;
 
 pub use mirror::{Change, Mirror};
@@ -16,10 +19,21 @@ pub use mirror::{Change, Mirror};
 mod mirror;
 
 type Updates<T> = Pin<Box<dyn Stream<Item = watcher::Result<T>> + Send>>;
+/// Asks the API server for the least that the watch is about: true if it answers.
+type Probe = Box<dyn Fn() -> Pin<Box<dyn Future<Output = bool> + Send>> + Send + Sync>;
+
+/// How long a watch is given to fail again after an attempt, before the API server is asked whether it answers, and
+/// between two such questions.
+const PROBE: Duration = Duration::from_secs(1);
+const SLOWEST_PROBE: Duration = Duration::from_secs(30);
 
 /// A watch whose failures are logged, waited for and otherwise nobody's concern.
 pub struct Watch<T> {
     updates: Updates<T>,
+    /// A watch that continues where it broke off says nothing until something changes.
+    probe: Probe,
+    /// Whether an update comes from the API server: some only announce that it is about to be asked.
+    is_answer: fn(&T) -> bool,
     reach: Reach,
     resume_at: Instant,
     /// What an answer of 404 means, where that is known.
@@ -48,7 +62,8 @@ where
     /// One object by its name: `None` while it does not exist.
     #[must_use]
     pub fn one(api: Api<K>, name: &str, reach: Reach) -> Self {
-        Self::new(watch_object(api, name), reach)
+        let one = ListParams::default().fields(&format!("metadata.name={name}"));
+        Self::new(watch_object(api.clone(), name), probe(api, one), |_| true, reach)
     }
 }
 
@@ -59,22 +74,61 @@ where
     /// Every change of the objects of a kind.
     #[must_use]
     pub fn every(api: Api<K>, reach: Reach) -> Self {
-        Self::new(watcher(api, watcher::Config::default()), reach)
+        let updates = watcher(api.clone(), watcher::Config::default());
+        let is_answer = |event: &Event<K>| !matches!(event, Event::Init);
+        Self::new(updates, probe(api, ListParams::default()), is_answer, reach)
+    }
+}
+
+fn probe<K>(api: Api<K>, params: ListParams) -> Probe
+where
+    K: Clone + DeserializeOwned + Debug + Send + 'static,
+{
+    let params = params.limit(1);
+    Box::new(move || {
+        let (api, params) = (api.clone(), params.clone());
+        Box::pin(async move { api.list(&params).await.is_ok() })
+    })
+}
+
+/// Waits until the API server answers.
+async fn answered(probe: &Probe) {
+    let mut pause = Backoff::new(PROBE, SLOWEST_PROBE);
+    loop {
+        tokio::time::sleep(pause.delay()).await;
+        if probe().await {
+            return;
+        }
     }
 }
 
 impl<T> Watch<T> {
-    fn new(updates: impl Stream<Item = watcher::Result<T>> + Send + 'static, reach: Reach) -> Self {
-        Self { updates: Box::pin(updates), reach, resume_at: Instant::now(), absence: None }
+    fn new(
+        updates: impl Stream<Item = watcher::Result<T>> + Send + 'static,
+        probe: Probe,
+        is_answer: fn(&T) -> bool,
+        reach: Reach,
+    ) -> Self {
+        let (updates, resume_at) = (Box::pin(updates), Instant::now());
+        Self { updates, probe, is_answer, reach, resume_at, absence: None }
     }
 
     /// The next update. Nothing is lost when the future is dropped early.
     pub async fn next(&mut self) -> T {
         loop {
             tokio::time::sleep_until(self.resume_at).await;
-            let pause = match self.updates.next().await {
-                Some(Ok(update)) => {
+            let update = tokio::select! {
+                update = self.updates.next() => update,
+                () = answered(&self.probe), if self.reach.is_lost() => {
                     self.reach.succeeded();
+                    continue;
+                }
+            };
+            let pause = match update {
+                Some(Ok(update)) => {
+                    if (self.is_answer)(&update) {
+                        self.reach.succeeded();
+                    }
                     return update;
                 }
                 Some(Err(error)) => self.failed(&error),
@@ -85,7 +139,7 @@ impl<T> Watch<T> {
         }
     }
 
-    fn failed(&mut self, error: &watcher::Error) -> std::time::Duration {
+    fn failed(&mut self, error: &watcher::Error) -> Duration {
         match (error, &self.absence) {
             (watcher::Error::InitialListFailed(kube::Error::Api(answer)), Some(absent))
                 if answer.code == 404 =>

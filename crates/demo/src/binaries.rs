@@ -6,8 +6,15 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// The binaries.
-const NAMES: [&str; 6] =
-    ["fpga-emulator", "fpga-agent", "fpga-webhook", "fpgactl", "fpga-hook", "nlb"];
+const NAMES: [&str; 7] = [
+    "fpga-emulator",
+    "fpga-agent",
+    "fpga-webhook",
+    "fpga-programmer",
+    "fpgactl",
+    "fpga-hook",
+    "nlb",
+];
 
 /// Paths of the binaries by name.
 #[derive(Debug, Clone)]

@@ -1,9 +1,10 @@
 //! A stand-in for the kubelet's device manager: the same protocol, the same habits.
 //!
-//! What it keeps of the real one (k8s.io/kubernetes, `pkg/kubelet/cm/devicemanager`): at start it empties
-//! the plugin directory of sockets and makes its own; a registration is answered first and the
-//! endpoint is dialled after; a second registration of a resource replaces the first; when a plugin's
-//! stream ends its devices stay in the capacity and leave the allocatable; preferences are asked for
+//! What it keeps of the real one (k8s.io/kubernetes, `pkg/kubelet/cm/devicemanager`, with `plugin/v1beta1`): at start it
+//! empties the plugin directory of sockets and makes its own; whoever registers is dialled and asked for its options
+//! before the answer, and for its devices after; a second registration of a resource replaces the first, whose stream is
+//! read on; when any stream of a resource ends, whoever has the name *at the time that this is noticed* is disconnected,
+//! its devices stay in the capacity and leave the allocatable; preferences are asked for
 //! when there is a choice; a container is given devices that are healthy and free.
 
 mod connection;
@@ -28,12 +29,21 @@ pub use podresources::PodResourcesServer;
 pub const SOCKET: &str = "kubelet.sock";
 
 /// How a [`Kubelet`] treats its plugins; the default is the real one's way.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 pub struct Manners {
     /// Accept registrations and never call ListAndWatch.
     pub never_watches: bool,
     /// Accept connections and never answer Register.
     pub never_answers: bool,
+    /// How long after its end a plugin's stream is found to have ended.
+    pub notices: Duration,
+}
+
+impl Default for Manners {
+    /// A registration two milliseconds after the end of the last endpoint was seen to be taken for the old one.
+    fn default() -> Self {
+        Self { never_watches: false, never_answers: false, notices: Duration::from_millis(5) }
+    }
 }
 
 /// Something that a plugin did, with the moment at which it arrived.
@@ -57,7 +67,7 @@ pub enum What {
     },
     /// A list of devices arrived.
     List(Vec<Device>),
-    /// The plugin's stream ended or its socket could not be dialled.
+    /// The plugin was disconnected: its stream ended, or an earlier one of the resource.
     Gone,
 }
 
@@ -74,8 +84,6 @@ struct Shared {
 struct State {
     node: Node,
     events: Vec<Event>,
-    /// Counts registrations, so that the end of a replaced endpoint is told from the current one's.
-    generation: u64,
 }
 
 impl State {
@@ -194,6 +202,13 @@ impl Kubelet {
             }
         }
         Ok(responses)
+    }
+
+    /// Shows a pod that has no device.
+    pub fn add_pod(&self, name: &str) {
+        self.shared.state.send_modify(|s| {
+            s.node.pods.insert(name.to_owned());
+        });
     }
 
     /// Frees the devices of a container that ended.

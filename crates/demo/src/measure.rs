@@ -44,6 +44,7 @@ pub async fn run(binaries: &Binaries) -> anyhow::Result<()> {
     };
     print(agent::start(binaries).await?)?;
     print(agent::change(binaries).await?)?;
+    print(agent::handover(binaries).await?)?;
     print(hook::run(binaries).await?)?;
     print(webhook::run(binaries).await?)?;
     print(agent::idle(binaries).await?)

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
-use fpga_demo::kubelet::{AllocationError, Kubelet, SOCKET, What};
+use fpga_demo::kubelet::{AllocationError, Kubelet, Manners, SOCKET, What};
 use hyper_util::rt::TokioIo;
 use kubelet_api::v1beta1::device_plugin_server::{DevicePlugin, DevicePluginServer};
 use kubelet_api::v1beta1::registration_client::RegistrationClient;
@@ -177,6 +177,47 @@ async fn a_plugin_that_goes_away_leaves_capacity_without_allocatable() {
     let last =
         kubelet.wait_for_events(LIMIT, |e| e.last().is_some_and(|e| e.what == What::Gone)).await;
     assert!(last.is_some());
+}
+
+/// `runClient` in `plugin/v1beta1/handler.go` of the real one asks for the client by the resource's name when a stream
+/// has ended, and disconnects whoever has the name by then.
+#[tokio::test]
+async fn who_registers_before_the_end_of_the_last_is_noticed_is_disconnected_instead() {
+    let directory = tempfile::tempdir().unwrap();
+    let manners = Manners { notices: Duration::from_millis(200), ..Manners::default() };
+    let kubelet = Kubelet::start_with(directory.path(), manners).unwrap();
+    let (first, receiver) = watch::channel(list(&[("a", "Healthy")]));
+    serve(directory.path(), "thing.sock", receiver);
+    register(directory.path(), request()).await.unwrap();
+    kubelet.wait_for(LIMIT, |n| n.allocatable(RESOURCE) == 1).await.unwrap();
+    drop(first);
+    let (second, receiver) = watch::channel(list(&[("a", "Healthy"), ("b", "Healthy")]));
+    serve(directory.path(), "second.sock", receiver);
+    let early = RegisterRequest { endpoint: "second.sock".into(), ..request() };
+    register(directory.path(), early.clone()).await.unwrap();
+    kubelet.wait_for(LIMIT, |n| n.allocatable(RESOURCE) == 2).await.unwrap();
+    // Then it is noticed.
+    kubelet.wait_for(LIMIT, |n| n.allocatable(RESOURCE) == 0).await.unwrap();
+    let is_closed = async {
+        // The server's own receiver stays.
+        while second.receiver_count() > 1 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(LIMIT, is_closed).await.unwrap();
+    let gone = |kubelet: &Kubelet| kubelet.events().iter().filter(|e| e.what == What::Gone).count();
+    assert_eq!(gone(&kubelet), 1);
+
+    // Once all is noticed, who registers is kept.
+    tokio::time::sleep(3 * manners.notices).await;
+    let (_third, receiver) = watch::channel(list(&[("a", "Healthy")]));
+    serve(directory.path(), "third.sock", receiver);
+    register(directory.path(), RegisterRequest { endpoint: "third.sock".into(), ..early })
+        .await
+        .unwrap();
+    kubelet.wait_for(LIMIT, |n| n.allocatable(RESOURCE) == 1).await.unwrap();
+    tokio::time::sleep(3 * manners.notices).await;
+    assert_eq!((kubelet.node().allocatable(RESOURCE), gone(&kubelet)), (1, 1));
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@
 //! Register layout and behaviour follow `drivers/fpga/dfl*.{c,h}` of Linux 6.1, which drives it.
 
 pub mod afu;
+pub mod clock;
 pub mod dma;
 pub mod fme;
 pub mod mmio;
@@ -15,6 +16,7 @@ pub mod regs;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+pub use clock::Generator;
 pub use fme::Fme;
 pub use port::Port;
 
@@ -32,6 +34,8 @@ pub struct Build {
     pub socket_id: u8,
     /// `BITSTREAM_ID` and `BITSTREAM_MD` of the header.
     pub static_region: (u64, u64),
+    /// What generates the ports' user clocks.
+    pub clock: Generator,
     /// Time that the reconfiguration engine works after the last word.
     pub pr_time: Duration,
 }
@@ -45,6 +49,7 @@ impl Build {
             interface_id: spec.interface_id,
             socket_id: spec.socket_id,
             static_region: spec.kind.static_region(),
+            clock: spec.kind.clock(),
             pr_time: spec.pr_time,
         }
     }
@@ -74,8 +79,8 @@ impl Card {
     #[must_use]
     pub fn new(build: &Build) -> Self {
         let count = build.functions.len();
-        let ports =
-            build.functions.iter().enumerate().map(|(n, id)| Port::new(n, count, *id)).collect();
+        let port = |(n, id): (usize, &Guid)| Port::new(n, count, *id, build.clock);
+        let ports = build.functions.iter().enumerate().map(port).collect();
         Self { fme: Fme::new(build), ports, interrupts: Vec::new(), revision: 0 }
     }
 

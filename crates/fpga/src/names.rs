@@ -123,6 +123,31 @@ impl Naming {
     }
 }
 
+/// How nodes in [`Mode::RegionDevel`] call what they give.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "&'static str")]
+pub enum RegionDevelName {
+    /// `regiondevel-<interface id>`: nobody who asks for a region gets a management node by chance.
+    #[default]
+    Own,
+    /// `region-<interface id>`, as nodes in [`Mode::Region`] call theirs and as Intel's plugin has it.
+    Shared,
+}
+
+impl RegionDevelName {
+    /// Either of them.
+    pub const ALL: [Self; 2] = [Self::Own, Self::Shared];
+
+    /// As users write it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Own => "own",
+            Self::Shared => "shared",
+        }
+    }
+}
+
 /// A word that is none of the accepted ones.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("unknown {kind} {text:?}: expected one of {accepted}")]
@@ -170,6 +195,7 @@ macro_rules! word {
 word!(Mode, "mode", "af, region, regiondevel");
 word!(Naming, "naming", "plain, encoded");
 word!(Use, "use", "region, function, development");
+word!(RegionDevelName, "name of regiondevel resources", "own, shared");
 
 #[cfg(test)]
 mod tests {
@@ -182,6 +208,9 @@ mod tests {
         }
         for naming in Naming::ALL {
             assert_eq!(naming.to_string().parse(), Ok(naming));
+        }
+        for name in RegionDevelName::ALL {
+            assert_eq!(name.to_string().parse(), Ok(name));
         }
     }
 

@@ -23,8 +23,9 @@
 //!
 //! - Programmings of one card do not overlap, across processes; a holder of the lock that is killed
 //!   leaves it free ([`CardLock`]).
-//! - Nothing is touched before the image is known to fit and the port to be unused.
-//! - Success means that the region was seen to show the image's function.
+//! - Nothing is touched before the image is known to fit, its clock to be possible and the port to be unused.
+//! - Success means that the region was seen to show the image's function, and the card to count the clock that the image
+//!   asks for.
 //! - Whose the region is and what is in it is noted in the [`crate::ledger`] before it is touched and when it is
 //!   ready. Only there an image is known to be loaded already.
 //! - After a programming that failed the in-tree driver keeps the region disabled until the driver is

@@ -10,12 +10,14 @@ use std::path::PathBuf;
 use crate::card::{Card, DeviceNode, Driver, Inventory, Problem, Slot, Vitals};
 use crate::root::Root;
 
+mod clock;
 mod error;
 pub mod intel;
 mod place;
 mod programmer;
 mod unbound;
 
+pub use clock::{Clock, Frequencies};
 pub use error::{Cause, Error};
 pub use intel::scan::{Plugged, plugged};
 pub use place::{Device, Found, Management};

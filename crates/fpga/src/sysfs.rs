@@ -45,14 +45,14 @@ pub fn read_number(path: &Path) -> Result<Option<u64>, AttrError> {
     Ok(read(path)?.as_deref().and_then(number))
 }
 
-/// Writes `text` to the attribute at `path`, which must be there.
+/// Writes `value`, as a rule a text, to the attribute at `path`, which must be there.
 ///
 /// # Errors
 /// The kernel's answer, which for many attributes is the driver's.
-pub fn write(path: &Path, text: &str) -> Result<(), Errno> {
+pub fn write(path: &Path, value: impl AsRef<[u8]>) -> Result<(), Errno> {
     // Truncated, because the attributes of a fake tree are plain files.
     let file = OpenOptions::new().write(true).truncate(true).open(path);
-    file.and_then(|mut file| file.write_all(text.as_bytes())).map_err(|error| errno(&error))
+    file.and_then(|mut file| file.write_all(value.as_ref())).map_err(|error| errno(&error))
 }
 
 /// A number as the kernel prints it: decimal, or hexadecimal after `0x`.

@@ -96,8 +96,8 @@ Exit codes:
    2  the command line is wrong
    3  a device is gone
    5  a card or port was busy until the time was over
-   6  there is no usable bitstream
-   7  reprogramming failed, or a region shows a different function from the one requested
+   6  there is no usable bitstream, or the card cannot have the user clock that it asks for
+   7  reprogramming failed, the user clock could not be set, or a region shows a different function from the one requested
    8  a region has been disabled since reprogramming failed: run `fpgactl recover`
   10  the state, the bundle's config.json or a variable in it is invalid, or variables and devices disagree
   11  a function is not granted to the pod's namespace, or the namespace or its grants are unknown";

@@ -93,14 +93,15 @@ impl Cards for Driver {
         let options = Options { purpose, timeout, clean: true, ..Options::default() };
         let outcome = program::program(target, &image, &options, &mut ())?;
         let (function, warnings) = (image.afu_id, &outcome.warnings);
+        let clock = outcome.clock.map_or(String::new(), |it| format!(", user clock {it}"));
         Ok(match outcome.action {
             Action::Programmed { time } => {
                 let seconds = time.as_secs_f64();
-                let what = format!("programmed function {function} in {seconds:.3} s");
+                let what = format!("programmed function {function} in {seconds:.3} s{clock}");
                 Work { programmed: Some(time), ..Work::new(what, warnings) }
             }
             Action::AlreadyLoaded | Action::DryRun => {
-                Work::new(format!("reset with function {function}"), warnings)
+                Work::new(format!("reset with function {function}{clock}"), warnings)
             }
             Action::AlreadyPrepared => Work::none("prepared already"),
             Action::NotOwned => Work::not_owned(),

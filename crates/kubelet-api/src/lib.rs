@@ -1,5 +1,5 @@
 //! The gRPC interfaces between a kubelet and a device plugin, for both sides: the device plugin interface
-//! ([`v1beta1`]) and the one that tells which pod holds which device ([`podresources`]).
+//! ([`v1beta1`]) and the one that tells which pod holds which device and which could be given ([`podresources`]).
 //!
 //! A crate of its own because two programs of different trust speak them: the agent, and the stand-in
 //! kubelet that tests it. The modules are generated from `proto/` and committed, so that a build needs
@@ -15,7 +15,7 @@ pub mod v1beta1;
 
 /// Pod resources interface, served by kubelets since Kubernetes 1.20 as v1.
 pub mod podresources {
-    /// The part of it that tells who holds which device.
+    /// The part of it that tells who holds which device, and which could be given.
     #[rustfmt::skip]
     #[allow(missing_docs, clippy::all, clippy::pedantic, unreachable_pub)]
     pub mod v1;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 use fpga::duration::parse_interval;
-use fpga::names::Naming;
+use fpga::names::{Naming, RegionDevelName};
 use fpga_cluster::http::Listen;
 use fpga_cluster::logging::LogArgs;
 use fpga_cluster::optional::OrNone;
@@ -30,6 +30,14 @@ pub(crate) struct Args {
     /// How functions are called: the same as for the agents of the cluster.
     #[arg(long, default_value_t, value_name = "NAMING")]
     pub(crate) naming: Naming,
+
+    /// Resource that an FpgaRegion leads to: own (`regiondevel-...`), or shared with functions of region mode
+    /// (`region-...`), as in Intel's plugin. The same as for the agents of the cluster.
+    ///
+    /// With shared, every namespace that was granted a function in region mode can get a card with its management
+    /// node, by which anything can be loaded into it.
+    #[arg(long, default_value_t, value_name = "NAME")]
+    pub(crate) regiondevel_name: RegionDevelName,
 
     /// Kubeconfig of the API server; without one, the pod's service account.
     #[arg(long, value_name = "FILE")]

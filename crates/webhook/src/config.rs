@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use fpga_cluster::api::Source;
 use fpga_cluster::http::Listen;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use rustls::pki_types::ServerName;
 
 use crate::args::Args;
@@ -12,6 +13,7 @@ use crate::certificates::keeper::Objects;
 use crate::certificates::plan::Policy;
 use crate::index::DefaultMode;
 use crate::lease::Terms;
+use crate::owner;
 use crate::tls;
 
 /// Where a service account's files are.
@@ -24,6 +26,8 @@ pub(crate) struct Config {
     pub(crate) mode: DefaultMode,
     /// How functions are called.
     pub(crate) naming: fpga::names::Naming,
+    /// How regions are called that are given with their management node.
+    pub(crate) regiondevel: fpga::names::RegionDevelName,
     /// The way to the API server.
     pub(crate) source: Source,
     /// Where reviews are served.
@@ -102,6 +106,10 @@ impl Config {
                 .to_string_lossy()
                 .into_owned(),
         };
+        let owner = match &source {
+            Source::ServiceAccount => own_account(&namespace),
+            Source::Kubeconfig { .. } => None,
+        };
         let certificates = match args.certificate_dir {
             Some(directory) => Certificates::Files(directory),
             None => {
@@ -116,6 +124,7 @@ impl Config {
                         namespace: namespace.clone(),
                         secret: args.secret,
                         configuration: args.webhook_configuration.0,
+                        owner: owner.clone().map(Box::new),
                     },
                     policy: Policy { names, lifetime, overlap, provider: tls::provider() },
                 }
@@ -124,6 +133,7 @@ impl Config {
         Ok(Self {
             mode: args.mode,
             naming: args.naming,
+            regiondevel: args.regiondevel_name,
             source,
             address: args.address,
             path: args.path,
@@ -134,6 +144,7 @@ impl Config {
                 name: args.lease,
                 // Two replicas that are called the same by mistake are still two.
                 identity: format!("{identity}_{:08x}", random()),
+                owner,
                 duration: args.lease_duration,
             },
             shutdown_delay: args.shutdown_delay,
@@ -160,6 +171,12 @@ fn service_name(service: &str, namespace: &str) -> Result<ServerName<'static>, C
 fn own_namespace() -> Option<String> {
     let text = std::fs::read_to_string(Path::new(SERVICE_ACCOUNT).join("namespace")).ok()?;
     Some(text.trim().to_owned()).filter(|namespace| !namespace.is_empty())
+}
+
+/// The service account that we run as, as the owner of what we make in `namespace`.
+fn own_account(namespace: &str) -> Option<OwnerReference> {
+    let token = std::fs::read_to_string(Path::new(SERVICE_ACCOUNT).join("token")).ok()?;
+    owner::of_token(&token, namespace)
 }
 
 /// From the randomness that hash maps start with.

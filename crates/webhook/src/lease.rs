@@ -7,12 +7,14 @@ use std::time::Duration;
 
 use fpga_cluster::reach::Reach;
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, OwnerReference};
 use k8s_openapi::jiff::Timestamp;
 use kube::api::{ObjectMeta, PostParams};
 use kube::{Api, Client};
 use tokio::sync::watch;
 use tokio::time::Instant;
+
+use crate::owner;
 
 /// Which lease, and who we are.
 #[derive(Debug, Clone)]
@@ -21,6 +23,8 @@ pub(crate) struct Terms {
     pub(crate) name: String,
     /// Our name in it, unlike any other replica's.
     pub(crate) identity: String,
+    /// Whose it is, if that is known.
+    pub(crate) owner: Option<OwnerReference>,
     /// How long it lasts without being renewed, in whole seconds; it is renewed three times as often.
     pub(crate) duration: Duration,
 }
@@ -72,13 +76,10 @@ impl Candidate {
     async fn attempt(&mut self) -> Result<bool, kube::Error> {
         let begin = Instant::now();
         let Some(lease) = self.leases.get_opt(&self.terms.name).await? else {
-            let lease = Lease {
-                metadata: ObjectMeta {
-                    name: Some(self.terms.name.clone()),
-                    ..ObjectMeta::default()
-                },
-                spec: Some(self.spec(None)),
-            };
+            let mut metadata =
+                ObjectMeta { name: Some(self.terms.name.clone()), ..ObjectMeta::default() };
+            owner::put(&mut metadata, self.terms.owner.as_ref());
+            let lease = Lease { metadata, spec: Some(self.spec(None)) };
             let made = self.leases.create(&PostParams::default(), &lease).await;
             return self.written(made, begin);
         };
@@ -90,7 +91,8 @@ impl Candidate {
             return Ok(false);
         }
         let spec = self.spec(lease.spec.as_ref());
-        let lease = Lease { spec: Some(spec), ..lease };
+        let mut lease = Lease { spec: Some(spec), ..lease };
+        owner::put(&mut lease.metadata, self.terms.owner.as_ref());
         let made = self.leases.replace(&self.terms.name, &PostParams::default(), &lease).await;
         self.written(made, begin)
     }

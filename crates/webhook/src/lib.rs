@@ -22,6 +22,7 @@ mod follow;
 pub mod index;
 mod lease;
 mod metrics;
+mod owner;
 mod readiness;
 mod review;
 mod run;

@@ -77,7 +77,8 @@ async fn serve(config: Config) -> Result<(), RunError> {
     };
     let (metrics, serving) = (Metrics::default(), Serving::default());
     let readiness = Readiness::new(serving.clone());
-    let rules = Rules { default_mode: config.mode, naming: config.naming };
+    let Config { mode: default_mode, naming, regiondevel, .. } = config;
+    let rules = Rules { default_mode, naming, regiondevel };
     let (known, feed) = Known::new(Index::new(rules));
     let known = Arc::new(known);
     let dropped = metrics.events_dropped.clone();

@@ -8,5 +8,5 @@
 mod review;
 mod world;
 
-pub use review::{Answer, index, review};
+pub use review::{Answer, index, index_by, review};
 pub use world::{World, review_of_case};

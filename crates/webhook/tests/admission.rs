@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use fpga_webhook::decide::{Outcome, Settings, decide};
 use fpga_webhook::index::Index;
-use fpga_webhook::testing::{Answer, index, review};
+use fpga_webhook::testing::{Answer, index, index_by, review};
 use serde_json::{Map, Value, json};
 
 fn cases() -> Vec<(String, PathBuf)> {
@@ -25,7 +25,7 @@ fn cases() -> Vec<(String, PathBuf)> {
 }
 
 fn run(case: &Value, pod: Option<&Value>) -> (Index, Answer) {
-    let index = index(case["rules"]["mode"].as_str(), case["rules"]["naming"].as_str());
+    let index = index_by(&case["rules"]);
     let bytes = review(case["namespace"].as_str().unwrap(), pod, &case["request"]);
     let answer = Answer::read(&decide(&bytes, &index, &Settings::default()));
     (index, answer)
@@ -73,7 +73,7 @@ fn what_is_accepted_is_accepted_again() {
 /// What an update leaves as it was is not decided on again: its grant may have been taken back since.
 #[test]
 fn an_update_of_a_pod_that_is_there_passes() {
-    let index = index(None, None);
+    let index = index();
     let pod = json!({ "metadata": { "name": "x" }, "spec": { "containers": [{
         "name": "main",
         "resources": { "limits": { "fpga.intel.com/gone": "1" } },
@@ -90,7 +90,7 @@ fn an_update_of_a_pod_that_is_there_passes() {
 /// Upstream: empty admission request. Such bytes come from no API server.
 #[test]
 fn what_is_no_review_is_a_bad_request() {
-    let index = index(None, None);
+    let index = index();
     for (bytes, reason) in [
         (&b""[..], "the review cannot be read: EOF"),
         (b"[]", "the review cannot be read: "),
@@ -120,7 +120,7 @@ fn what_is_no_review_is_a_bad_request() {
 fn a_request_about_nothing_is_refused() {
     let bytes =
         br#"{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","request":{"uid":"u"}}"#;
-    let answer = Answer::read(&decide(bytes, &index(None, None), &Settings::default()));
+    let answer = Answer::read(&decide(bytes, &index(), &Settings::default()));
     assert_eq!(answer.refused.as_deref(), Some("unexpected resource type none: expected pods"));
 }
 
@@ -131,7 +131,7 @@ fn a_patch_that_is_too_long_is_refused() {
         "name": "a", "resources": { "limits": { "fpga.intel.com/nlb3-region": "1" } },
     }]}});
     let bytes = review("vision", Some(&pod), &Value::Null);
-    let answer = Answer::read(&decide(&bytes, &index(None, None), &settings));
+    let answer = Answer::read(&decide(&bytes, &index(), &settings));
     assert!(answer.refused.unwrap().starts_with("the changes would take more than 100 bytes"));
 }
 
@@ -147,7 +147,7 @@ fn the_decision_tells_what_it_was_about() {
             { "name": "a", "resources": { "limits": { "fpga.intel.com/nlb3-region": "1" } } },
         ]},
     });
-    let index = index(None, None);
+    let index = index();
     let request = json!({ "dryRun": true });
     let about = decide(&review("vision", Some(&pod), &request), &index, &Settings::default()).about;
     assert_eq!((&*about.namespace, &*about.pod, about.is_dry_run), ("vision", "job-", true));
@@ -168,14 +168,14 @@ fn a_refusal_is_one_short_line() {
         { "name": "\n".repeat(1000), "resources": { "limits": limits } },
     ]}});
     let bytes = review("vision", Some(&pod), &Value::Null);
-    let answer = Answer::read(&decide(&bytes, &index(None, None), &Settings::default()));
+    let answer = Answer::read(&decide(&bytes, &index(), &Settings::default()));
     let message = answer.refused.unwrap();
     assert!(message.len() < 1500 && !message.contains(char::is_control), "{message:?}");
     // And where something else is expected than a text.
     let text = Value::String("a\u{7f}é".repeat(100_000));
     let bytes = review("vision", Some(&text), &Value::Null);
-    let answer = Answer::read(&decide(&bytes, &index(None, None), &Settings::default()));
-    let bad = decide(text.to_string().as_bytes(), &index(None, None), &Settings::default());
+    let answer = Answer::read(&decide(&bytes, &index(), &Settings::default()));
+    let bad = decide(text.to_string().as_bytes(), &index(), &Settings::default());
     for message in [answer.refused.unwrap(), String::from_utf8(bad.body).unwrap()] {
         let line = message.trim_end();
         assert!(line.len() < 500 && !line.contains(char::is_control), "{line:?}");

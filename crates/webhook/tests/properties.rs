@@ -13,7 +13,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use serde_json::{Map, Value, json};
 
-static INDEX: LazyLock<Index> = LazyLock::new(|| testing::index(None, None));
+static INDEX: LazyLock<Index> = LazyLock::new(testing::index);
 
 const A10: &str = "69528db6eb31577a8c3668f9faa081f6";
 const D5005: &str = "bfac4d851ee856fe8c95865ce1bbaa2d";
@@ -33,6 +33,7 @@ fn resource() -> impl Strategy<Value = String> {
         ["nlb3-af", "nlb0-af", "arria10-nlb3", "arria10", "d5005", "short", "both", "unknown"];
     let mut names = others.map(str::to_owned).to_vec();
     names.extend([format!("af-{NLB3}"), format!("af-{NLB0}"), format!("af-{A10}")]);
+    names.extend([A10, D5005].map(|interface| format!("regiondevel-{interface}")));
     prop_oneof![3 => select(region.to_vec()), 2 => select(names)]
         .prop_map(|n| format!("fpga.intel.com/{n}"))
 }

@@ -18,8 +18,12 @@ pub(crate) struct RegionArgs {
 
     /// Have the hook claim and reset ports in the other modes, too, so that no earlier user keeps one. Requires the
     /// hook on the host. Without this flag, containers get the ports as the last user left them.
-    #[arg(long)]
-    pub claim_ports: bool,
+    #[arg(long = "claim-ports")]
+    pub claim_slots: bool,
+
+    /// Socket of fpga-programmer, which resets ports before they are handed out and cleans what a missing poststop left.
+    #[arg(long, default_value = "none", value_name = "FILE")]
+    pub programmer_socket: OrNone<PathBuf>,
 
     /// File that tells the hook what each device is for; used with --programming=hooks.d only.
     #[arg(long, default_value = fpga::uses::DEFAULT_PATH, value_name = "FILE")]
@@ -50,6 +54,11 @@ pub(crate) struct RegionArgs {
     #[arg(long, default_value = fpga::grants::DEFAULT_PATH, value_name = "FILE")]
     pub grants_file: OrNone<PathBuf>,
 
+    /// Time without an answer of the API server about AcceleratorFunction objects after which nothing is granted until
+    /// it answers again, such as 1h; none keeps what was granted.
+    #[arg(long, default_value = "none", value_parser = super::parse_optional, value_name = "TIME")]
+    pub grants_expire: OrNone<Duration>,
+
     /// Let every namespace have every function in the store programmed.
     #[arg(long)]
     pub allow_any: bool,
@@ -58,13 +67,4 @@ pub(crate) struct RegionArgs {
     /// uncounted.
     #[arg(long, default_value = fpga::records::DEFAULT_DIRECTORY, value_name = "DIR")]
     pub hook_results: OrNone<PathBuf>,
-
-    /// Socket at which the kubelet says which pod holds which device; none switches off the cleaning of
-    /// regions that a pod has left.
-    #[arg(
-        long,
-        default_value = "/var/lib/kubelet/pod-resources/kubelet.sock",
-        value_name = "FILE"
-    )]
-    pub pod_resources_socket: OrNone<PathBuf>,
 }

@@ -4,8 +4,8 @@
 //! The specs are a promise to running pods, too: a container that the kubelet restarts is resolved by its
 //! CDI device's name again, without another Allocate. So they stay when the agent is stopped or updated,
 //! and after it was removed for good they lie in a directory that a reboot empties. They go when their
-//! device goes, or when the agent runs in a mode that has none. What somebody else removes or changes is
-//! put right at once, and every Allocate makes sure of its specs before a container is given anything.
+//! device goes, or when the agent runs in a mode that has none and nobody holds the device. What somebody else removes
+//! or changes is put right at once, and every Allocate makes sure of its specs before a container is given anything.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -21,6 +21,7 @@ use nix::sys::inotify::AddWatchFlags;
 use tokio::sync::Notify;
 
 use super::files;
+use crate::orphans::Orphans;
 use crate::paths::{Happened, Paths};
 
 /// Between two rounds of putting things right, so that two agents that disagree do not keep a processor
@@ -37,12 +38,15 @@ struct Shared {
     state: Mutex<State>,
     /// There is something to keep.
     used: Notify,
+    orphans: Orphans,
 }
 
 #[derive(Debug, Default)]
 struct State {
     /// The text of each device's spec.
     wanted: BTreeMap<String, Vec<u8>>,
+    /// Whether those of other devices go.
+    is_sure: bool,
     /// What is in the way of specs and has been logged.
     trouble: Standing<String>,
 }
@@ -67,16 +71,18 @@ pub(crate) fn qualified_name(device: &str) -> String {
 impl Specs {
     /// Nothing is written yet.
     #[must_use]
-    pub(crate) fn new(directory: PathBuf) -> Self {
-        Self(Arc::new(Shared { directory, state: Mutex::default(), used: Notify::new() }))
+    pub(crate) fn new(directory: PathBuf, orphans: Orphans) -> Self {
+        let (state, used) = (Mutex::default(), Notify::new());
+        Self(Arc::new(Shared { directory, state, used, orphans }))
     }
 
-    /// From now on each of these devices has this text as its spec, and there is no other of ours. What cannot
-    /// be written is logged and tried again.
-    pub(crate) fn set(&self, mut wanted: BTreeMap<String, Vec<u8>>) {
+    /// From now on each of these devices has this text as its spec, and if it `is_sure` that nobody needs them there are
+    /// no others of ours. What cannot be written is logged and tried again.
+    pub(crate) fn set(&self, mut wanted: BTreeMap<String, Vec<u8>>, is_sure: bool) {
         wanted.retain(|device, _| is_device_name(device));
         let mut state = self.0.lock();
         state.wanted = wanted;
+        state.is_sure = is_sure;
         if !state.wanted.is_empty() {
             self.0.used.notify_one();
         }
@@ -145,6 +151,9 @@ impl Shared {
         for reason in state.trouble.update(failed).0 {
             tracing::error!("{reason}");
         }
+        if !state.is_sure {
+            return;
+        }
         let stale = files::stale(&self.directory, |device| state.wanted.contains_key(device));
         for path in stale {
             match std::fs::remove_file(&path) {
@@ -165,7 +174,10 @@ impl Shared {
                 tracing::info!("CDI spec written: {}", path.display());
                 Ok(())
             }
-            Err(cause) => Err(Error::Write { device: device.to_owned(), path, cause }),
+            Err(cause) => {
+                self.orphans.check(&self.directory);
+                Err(Error::Write { device: device.to_owned(), path, cause })
+            }
         }
     }
 }

@@ -1,12 +1,16 @@
-//! The question to the kubelet: which devices do pods hold?
+//! The questions to the kubelet: which devices do pods hold, and which could it give to them?
 
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
-use fpga::names::{Named, ResourceName};
+use fpga::names::ResourceName;
 use kubelet_api::podresources::v1::pod_resources_lister_client::PodResourcesListerClient;
-use kubelet_api::podresources::v1::{ListPodResourcesRequest, ListPodResourcesResponse};
+use kubelet_api::podresources::v1::{
+    AllocatableResourcesRequest, AllocatableResourcesResponse, ContainerDevices,
+    ListPodResourcesRequest, ListPodResourcesResponse,
+};
+use tonic::transport::Channel;
 
 use super::dial::{DialError, dial};
 
@@ -19,8 +23,17 @@ const LONGEST: usize = 16 << 20;
 /// A device of one of our resources.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Held {
-    pub resource: String,
+    pub resource: ResourceName,
     pub id: String,
+}
+
+/// What the kubelet answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct List {
+    /// Whether it shows any pod, with devices or without.
+    pub has_pods: bool,
+    /// The devices of ours that pods hold.
+    pub held: BTreeSet<Held>,
 }
 
 /// Why there is no answer.
@@ -34,42 +47,65 @@ pub(crate) enum ListError {
     Status(Box<tonic::Status>),
 }
 
-/// The region devices that pods hold, as the kubelet at `socket` knows it.
-pub(crate) async fn list(socket: &Path) -> Result<BTreeSet<Held>, ListError> {
+impl ListError {
+    /// There is no such socket: no kubelet was ever here, or it has no such interface.
+    #[must_use]
+    pub(crate) fn is_nobody(&self) -> bool {
+        matches!(self, Self::Dial(DialError::Connect(error)) if error.kind() == std::io::ErrorKind::NotFound)
+    }
+}
+
+/// What pods hold, as the kubelet at `socket` knows it.
+pub(crate) async fn list(socket: &Path) -> Result<List, ListError> {
     tokio::time::timeout(LIMIT, ask(socket)).await.map_err(|_| ListError::Silent)?
 }
 
-async fn ask(socket: &Path) -> Result<BTreeSet<Held>, ListError> {
-    let channel = dial(socket).await?;
-    let mut client = PodResourcesListerClient::new(channel).max_decoding_message_size(LONGEST);
-    let answer = client.list(ListPodResourcesRequest {}).await;
-    Ok(held(answer.map_err(|status| ListError::Status(Box::new(status)))?.into_inner()))
+/// Whether the kubelet at `socket` counts a healthy device of `resource`: of a plugin that it takes to be there.
+pub(crate) async fn is_offered(socket: &Path, resource: &ResourceName) -> Result<bool, ListError> {
+    let ask = async {
+        let answer =
+            client(socket).await?.get_allocatable_resources(AllocatableResourcesRequest {}).await;
+        Ok(answer.map_err(|status| ListError::Status(Box::new(status)))?.into_inner())
+    };
+    let answer = tokio::time::timeout(LIMIT, ask).await.map_err(|_| ListError::Silent)?;
+    let name = resource.to_string();
+    let of_resource = |devices: &ContainerDevices| {
+        devices.resource_name == name && !devices.device_ids.is_empty()
+    };
+    answer.map(|list: AllocatableResourcesResponse| list.devices.iter().any(of_resource))
 }
 
-fn held(list: ListPodResourcesResponse) -> BTreeSet<Held> {
+async fn client(socket: &Path) -> Result<PodResourcesListerClient<Channel>, ListError> {
+    let channel = dial(socket).await?;
+    Ok(PodResourcesListerClient::new(channel).max_decoding_message_size(LONGEST))
+}
+
+async fn ask(socket: &Path) -> Result<List, ListError> {
+    let mut client = client(socket).await?;
+    let answer = client.list(ListPodResourcesRequest {}).await;
+    Ok(read(answer.map_err(|status| ListError::Status(Box::new(status)))?.into_inner()))
+}
+
+/// Names of others' resources are left out.
+fn read(list: ListPodResourcesResponse) -> List {
+    let has_pods = !list.pod_resources.is_empty();
     let containers = list.pod_resources.into_iter().flat_map(|pod| pod.containers);
     let devices = containers.flat_map(|container| container.devices);
-    let ours = devices.filter(|devices| is_region(&devices.resource_name));
-    ours.flat_map(|devices| {
-        let resource = devices.resource_name;
-        devices.device_ids.into_iter().map(move |id| Held { resource: resource.clone(), id })
-    })
-    .collect()
-}
-
-fn is_region(resource: &str) -> bool {
-    let name = resource.parse::<ResourceName>();
-    name.is_ok_and(|name| matches!(name.named(), Named::Region(_)))
+    let ours = devices.filter_map(|devices| {
+        let resource: ResourceName = devices.resource_name.parse().ok()?;
+        Some(devices.device_ids.into_iter().map(move |id| Held { resource: resource.clone(), id }))
+    });
+    List { has_pods, held: ours.flatten().collect() }
 }
 
 #[cfg(test)]
 mod tests {
-    use kubelet_api::podresources::v1::{ContainerDevices, ContainerResources, PodResources};
+    use kubelet_api::podresources::v1::{ContainerResources, PodResources};
 
     use super::*;
 
     #[test]
-    fn only_regions_count() {
+    fn devices_of_our_resources_count() {
         let region = "fpga.intel.com/region-69528db6eb31577a8c3668f9faa081f6";
         let container = |devices: &[(&str, &[&str])]| ContainerResources {
             name: "c".to_owned(),
@@ -96,7 +132,13 @@ mod tests {
                 ])]),
             ],
         };
-        let ids: Vec<_> = held(list).into_iter().map(|device| device.id).collect();
-        assert_eq!(ids, ["dfl-fme.0", "dfl-fme.1"]);
+        let List { has_pods, held } = read(list);
+        let ids: Vec<_> = held.into_iter().map(|device| device.id).collect();
+        assert_eq!(
+            (has_pods, ids),
+            (true, ["dfl-port.0", "dfl-fme.0", "dfl-fme.1"].map(str::to_owned).to_vec())
+        );
+        let unknown = ListPodResourcesResponse { pod_resources: Vec::new() };
+        assert_eq!(read(unknown), List { has_pods: false, held: BTreeSet::new() });
     }
 }

@@ -19,6 +19,10 @@ type Gauges = Family<Labels, Gauge<f64, AtomicU64>>;
 pub(super) fn register(r: &mut Registry, state: &State, status: &Status) {
     let build = one(&[("version", &env!("CARGO_PKG_VERSION"))]);
     r.register("build_info", "1, with the version of the agent", build);
+    let standby = Gauges::default();
+    set(&standby, &[], count(usize::from(status.is_standby())));
+    let help = "Whether the agent waits until the node's other agent ends: 1, or 0";
+    r.register("standby", help, standby);
     devices(r, state);
     registrations(r, status);
     cards(r, &state.cards);
@@ -36,6 +40,13 @@ pub(super) fn register(r: &mut Registry, state: &State, status: &Status) {
     }
     let help = "1 for each thing that is wrong with a card or, with its name, a port";
     r.register("conditions", help, conditions);
+    if let Some(lost) = &state.grants_lost {
+        let age = Gauges::default();
+        let since = *lost.borrow();
+        set(&age, &[], since.map_or(0.0, |since| since.elapsed().as_secs_f64()));
+        let help = "Time since the API server last answered about AcceleratorFunction objects, in region mode; 0 while it does";
+        r.register_with_unit("grants_age", help, Unit::Seconds, age);
+    }
     let problems = Gauges::default();
     set(&problems, &[], count(state.problems));
     let help = "Objects of the node that the newest scan could not read";

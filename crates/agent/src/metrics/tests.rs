@@ -1,7 +1,8 @@
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use fpga::card::{Driver, PowerState, SlotVitals, Temperature, Vitals};
-use fpga::names::{Mode, Naming};
+use fpga::names::{Mode, Naming, RegionDevelName};
 use fpga::records::{RunResult, Stage};
 use fpga::stack::intel::errors::Register;
 use fpga_demo::exposition::{self, Metric};
@@ -43,8 +44,9 @@ fn eventful() -> (Metrics, Status) {
     let id = card.id;
     let mut snapshot = inventory(vec![card]);
     snapshot.conditions = vec![condition];
-    let settings = Settings { mode: Mode::Region, naming: Naming::Plain };
-    let offer = plan(&units(&snapshot), settings, &Memory::default()).offer;
+    let settings =
+        Settings { mode: Mode::Region, naming: Naming::Plain, regiondevel: RegionDevelName::Own };
+    let offer = plan(&units(&snapshot), settings, &Memory::default(), &BTreeSet::new()).offer;
     metrics.offered(offer, &snapshot.conditions);
     metrics.node(Done::Scanned { took: Duration::from_millis(2), problems: 3 });
     let model = Some("a model");
@@ -63,6 +65,7 @@ fn eventful() -> (Metrics, Status) {
     metrics.hook_ran(&Taken { records: vec![record], malformed: 1 });
     metrics.cleaned(Cleaning::Done);
     metrics.event(Sending::Sent);
+    metrics.following_grants(Some(watch::channel(None).1));
     status.set(&resource(), Phase::Registered);
     (metrics, status)
 }
@@ -104,6 +107,7 @@ fn the_text_is_what_prometheus_wants() {
         ("programming_duration_seconds_bucket{le=\"0.5\"}".to_owned(), 1.0),
         ("hook_runs_total{stage=\"create\",result=\"done\"}".to_owned(), 1.0),
         ("hook_malformed_results_total".to_owned(), 1.0),
+        ("grants_age_seconds".to_owned(), 0.0),
     ] {
         let found = value(&metrics, &format!("{PREFIX}_{sample}"));
         assert_eq!(found, Some(expected), "{sample} in:\n{text}");
@@ -122,6 +126,22 @@ fn what_is_gone_is_not_shown() {
         assert!(!text.contains(trace), "{trace} in:\n{text}");
     }
     exposition::lint(&exposition::parse(&text), PREFIX);
+}
+
+/// A node that gives out no region keeps no grants.
+#[test]
+fn the_age_of_grants_is_shown_while_they_are_followed() {
+    let (metrics, status) = (Metrics::default(), Status::default());
+    let age = || {
+        let text = metrics.text(&status).unwrap();
+        value(&exposition::parse(&text), &format!("{PREFIX}_grants_age_seconds"))
+    };
+    assert_eq!(age(), None);
+    let since = Instant::now().checked_sub(Duration::from_secs(90)).unwrap();
+    metrics.following_grants(Some(watch::channel(Some(since)).1));
+    assert!(age().is_some_and(|age| age >= 90.0));
+    metrics.following_grants(None);
+    assert_eq!(age(), None);
 }
 
 /// The reference is made of what is shown.

@@ -39,6 +39,8 @@ pub(crate) enum Reason {
     Throttled,
     /// An error after which the card or the port continues.
     NonfatalError,
+    /// Somebody holds it under another name.
+    Held,
 }
 
 /// Something that is wrong with a card or one of its slots.
@@ -290,7 +292,7 @@ impl Condition {
 impl Reason {
     /// All of them.
     #[cfg(test)]
-    pub(crate) const ALL: [Self; 11] = [
+    pub(crate) const ALL: [Self; 12] = [
         Self::Vanished,
         Self::FirmwareCrashed,
         Self::ProgrammingFailed,
@@ -302,6 +304,7 @@ impl Reason {
         Self::SlotError,
         Self::Throttled,
         Self::NonfatalError,
+        Self::Held,
     ];
 
     /// The word for it as the reason of a Kubernetes Event.
@@ -319,6 +322,7 @@ impl Reason {
             Self::SlotError => "FpgaPortError",
             Self::Throttled => "FpgaThrottled",
             Self::NonfatalError => "FpgaNonfatalError",
+            Self::Held => "FpgaHeld",
         }
     }
 
@@ -337,6 +341,7 @@ impl Reason {
             Self::SlotError => "port_error",
             Self::Throttled => "throttled",
             Self::NonfatalError => "nonfatal_error",
+            Self::Held => "held",
         }
     }
 }

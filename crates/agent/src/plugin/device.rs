@@ -24,6 +24,8 @@ pub(crate) struct Device {
     pub nodes: Vec<Node>,
     /// Where it is.
     pub place: DeviceId,
+    /// It is here only because somebody holds it: it has another name by now.
+    pub is_over: bool,
 }
 
 /// Whether a device can be used.

@@ -3,15 +3,17 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::ValueEnum;
-use fpga::names::{Mode, ResourceName, Use};
+use fpga::id::DeviceId;
+use fpga::names::{Mode, Named, RegionDevelName, ResourceName};
 use fpga::uses::{self, Uses};
-use tokio::sync::mpsc;
+use tokio::sync::watch;
 
 use crate::cdi::{self, Hook, Specs};
-use crate::kubelet::podresources::Held;
-use crate::plugin::device::Device;
+use crate::plugin::device::{Device, Offer};
+use crate::programmer::{Programmer, Uncleaned};
 
 /// What runs the hook before a container starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -32,35 +34,41 @@ pub(crate) struct RegionConfig {
     /// What has a region programmed before a container starts.
     pub programming: Programming,
     /// Whether the hook claims ports in the other modes, too.
-    pub claim_ports: bool,
+    pub claim_slots: bool,
     /// The file that says to the hook what devices are for, where no specification does.
     pub uses_file: PathBuf,
+    /// The socket of the programmer, if there is one.
+    pub programmer: Option<PathBuf>,
     /// Directory of the CDI specs.
     pub cdi_dir: PathBuf,
     /// The hook that is named in them.
     pub hook: Hook,
     /// The file of grants that is kept, if one is.
     pub grants_file: Option<PathBuf>,
+    /// After how long without the API server nothing is granted any more; `None` keeps what is.
+    pub grants_expire: Option<Duration>,
     /// Whether the hook ignores the grants.
     pub allow_any: bool,
     /// Where the hook's results are, if they are to be counted.
     pub hook_results: Option<PathBuf>,
     /// The directory on the host whose files containers get as their nodes, instead of devices.
     pub bound_nodes: Option<String>,
-    /// The kubelet's pod resources socket, if it is to be asked.
-    pub pod_resources: Option<PathBuf>,
+    /// How regions are called that are given with their management node.
+    pub regiondevel: RegionDevelName,
 }
 
 /// Prepares what a container is given. Clones share everything.
 #[derive(Debug, Clone)]
 pub(crate) struct Handout {
     programming: Programming,
-    claim_ports: bool,
+    claim_slots: bool,
     uses_file: Arc<Path>,
+    programmer: Option<Programmer>,
+    regiondevel: RegionDevelName,
     bound_nodes: Option<Arc<str>>,
     hook: Hook,
     specs: Specs,
-    allocations: mpsc::UnboundedSender<Vec<Held>>,
+    gives_regions: Arc<watch::Sender<bool>>,
 }
 
 /// A container that would start without its devices being prepared.
@@ -69,24 +77,46 @@ pub(crate) enum HandoutError {
     /// For want of a CDI spec.
     #[error(transparent)]
     Cdi(#[from] cdi::Error),
-    /// The thread that writes specs ended.
-    #[error("CDI specs: {0}")]
+    /// Its port is somebody's, or cannot be reset.
+    #[error(transparent)]
+    Unclean(#[from] Uncleaned),
+    /// The thread that does the work ended.
+    #[error("hand-out: {0}")]
     Thread(#[from] tokio::task::JoinError),
 }
 
 impl Handout {
-    /// Keeps `specs` in line with what is offered, and reports what is handed out on `allocations`.
+    /// Keeps `specs` in line with what is offered.
     #[must_use]
-    pub(crate) fn new(
-        config: &RegionConfig,
-        specs: Specs,
-        allocations: mpsc::UnboundedSender<Vec<Held>>,
-    ) -> Self {
+    pub(crate) fn new(config: &RegionConfig, specs: Specs) -> Self {
         let hook = config.hook.clone();
         let bound_nodes = config.bound_nodes.as_deref().map(Arc::from);
-        let RegionConfig { programming, claim_ports, ref uses_file, .. } = *config;
+        let RegionConfig { programming, claim_slots, regiondevel, ref uses_file, .. } = *config;
         let uses_file = uses_file.as_path().into();
-        Self { programming, claim_ports, uses_file, bound_nodes, hook, specs, allocations }
+        let programmer = config.programmer.clone().map(Programmer::new);
+        Self {
+            programming,
+            claim_slots,
+            uses_file,
+            programmer,
+            regiondevel,
+            bound_nodes,
+            hook,
+            specs,
+            gives_regions: Arc::default(),
+        }
+    }
+
+    /// Whether there are regions that the hook may be run for at any time: those that are offered, and those that pods
+    /// still have.
+    pub(crate) fn gives_regions(&self) -> watch::Receiver<bool> {
+        self.gives_regions.subscribe()
+    }
+
+    /// True if a node in `mode` gives containers what `resource` says.
+    #[must_use]
+    pub(crate) fn may_give(&self, resource: &ResourceName, mode: Mode) -> bool {
+        resource.named().is_given_in(mode, self.regiondevel)
     }
 
     /// What runs the hook before a container with devices of this mode starts.
@@ -94,7 +124,7 @@ impl Handout {
     pub(crate) fn programming(&self, mode: Mode) -> Programming {
         match mode {
             Mode::Region => self.programming,
-            Mode::Af | Mode::RegionDevel if self.claim_ports => self.programming,
+            Mode::Af | Mode::RegionDevel if self.claim_slots => self.programming,
             Mode::Af | Mode::RegionDevel => Programming::None,
         }
     }
@@ -105,24 +135,34 @@ impl Handout {
         self.bound_nodes.as_deref()
     }
 
-    /// There are these devices now. To be awaited before the kubelet learns of them.
-    pub(crate) async fn offer(&self, mode: Mode, devices: Vec<Device>) {
-        let (specs, usage) = (self.specs.clone(), Use::from(mode));
-        let wanted = match self.programming(mode) {
-            Programming::Cdi => {
-                let spec = |device: &Device| cdi::device_spec(device, usage, &self.hook);
-                devices.iter().map(|device| (device.id.clone(), spec(device))).collect()
+    /// This is offered now. To be awaited before the kubelet learns of it. What an earlier run left goes only when it
+    /// `is_sure` that nobody else holds it: a container that is started again is resolved by its spec.
+    pub(crate) async fn offer(&self, mode: Mode, offer: &Offer, is_sure: bool) {
+        let all =
+            || offer.iter().flat_map(|(name, devices)| devices.iter().map(move |d| (name, d)));
+        // A device may have the id that another mode gives it, too: its holder's spec stays.
+        let (over, offered): (Vec<_>, Vec<_>) = all().partition(|(_, device)| device.is_over);
+        let mut wanted = BTreeMap::new();
+        let mut uses = Uses::new();
+        let mut gives_regions = false;
+        for (name, device) in offered.into_iter().chain(over) {
+            let mode = mode_of(mode, name, device);
+            uses.insert(device.place, mode.into());
+            gives_regions |= mode == Mode::Region;
+            if self.programming(mode) == Programming::Cdi {
+                let spec = cdi::device_spec(device, mode.into(), &self.hook);
+                wanted.insert(device.id.clone(), spec);
             }
-            Programming::HooksD | Programming::None => BTreeMap::new(),
-        };
+        }
+        self.gives_regions
+            .send_if_modified(|now| std::mem::replace(now, gives_regions) != gives_regions);
+        let specs = self.specs.clone();
         // There the hook runs for every container, whether it claims ports or not.
-        let uses = (self.programming == Programming::HooksD).then(|| {
-            let uses = devices.iter().map(|device| (device.place, usage)).collect::<Uses>();
-            (Arc::clone(&self.uses_file), uses)
-        });
+        let uses_file =
+            (self.programming == Programming::HooksD).then(|| Arc::clone(&self.uses_file));
         let write = move || {
-            specs.set(wanted);
-            if let Some((path, uses)) = uses
+            specs.set(wanted, is_sure);
+            if let Some(path) = uses_file
                 && let Err(error) = uses::save(&path, &uses)
             {
                 tracing::error!("{}: what devices are for is not written: {error}", path.display());
@@ -133,25 +173,40 @@ impl Handout {
         }
     }
 
-    /// Makes sure that a container gets what it needs to have these devices prepared, and remembers that they are in
-    /// use.
+    /// Makes sure that a container gets what it needs to have these devices prepared.
     ///
     /// # Errors
     /// [`HandoutError`], and then the container must not start.
     pub(crate) async fn hand_out(
         &self,
-        resource: &ResourceName,
         mode: Mode,
-        ids: Vec<String>,
+        devices: &[&Device],
     ) -> Result<(), HandoutError> {
-        let ids: Arc<[String]> = ids.into();
-        if self.programming(mode) == Programming::Cdi {
-            let (specs, ids) = (self.specs.clone(), Arc::clone(&ids));
-            tokio::task::spawn_blocking(move || specs.ensure(&ids)).await??;
-        }
-        let held = |id: &String| Held { resource: resource.to_string(), id: id.clone() };
-        // Nobody listens where the cleaning is switched off.
-        let _ = self.allocations.send(ids.iter().map(held).collect());
+        let ids: Vec<String> = devices.iter().map(|device| device.id.clone()).collect();
+        let specs = (self.programming(mode) == Programming::Cdi).then(|| self.specs.clone());
+        // A region is prepared by the hook, which knows whom it is for.
+        let programmer = self.programmer.clone().filter(|_| mode == Mode::Af);
+        let places: Vec<DeviceId> = devices.iter().map(|device| device.place).collect();
+        let work = move || {
+            if let Some(specs) = specs {
+                specs.ensure(&ids)?;
+            }
+            match programmer {
+                Some(programmer) => Ok(programmer.clean_all(&places)?),
+                None => Ok(()),
+            }
+        };
+        tokio::task::spawn_blocking(work).await.map_err(HandoutError::from).flatten()?;
         Ok(())
+    }
+}
+
+/// The mode in which a device was given, or is.
+fn mode_of(mode: Mode, name: &ResourceName, device: &Device) -> Mode {
+    match name.named() {
+        _ if !device.is_over => mode,
+        Named::Region(_) => Mode::Region,
+        Named::RegionDevel(_) => Mode::RegionDevel,
+        Named::Af(_) | Named::Aocx(_) | Named::EncodedAf(..) | Named::EncodedAocx(..) => Mode::Af,
     }
 }

@@ -6,7 +6,7 @@ use std::io;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use fpga::names::{Mode, ResourceName};
+use fpga::names::ResourceName;
 use fpga_cluster::backoff::Backoff;
 use fpga_cluster::told::Told;
 use kubelet_api::v1beta1::device_plugin_server::DevicePluginServer;
@@ -16,16 +16,22 @@ use tokio::task::JoinHandle;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::Server;
 
+use crate::holdings::Holdings;
 use crate::kubelet::directory::{Seen, Sockets};
 use crate::kubelet::socket::{BindError, Endpoint, LONGEST_PATH};
 use crate::metrics::Metrics;
+use crate::orphans::Orphans;
 use crate::plugin::handout::Handout;
 use crate::plugin::lists::Streams;
 use crate::plugin::service::Plugin;
 use crate::plugin::target::Target;
 use crate::status::{Phase, Status};
+use predecessor::SETTLED;
 use register::register;
 
+pub(crate) use predecessor::Predecessor;
+
+mod predecessor;
 mod register;
 
 /// How long the kubelet may take to answer Register.
@@ -44,20 +50,26 @@ const PENDING_CONNECTIONS: usize = 16;
 #[derive(Debug)]
 pub(crate) struct Resource {
     pub name: ResourceName,
-    /// What its devices stand for.
-    pub mode: Mode,
     /// What is done when a region is handed out.
     pub handout: Handout,
+    /// Where it is noted what is given.
+    pub holdings: Holdings,
+    /// Which kubelet has been asked what is held, and what is offered is in line with it.
+    pub cleared: watch::Receiver<Option<u64>>,
     /// Where the sockets are.
     pub sockets: Sockets,
     /// What happens to them.
     pub seen: watch::Receiver<Seen>,
+    /// Who offered it before.
+    pub predecessor: Predecessor,
     /// What to offer, and when to end.
     pub target: watch::Receiver<Target>,
     /// Where progress is shown.
     pub status: Status,
     /// Where it is counted.
     pub metrics: Metrics,
+    /// Where it is noted if the sockets' directory was removed behind its mount.
+    pub orphans: Orphans,
 }
 
 /// Offers a resource until its target says otherwise.
@@ -71,14 +83,31 @@ pub(crate) async fn run(resource: Resource) {
     let ended = tokio::select! {
         // First, so that the streams that end by it are not taken for the kubelet's doing.
         biased;
-        ended = target.wait_for(|target| !matches!(target, Target::Serve(_))) => {
+        ended = target.wait_for(|target| !matches!(target, Target::Serve(..))) => {
             ended.map_or(Target::Stop, |target| target.clone())
         }
         never = life.keep() => match never {},
     };
-    life.end(ended == Target::Retire).await;
+    if ended == Target::Retire {
+        // When the agent ends, whoever takes over waits for it.
+        tokio::select! {
+            () = life.retire() => {}
+            () = stopped(&mut target) => {}
+        }
+    }
+    life.end();
     status.remove(&name);
     metrics.withdrawn(&name);
+    if ended == Target::Retire {
+        // Whoever registers the name next must not be taken for this one.
+        let _ = tokio::time::timeout(SETTLED, stopped(&mut target)).await;
+    }
+}
+
+/// Waits until the agent is to end.
+async fn stopped(target: &mut watch::Receiver<Target>) {
+    // Fails when whoever says so is gone.
+    let _ = target.wait_for(|target| *target == Target::Stop).await;
 }
 
 struct Life {
@@ -88,8 +117,11 @@ struct Life {
     connections: mpsc::Sender<io::Result<UnixStream>>,
     streams: watch::Receiver<Streams>,
     server: JoinHandle<()>,
-    close: oneshot::Sender<()>,
+    /// Until it is sent.
+    close: Option<oneshot::Sender<()>>,
     registration: Option<Registration>,
+    /// It was registered before, so that there is no predecessor to wait for.
+    is_known: bool,
     retry: Backoff,
     /// What was last logged as being in the way, so that each retry is not logged again.
     trouble: Told,
@@ -115,7 +147,7 @@ impl Life {
         let watching = streams.subscribe();
         let plugin = Plugin::new(
             resource.name.clone(),
-            resource.mode,
+            resource.holdings.clone(),
             resource.handout.clone(),
             resource.target.clone(),
             streams,
@@ -129,8 +161,9 @@ impl Life {
             connections,
             streams: watching,
             server,
-            close,
+            close: Some(close),
             registration: None,
+            is_known: false,
             retry: Backoff::new(FIRST_RETRY, SLOWEST_RETRY),
             trouble: Told::default(),
             unlisted: false,
@@ -147,7 +180,10 @@ impl Life {
             let seen = *self.resource.seen.borrow_and_update();
             let streams = *self.streams.borrow_and_update();
             let outcome = match self.bind(streams) {
-                Err(error) => Err(error.to_string()),
+                Err(error) => {
+                    self.resource.orphans.check(&self.resource.sockets.directory);
+                    Err(error.to_string())
+                }
                 Ok(()) => match self.standing(seen, streams) {
                     Some(Ok(registration)) => self.stay(registration, streams).await,
                     Some(Err(reason)) => Err(reason),
@@ -209,7 +245,17 @@ impl Life {
 
     /// Registers, unless the circumstances change meanwhile.
     async fn register(&mut self, seen: Seen, streams: Streams) -> Result<(), String> {
-        let call = register(&self.resource.sockets.kubelet, &self.resource.name, REGISTER_LIMIT);
+        let (kubelet, name) = (&self.resource.sockets.kubelet, &self.resource.name);
+        let cleared = &mut self.resource.cleared;
+        let first = (!self.is_known).then_some(&self.resource.predecessor);
+        let call = async {
+            // Fails when the agent ends.
+            let _ = cleared.wait_for(|asked| *asked >= Some(seen.kubelet)).await;
+            if let Some(predecessor) = first {
+                predecessor.gone(name).await;
+            }
+            register(kubelet, name, REGISTER_LIMIT).await
+        };
         let endpoint = &self.endpoint;
         let outdated = |now: &Seen| {
             now.kubelet != seen.kubelet || !endpoint.as_ref().is_some_and(Endpoint::is_intact)
@@ -221,6 +267,7 @@ impl Life {
                 return Ok(());
             }
         }
+        self.is_known = true;
         self.resource.metrics.registered(&self.resource.name);
         self.registration = Some(Registration {
             at: Instant::now(),
@@ -275,15 +322,18 @@ impl Life {
         }
     }
 
-    /// Ends the server and removes the socket. A withdrawn resource waits until the kubelet has taken
-    /// the empty list, and not for one that does not read.
-    async fn end(mut self, withdrawn: bool) {
-        if withdrawn {
-            let taken = self.streams.wait_for(|streams| streams.open == 0);
-            let _ = tokio::time::timeout(RETIRE_LIMIT, taken).await;
-            let _ = self.close.send(());
-            let _ = tokio::time::timeout(RETIRE_LIMIT, &mut self.server).await;
+    /// Waits until the kubelet has taken the empty list of a withdrawn resource, and not for one that does not read.
+    async fn retire(&mut self) {
+        let taken = self.streams.wait_for(|streams| streams.open == 0);
+        let _ = tokio::time::timeout(RETIRE_LIMIT, taken).await;
+        if let Some(close) = self.close.take() {
+            let _ = close.send(());
         }
+        let _ = tokio::time::timeout(RETIRE_LIMIT, &mut self.server).await;
+    }
+
+    /// Ends the server and removes the socket.
+    fn end(self) {
         self.server.abort();
         if let Some(endpoint) = self.endpoint {
             endpoint.remove();

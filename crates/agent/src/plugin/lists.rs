@@ -53,7 +53,7 @@ impl Stream for Lists {
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         while !self.ended {
             let devices = match ready!(Pin::new(&mut self.targets).poll_next(cx)) {
-                Some(Target::Serve(devices)) => messages::list(&devices),
+                Some(Target::Serve(_, devices)) => messages::list(&devices),
                 Some(Target::Retire) => {
                     self.ended = true;
                     Vec::new()

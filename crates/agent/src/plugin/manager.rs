@@ -9,12 +9,14 @@ use fpga_cluster::events::Reporter;
 use tokio::sync::watch;
 use tokio::task::{Id, JoinError, JoinSet};
 
+use crate::holdings::{Holdings, Known};
 use crate::kubelet::directory::{Seen, Sockets};
 use crate::metrics::Metrics;
 use crate::node::inventory::Snapshot;
+use crate::orphans::Orphans;
 use crate::plugin::device::Offer;
 use crate::plugin::handout::Handout;
-use crate::plugin::lifecycle::{self, Resource};
+use crate::plugin::lifecycle::{self, Predecessor, Resource};
 use crate::plugin::offer::Plan;
 use crate::plugin::planner::Planner;
 use crate::plugin::target::Target;
@@ -37,19 +39,37 @@ pub(crate) struct Manager {
     planner: Planner,
     sockets: Sockets,
     seen: watch::Receiver<Seen>,
+    predecessor: Predecessor,
     status: Status,
     metrics: Metrics,
     reporter: Reporter,
     offered: watch::Sender<Option<BTreeSet<ResourceName>>>,
     handout: Handout,
+    holdings: Holdings,
+    known: watch::Receiver<Known>,
+    /// Which kubelet what is offered takes into account: [`Known::asked`].
+    cleared: watch::Sender<Option<u64>>,
+    orphans: Orphans,
     told: Told,
     running: BTreeMap<ResourceName, Running>,
     tasks: JoinSet<()>,
 }
 
+/// What the resources deal with.
+#[derive(Debug)]
+pub(crate) struct Surroundings {
+    pub sockets: Sockets,
+    pub seen: watch::Receiver<Seen>,
+    pub predecessor: Predecessor,
+    pub status: Status,
+    pub metrics: Metrics,
+    pub reporter: Reporter,
+    pub handout: Handout,
+    pub holdings: Holdings,
+}
+
 #[derive(Debug)]
 struct Running {
-    mode: Mode,
     target: watch::Sender<Target>,
     task: Id,
 }
@@ -57,28 +77,41 @@ struct Running {
 impl Manager {
     /// Nothing runs yet.
     #[must_use]
-    pub(crate) fn new(
-        planner: Planner,
-        sockets: Sockets,
-        seen: watch::Receiver<Seen>,
-        status: Status,
-        metrics: Metrics,
-        reporter: Reporter,
-        handout: Handout,
-    ) -> Self {
+    pub(crate) fn new(planner: Planner, surroundings: Surroundings) -> Self {
+        let Surroundings {
+            sockets,
+            seen,
+            predecessor,
+            status,
+            metrics,
+            reporter,
+            handout,
+            holdings,
+        } = surroundings;
         Self {
             planner,
             sockets,
             seen,
+            predecessor,
             status,
             metrics,
             reporter,
             offered: watch::Sender::new(None),
             handout,
+            known: holdings.known(),
+            holdings,
+            cleared: watch::Sender::new(None),
+            orphans: Orphans::default(),
             told: Told::default(),
             running: BTreeMap::new(),
             tasks: JoinSet::new(),
         }
+    }
+
+    /// Tells `orphans` when its sockets cannot be made.
+    #[must_use]
+    pub(crate) fn reporting_to(self, orphans: Orphans) -> Self {
+        Self { orphans, ..self }
     }
 
     /// What is offered, once that is known.
@@ -100,7 +133,10 @@ impl Manager {
         let result = loop {
             let mode_now = *mode.borrow_and_update();
             let inventory_now = inventory.borrow_and_update().clone();
-            if let Some(found) = inventory_now {
+            // Before it is known what is held, something could be offered twice.
+            if let Some(found) = inventory_now
+                && self.known.borrow().asked.is_some()
+            {
                 self.apply(&found, mode_now).await;
             }
             tokio::select! {
@@ -110,6 +146,7 @@ impl Manager {
                     }
                 }
                 Ok(()) = mode.changed() => {}
+                Ok(()) = self.known.changed() => {}
                 Some(ended) = self.tasks.join_next_with_id() => self.ended(ended),
                 () = self.planner.due() => {}
                 () = &mut stop => break Ok(()),
@@ -123,11 +160,19 @@ impl Manager {
         if self.told.enter(mode, self.handout.programming(mode)) {
             self.planner.forget();
         }
-        let Plan { offer, notes, .. } = self.planner.plan(found, mode);
+        let (asked, offer, notes) = loop {
+            let known = self.known.borrow_and_update().clone();
+            let Plan { offer, notes, .. } = self.planner.plan(found, mode, &known.held);
+            self.handout.offer(mode, &offer, known.is_sure).await;
+            // Something may have been handed out meanwhile.
+            if !self.known.has_changed().unwrap_or(false) {
+                break (known.asked, offer, notes);
+            }
+        };
         self.told.tell(found, notes, &self.reporter);
-        let devices = offer.values().flatten().cloned().collect();
-        self.handout.offer(mode, devices).await;
         self.reconcile(&offer, mode);
+        self.cleared.send_replace(asked);
+        self.holdings.over(offer.values().flatten().any(|device| device.is_over));
         self.offered.send_if_modified(|offered| {
             let names: BTreeSet<_> = offer.keys().cloned().collect();
             let changed = offered.as_ref() != Some(&names);
@@ -140,36 +185,39 @@ impl Manager {
 
     fn reconcile(&mut self, offer: &Offer, mode: Mode) {
         for (name, running) in &self.running {
-            if running.mode != mode || !offer.contains_key(name) {
+            if !offer.contains_key(name) {
                 withdraw(name, &running.target);
             }
         }
         for (name, devices) in offer {
-            let target = Target::Serve(devices.as_slice().into());
+            let target = Target::Serve(mode, devices.as_slice().into());
             match self.running.get(name) {
                 None => {
                     tell_health(name, &[], devices, &self.reporter);
-                    self.start(name.clone(), mode, target);
+                    self.start(name.clone(), target);
                 }
                 Some(running) => update(name, running, target, &self.reporter),
             }
         }
     }
 
-    fn start(&mut self, name: ResourceName, mode: Mode, target: Target) {
+    fn start(&mut self, name: ResourceName, target: Target) {
         let target = watch::Sender::new(target);
         let resource = Resource {
             name: name.clone(),
-            mode,
             handout: self.handout.clone(),
+            holdings: self.holdings.clone(),
+            cleared: self.cleared.subscribe(),
             sockets: self.sockets.clone(),
             seen: self.seen.clone(),
+            predecessor: self.predecessor.clone(),
             target: target.subscribe(),
             status: self.status.clone(),
             metrics: self.metrics.clone(),
+            orphans: self.orphans.clone(),
         };
         let task = self.tasks.spawn(lifecycle::run(resource)).id();
-        self.running.insert(name, Running { mode, target, task });
+        self.running.insert(name, Running { target, task });
     }
 
     /// A withdrawn resource that is wanted again was waiting for this.
@@ -197,7 +245,7 @@ impl Manager {
 
 fn withdraw(name: &ResourceName, target: &watch::Sender<Target>) {
     let withdrawn = target.send_if_modified(|target| {
-        let serving = matches!(target, Target::Serve(_));
+        let serving = matches!(target, Target::Serve(..));
         if serving {
             *target = Target::Retire;
         }
@@ -211,10 +259,10 @@ fn withdraw(name: &ResourceName, target: &watch::Sender<Target>) {
 /// Changes what a resource offers, unless it is being withdrawn: then it has to end first.
 fn update(name: &ResourceName, running: &Running, new: Target, reporter: &Reporter) {
     running.target.send_if_modified(|target| {
-        if !matches!(target, Target::Serve(_)) || *target == new {
+        if !matches!(target, Target::Serve(..)) || *target == new {
             return false;
         }
-        if let (Target::Serve(old), Target::Serve(new)) = (&*target, &new) {
+        if let (Target::Serve(_, old), Target::Serve(_, new)) = (&*target, &new) {
             tell_health(name, old, new, reporter);
         }
         *target = new;

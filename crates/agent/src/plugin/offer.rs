@@ -10,14 +10,19 @@
 //! A device whose function or interface cannot be read now, because its region is being reconfigured or its
 //! firmware crashed, stays unhealthy under the resource it was last known as. It never moves to another resource
 //! because of a fault. So does one that nobody can use now ([`Unit::ailment`]).
+//!
+//! A device that somebody holds under another name than it has now is unhealthy under both: under its name, so that
+//! nobody else gets it, and under the one that it is held as, so that the kubelet goes on counting it. A card that is
+//! held holds its slots, and a held slot its card.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use fpga::card::DeviceNode;
 use fpga::id::{CardId, DeviceId, InterfaceId};
-use fpga::names::{Mode, Naming, ResourceName};
+use fpga::names::{Mode, Naming, RegionDevelName, ResourceName};
 
 use super::device::{Device, Health, Offer};
+use crate::kubelet::podresources::Held;
 use crate::node::health::Reason;
 use crate::node::units::{Ailment, Node, Unclear, Unit};
 
@@ -27,6 +32,7 @@ pub(crate) struct Settings {
     /// What the resources stand for.
     pub mode: Mode,
     pub naming: Naming,
+    pub regiondevel: RegionDevelName,
 }
 
 /// As what each device was last known. It belongs to one mode: start with an empty one when the mode
@@ -54,27 +60,37 @@ pub(crate) struct Plan {
     pub notes: BTreeSet<Note>,
 }
 
-/// Decides what the node offers. The units of each card follow one another.
+/// Decides what the node offers while these devices are held. The units of each card follow one another.
 #[must_use]
-pub(crate) fn plan(units: &[Unit], settings: Settings, memory: &Memory) -> Plan {
+pub(crate) fn plan(
+    units: &[Unit],
+    settings: Settings,
+    memory: &Memory,
+    held: &BTreeSet<Held>,
+) -> Plan {
     let mut plan = Plan::default();
-    let naming = settings.naming;
-    let candidates: Vec<Candidate<'_>> = match settings.mode {
+    let Settings { mode, naming, regiondevel } = settings;
+    let candidates: Vec<Candidate<'_>> = match mode {
         Mode::Af => units.iter().filter_map(|unit| Candidate::function(unit, naming)).collect(),
         Mode::Region => units.iter().map(Candidate::region).collect(),
         Mode::RegionDevel => {
             let cards = units.chunk_by(|a, b| a.id.card == b.id.card);
-            cards.filter_map(Candidate::card).collect()
+            cards.filter_map(|units| Candidate::card(units, regiondevel)).collect()
         }
     };
     for candidate in candidates {
-        plan.place(candidate, memory);
+        plan.place(candidate, memory, held);
+    }
+    for device in held {
+        plan.keep(device, units);
     }
     plan
 }
 
 /// A device before it is decided where it belongs.
 struct Candidate<'a> {
+    /// What it consists of.
+    units: &'a [Unit],
     place: DeviceId,
     numa_node: Option<u32>,
     id: &'a str,
@@ -114,22 +130,24 @@ impl<'a> Candidate<'a> {
         let name = if nodes.is_empty() { Err(Unclear::Never(no_node)) } else { name };
         let ailment = unit.ailment.clone();
         let (place, numa_node) = (unit.id, unit.card.numa_node);
-        Self { place, numa_node, id, nodes, name, ailment, is_gone: unit.is_gone() }
+        let units = std::slice::from_ref(unit);
+        Self { units, place, numa_node, id, nodes, name, ailment, is_gone: unit.is_gone() }
     }
 
     /// Mode `regiondevel`: a card with all its units and its management node.
-    fn card(units: &'a [Unit]) -> Option<Self> {
+    fn card(units: &'a [Unit], naming: RegionDevelName) -> Option<Self> {
         let Unit { id, card, .. } = units.first()?;
         let management = card.management.as_ref().and_then(Node::of);
         let name = match management {
-            Some(_) => card.interface.map(ResourceName::region),
+            Some(_) => card.interface.map(|id| ResourceName::regiondevel(naming, id)),
             None => Err(Unclear::Never("it has no device node")),
         };
         let nodes = units.iter().flat_map(|unit| existing(&unit.nodes)).chain(management).collect();
         let ailment = units.iter().filter_map(|unit| unit.ailment.clone()).reduce(Ailment::and);
         let is_gone = units.iter().all(Unit::is_gone);
         let (numa_node, place) = (card.numa_node, DeviceId { slot: None, ..*id });
-        Some(Self { place, numa_node, id: &card.name, nodes, name, ailment, is_gone })
+        let id = card.name.as_str();
+        Some(Self { units, place, numa_node, id, nodes, name, ailment, is_gone })
     }
 }
 
@@ -151,8 +169,8 @@ fn existing(nodes: &[DeviceNode]) -> Vec<Node> {
 }
 
 impl Plan {
-    fn place(&mut self, candidate: Candidate<'_>, memory: &Memory) {
-        let Candidate { place, numa_node, id, nodes, name, ailment, is_gone } = candidate;
+    fn place(&mut self, candidate: Candidate<'_>, memory: &Memory, held: &BTreeSet<Held>) {
+        let Candidate { units, place, numa_node, id, nodes, name, ailment, is_gone } = candidate;
         let key = (place.card, id.to_owned());
         let (name, fault) = match name {
             Ok(name) => (name, None),
@@ -172,13 +190,46 @@ impl Plan {
             return self.note(is_gone, id, "another card has a device of this name");
         }
         let worst = [fault, ailment].into_iter().flatten().min_by_key(|ailment| ailment.reason);
-        let health = worst.map_or(Health::Healthy, |Ailment { reason, words }| Health::Unhealthy {
-            reason,
-            message: words.join("; "),
+        let elsewhere = |held: &&Held| {
+            (&held.resource, held.id.as_str()) != (&name, id)
+                && units.iter().any(|unit| held.includes(unit))
+        };
+        let held = held.iter().filter(elsewhere).map(|Held { resource, id }| {
+            Ailment::new(Reason::Held, &format!("a pod holds it as device {id} of {resource}"))
         });
-        let device = Device { id: id.to_owned(), health, numa_node, nodes, place };
+        let ailment = worst.into_iter().chain(held).reduce(Ailment::and);
+        let health = ailment.map_or(Health::Healthy, |Ailment { reason, words }| {
+            Health::Unhealthy { reason, message: words.join("; ") }
+        });
+        let device = Device { id: id.to_owned(), health, numa_node, nodes, place, is_over: false };
         self.offer.entry(name.clone()).or_default().push(device);
         self.memory.0.insert(key, name);
+    }
+
+    /// Keeps a device that somebody holds under a name that it does not have any more.
+    fn keep(&mut self, held: &Held, units: &[Unit]) {
+        let Held { resource, id } = held;
+        let of_device = || units.iter().filter(|unit| held.includes(unit));
+        // Numbers are given again: what is there is meant, not what vanished.
+        let is_there = of_device().any(|unit| !unit.is_gone());
+        let units: Vec<_> = of_device().filter(|unit| unit.is_gone() != is_there).collect();
+        let Some(first) = units.first() else { return };
+        let devices = self.offer.entry(resource.clone()).or_default();
+        if devices.iter().any(|device| device.id == *id) {
+            return;
+        }
+        let words = "a pod has held it since before its mode or function changed";
+        devices.push(Device {
+            id: id.clone(),
+            health: Health::Unhealthy { reason: Reason::Held, message: words.to_owned() },
+            numa_node: first.card.numa_node,
+            nodes: units.iter().flat_map(|unit| existing(&unit.nodes)).collect(),
+            place: match units.as_slice() {
+                [only] => only.id,
+                _ => DeviceId { slot: None, ..first.id },
+            },
+            is_over: true,
+        });
     }
 
     /// What is gone goes without a word.

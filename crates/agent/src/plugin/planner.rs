@@ -1,10 +1,12 @@
 //! What the node offers at this moment: the pure steps, with what they must remember from one to the next.
 
+use std::collections::BTreeSet;
 use std::time::Instant;
 
-use fpga::names::{Mode, Naming};
+use fpga::names::{Mode, Naming, RegionDevelName};
 
 use super::offer::{Memory, Plan, Settings, plan};
+use crate::kubelet::podresources::Held;
 use crate::node::inventory::Snapshot;
 use crate::node::units::units;
 use crate::node::vanished::Vanished;
@@ -13,6 +15,7 @@ use crate::node::vanished::Vanished;
 #[derive(Debug)]
 pub(crate) struct Planner {
     naming: Naming,
+    regiondevel: RegionDevelName,
     vanished: Vanished,
     memory: Memory,
     again_at: Option<Instant>,
@@ -21,8 +24,8 @@ pub(crate) struct Planner {
 impl Planner {
     /// Nothing is known yet.
     #[must_use]
-    pub(crate) fn new(naming: Naming, vanished: Vanished) -> Self {
-        Self { naming, vanished, memory: Memory::default(), again_at: None }
+    pub(crate) fn new(naming: Naming, regiondevel: RegionDevelName, vanished: Vanished) -> Self {
+        Self { naming, regiondevel, vanished, memory: Memory::default(), again_at: None }
     }
 
     /// What devices were known as means nothing in a different mode.
@@ -30,11 +33,12 @@ impl Planner {
         self.memory = Memory::default();
     }
 
-    /// What the node offers in `mode`.
-    pub(crate) fn plan(&mut self, found: &Snapshot, mode: Mode) -> Plan {
+    /// What the node offers in `mode` while these devices are held.
+    pub(crate) fn plan(&mut self, found: &Snapshot, mode: Mode, held: &BTreeSet<Held>) -> Plan {
         let mut units = units(found);
         self.again_at = self.vanished.add_to(&mut units, Instant::now());
-        let plan = plan(&units, Settings { mode, naming: self.naming }, &self.memory);
+        let Self { naming, regiondevel, .. } = *self;
+        let plan = plan(&units, Settings { mode, naming, regiondevel }, &self.memory, held);
         self.memory = plan.memory.clone();
         plan
     }

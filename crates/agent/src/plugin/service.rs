@@ -13,9 +13,10 @@ use tokio::sync::watch;
 use tonic::{Request, Response, Status};
 
 use super::target::Target;
+use crate::holdings::Holdings;
 use crate::metrics::{Metrics, Refusal};
 use crate::plugin::device::Device;
-use crate::plugin::handout::{Handout, HandoutError};
+use crate::plugin::handout::Handout;
 use crate::plugin::messages::{self, AllocateError};
 use crate::plugin::preferred::{self, prefer};
 
@@ -29,7 +30,7 @@ pub(crate) const OPTIONS: DevicePluginOptions =
 #[derive(Debug)]
 pub(crate) struct Plugin {
     name: ResourceName,
-    mode: Mode,
+    holdings: Holdings,
     handout: Handout,
     target: watch::Receiver<Target>,
     streams: watch::Sender<Streams>,
@@ -37,25 +38,30 @@ pub(crate) struct Plugin {
 }
 
 impl Plugin {
-    /// Offers what `target` says as resource `name`, counts its open lists in `streams`, and what it
-    /// gives in `metrics`.
+    /// Offers what `target` says as resource `name`, notes what it gives in `holdings`, counts its open lists in
+    /// `streams`, and what it gives in `metrics`.
     #[must_use]
     pub(crate) fn new(
         name: ResourceName,
-        mode: Mode,
+        holdings: Holdings,
         handout: Handout,
         target: watch::Receiver<Target>,
         streams: watch::Sender<Streams>,
         metrics: Metrics,
     ) -> Self {
-        Self { name, mode, handout, target, streams, metrics }
+        Self { name, holdings, handout, target, streams, metrics }
     }
 
     async fn give(&self, request: AllocateRequest) -> Result<AllocateResponse, (Refusal, Status)> {
-        let devices = self.devices().map_err(|status| (Refusal::Withdrawn, status))?;
+        let (mode, devices) = self.serving().map_err(|status| (Refusal::Withdrawn, status))?;
+        // Whatever is offered: what a name does not say is not given under it.
+        if !self.handout.may_give(&self.name, mode) {
+            let reason = format!("{} is not given in mode {mode}", self.name);
+            return Err((Refusal::OtherMode, Status::failed_precondition(reason)));
+        }
         let allocate = |container: &ContainerAllocateRequest| {
-            let programming = self.handout.programming(self.mode);
-            let given = messages::allocate(&devices, self.mode, programming, &container.device_ids)
+            let programming = self.handout.programming(mode);
+            let given = messages::allocate(&devices, mode, programming, &container.device_ids)
                 .map_err(|error| refuse(&error))?;
             Ok(match self.handout.bound_nodes() {
                 Some(directory) => messages::bind(given, directory),
@@ -67,19 +73,26 @@ impl Plugin {
             .iter()
             .map(allocate)
             .collect::<Result<_, (Refusal, Status)>>()?;
-        let containers = request.container_requests.into_iter();
-        let ids: Vec<_> = containers.flat_map(|container| container.device_ids).collect();
-        let given = ids.len();
-        let handed_out = self.handout.hand_out(&self.name, self.mode, ids).await;
-        let failed = |error: HandoutError| Status::failed_precondition(error.to_string());
-        handed_out.map_err(|error| (Refusal::NoSpec, failed(error)))?;
-        self.metrics.allocated(&self.name, given);
+        let ids: Vec<_> = request
+            .container_requests
+            .into_iter()
+            .flat_map(|container| container.device_ids)
+            .collect();
+        let given: Vec<&Device> =
+            ids.iter().filter_map(|id| devices.iter().find(|device| device.id == *id)).collect();
+        // Before anything is waited for, so that no plan misses it.
+        self.holdings.given(&self.name, &ids);
+        if let Err(error) = self.handout.hand_out(mode, &given).await {
+            self.holdings.taken_back(&self.name, &ids);
+            return Err((Refusal::NoSpec, Status::failed_precondition(error.to_string())));
+        }
+        self.metrics.allocated(&self.name, ids.len());
         Ok(AllocateResponse { container_responses })
     }
 
-    fn devices(&self) -> Result<Arc<[Device]>, Status> {
+    fn serving(&self) -> Result<(Mode, Arc<[Device]>), Status> {
         match &*self.target.borrow() {
-            Target::Serve(devices) => Ok(Arc::clone(devices)),
+            Target::Serve(mode, devices) => Ok((*mode, Arc::clone(devices))),
             Target::Retire | Target::Stop => {
                 Err(Status::unavailable("the resource is being withdrawn"))
             }
@@ -106,7 +119,7 @@ impl DevicePlugin for Plugin {
         &self,
         request: Request<PreferredAllocationRequest>,
     ) -> Result<Response<PreferredAllocationResponse>, Status> {
-        let devices = self.devices()?;
+        let (_, devices) = self.serving()?;
         let mut container_responses = Vec::new();
         for container in request.into_inner().container_requests {
             let size = usize::try_from(container.allocation_size).map_err(|_| {

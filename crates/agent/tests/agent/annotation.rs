@@ -1,9 +1,16 @@
 //! The node's annotation, through an API server that behaves as real ones do.
 
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use fpga_demo::kubelet::{Kubelet, Manners, What};
 use fpga_demo::process::Process;
 
 use crate::api::{Api, NODE, write_kubeconfig};
-use crate::node::{AF_NLB3, LIMIT, Node, REGION, allocatable, devices, eventually, one_card};
+use crate::node::{
+    AF_NLB3, LIMIT, Node, REGION, REGIONDEVEL, allocatable, devices, eventually, one_card,
+    registrations,
+};
 
 /// An agent of the node `worker-1` that knows the API server.
 pub(crate) fn agent(node: &Node, arguments: &[&str]) -> Process {
@@ -37,25 +44,85 @@ async fn the_annotation_is_followed() {
     assert_eq!(lists, [vec!["dfl-port.0 Healthy"], vec![]]);
     eventually("its socket is removed", || node.plugin_sockets().len() == 1).await;
 
-    // The same resource, with other nodes.
+    // Finding A1: what is asked for as a region has no management node, whatever the mode becomes.
     api.annotate(Some("regiondevel"));
     agent.wait_for_line("FPGA device plugin switched to regiondevel mode", LIMIT).await.unwrap();
-    let request = std::collections::BTreeMap::from([(REGION.to_owned(), 1)]);
-    let started = std::time::Instant::now();
-    loop {
-        if let Ok(given) = kubelet.allocate("pod", &request).await
-            && given[0].devices.len() == 2
-        {
-            break;
-        }
-        kubelet.release("pod");
-        assert!(started.elapsed() < LIMIT);
-        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-    }
+    allocatable(&kubelet, REGIONDEVEL, 1).await;
+    eventually("the region is withdrawn", || kubelet.node().capacity(REGION) == 0).await;
+    let request = |name: &str| BTreeMap::from([(name.to_owned(), 1)]);
+    kubelet.allocate("tenant", &request(REGION)).await.unwrap_err();
+    let given = kubelet.allocate("developer", &request(REGIONDEVEL)).await.unwrap();
+    assert_eq!(given[0].devices.len(), 2);
+    kubelet.release("developer");
 
     api.annotate(None);
     allocatable(&kubelet, AF_NLB3, 1).await;
-    eventually("the region is withdrawn", || kubelet.node().capacity(REGION) == 0).await;
+    eventually("the card is withdrawn", || kubelet.node().capacity(REGIONDEVEL) == 0).await;
+}
+
+/// Finding A10: what registers as soon as the last endpoint of its name has ended is taken for that one and
+/// disconnected, while it believes that it is registered.
+#[tokio::test]
+async fn a_name_that_is_wanted_again_at_once_is_registered_once_and_kept() {
+    let node = Node::new(&one_card());
+    let manners = Manners { notices: Duration::from_millis(50), ..Manners::default() };
+    let kubelet = Kubelet::start_with(&node.sockets(), manners).unwrap();
+    let api = Api::start(None).await;
+    api.write_kubeconfig(&node.file("kubeconfig"));
+    let mut agent = agent(&node, &["-mode", "af"]);
+    allocatable(&kubelet, AF_NLB3, 1).await;
+    for round in 1..=3 {
+        api.annotate(Some("region"));
+        agent.wait_for_line("overrides af", LIMIT).await.unwrap();
+        eventually("the function is withdrawn", || kubelet.node().capacity(AF_NLB3) == 0).await;
+        api.annotate(None);
+        allocatable(&kubelet, AF_NLB3, 1).await;
+        // Whatever the kubelet is about to do has happened by then.
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        assert_eq!(registrations(&kubelet, AF_NLB3), 1 + round, "{:?}", kubelet.events());
+        assert_eq!(disconnections(&kubelet, AF_NLB3), round);
+        let request = [(AF_NLB3.to_owned(), 1)].into();
+        kubelet.allocate("pod", &request).await.unwrap();
+        kubelet.release("pod");
+        eventually("the region is withdrawn", || kubelet.node().capacity(REGION) == 0).await;
+    }
+}
+
+/// The same where two modes have one name: its endpoint is served on.
+#[tokio::test]
+async fn a_name_that_two_modes_have_keeps_its_endpoint() {
+    let node = Node::new(&one_card());
+    let kubelet = node.kubelet();
+    let api = Api::start(Some("region")).await;
+    api.write_kubeconfig(&node.file("kubeconfig"));
+    let _agent = agent(&node, &["--mode", "region", "--regiondevel-name", "shared"]);
+    allocatable(&kubelet, REGION, 1).await;
+    for (mode, nodes) in [("regiondevel", 2), ("region", 1), ("regiondevel", 2)] {
+        api.annotate(Some(mode));
+        given_nodes(&kubelet, REGION, nodes).await;
+    }
+    assert_eq!((registrations(&kubelet, REGION), disconnections(&kubelet, REGION)), (1, 0));
+}
+
+/// Waits until a pod is given so many nodes for a device of a resource.
+async fn given_nodes(kubelet: &Kubelet, resource: &str, nodes: usize) {
+    let request = std::collections::BTreeMap::from([(resource.to_owned(), 1)]);
+    let started = std::time::Instant::now();
+    loop {
+        let given = kubelet.allocate("pod", &request).await;
+        kubelet.release("pod");
+        if given.is_ok_and(|given| given[0].devices.len() == nodes) {
+            return;
+        }
+        assert!(started.elapsed() < LIMIT, "never {nodes} nodes");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// How often whoever had the name of a resource was disconnected.
+fn disconnections(kubelet: &Kubelet, resource: &str) -> usize {
+    let events = kubelet.events();
+    events.iter().filter(|event| event.resource == resource && event.what == What::Gone).count()
 }
 
 #[tokio::test]

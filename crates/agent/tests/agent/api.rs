@@ -100,6 +100,12 @@ impl Api {
         }
     }
 
+    /// Takes the right to see AcceleratorFunction objects away, or gives it back; watches end in any case.
+    pub(crate) fn show_functions(&self, is_right: bool) {
+        self.0.allow(if is_right { may } else { may_not_see_functions });
+        self.0.end_watches();
+    }
+
     /// Forgets the history and tells every watcher that what it stands on is gone.
     pub(crate) fn compact(&self) {
         self.0.compact();
@@ -114,6 +120,11 @@ impl Api {
 
 pub(crate) fn write_kubeconfig(path: &Path, address: &str) {
     fpga_demo::apiserver::write_kubeconfig(path, address).unwrap();
+}
+
+/// Only the own node.
+fn may_not_see_functions(asked: &Asked) -> bool {
+    may(asked) && asked.resource.plural != FUNCTIONS
 }
 
 /// Only the own node, of which only the metadata, and the objects that grant.

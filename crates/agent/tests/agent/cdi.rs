@@ -2,13 +2,15 @@
 //! cleaned, and have neither args[0] nor a timeout.
 
 use std::collections::BTreeMap;
+use std::os::fd::AsRawFd as _;
 use std::path::{Path, PathBuf};
 
 use fpga_demo::kubelet::{AllocationError, Kubelet};
 use kubelet_api::v1beta1::ContainerAllocateResponse;
+use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use serde_json::{Value, json};
 
-use crate::node::{AF_NLB3, LIMIT, Node, REGION, allocatable, cards, eventually, one_card};
+use crate::node::{AF_NLB3, LIMIT, Node, REGION, allocatable, cards, eventually, one_card, remove};
 
 const SPEC: &str = "intel.cdi.k8s.io-fpga-dfl-fme.0.json";
 
@@ -77,6 +79,10 @@ async fn a_region_has_a_complete_spec_before_the_kubelet_hears_of_it() {
             "oci-hook",
             "--stage",
             stage,
+            "--device",
+            "0000-20-00-0-slot1",
+            "--use",
+            "region",
             "--grants",
             grants.to_str().unwrap(),
             "--results",
@@ -149,6 +155,29 @@ async fn a_reboot_or_a_hand_that_empties_the_directory_is_made_good() {
     eventually("the directory is filled again", is_right).await;
     std::fs::write(node.cdi().join(SPEC), "{}").unwrap();
     eventually("the spec is mended", is_right).await;
+    remove(&node.cdi());
+    std::fs::create_dir_all(node.cdi()).unwrap();
+    eventually("the directory that was made anew is filled", is_right).await;
+}
+
+/// Finding A12: a container's bind mount goes on showing the directory that was removed on the host. Here a descriptor
+/// stands for the mount: both lead to the directory whatever becomes of its name.
+#[tokio::test]
+async fn a_mounted_directory_that_was_removed_on_the_host_ends_the_agent() {
+    let node = Node::new(&one_card());
+    let kubelet = node.kubelet();
+    std::fs::create_dir(node.cdi()).unwrap();
+    let mount = std::fs::File::open(node.cdi()).unwrap();
+    fcntl(&mount, FcntlArg::F_SETFD(FdFlag::empty())).unwrap();
+    let mounted = format!("/proc/self/fd/{}", mount.as_raw_fd());
+    let mut agent = node.agent(&["--mode", "region", "--cdi-dir", &mounted]);
+    allocatable(&kubelet, REGION, 1).await;
+    assert!(node.cdi().join(SPEC).is_file());
+    remove(&node.cdi());
+    std::fs::create_dir_all(node.cdi()).unwrap();
+    agent.wait_for_line("this directory was removed on the host", LIMIT).await.unwrap();
+    assert_eq!(agent.terminate(LIMIT).await.unwrap().code(), Some(1));
+    assert_eq!(names(&node), [""; 0], "nothing is written elsewhere");
 }
 
 /// Upstream logs it and lets the container start without its region being programmed.

@@ -79,12 +79,28 @@ impl Emulated {
     }
 
     pub(crate) fn agent(&self) -> Process {
+        self.agent_with(&["--mode", "region"])
+    }
+
+    pub(crate) fn agent_with(&self, arguments: &[&str]) -> Process {
         let mut command = self.command(Path::new(env!("CARGO_BIN_EXE_fpga-agent")));
-        command.args(["--mode", "region", "--health-address", "none", "--rescan-interval", "1h"]);
+        command.args(["--health-address", "none", "--rescan-interval", "1h"]).args(arguments);
         command.arg("--socket-dir").arg(self.file("sockets"));
         command.arg("--cdi-dir").arg(self.file("cdi"));
         command.arg("--hook-results").arg(self.file("run/hook-results"));
         command.args(["--grants-file", "none", "--pod-resources-socket"]).arg(self.pod_resources());
+        Process::start(command).unwrap()
+    }
+
+    pub(crate) fn programmer_socket(&self) -> PathBuf {
+        self.file("programmer.sock")
+    }
+
+    pub(crate) fn programmer(&self) -> Process {
+        static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+        let program = PROGRAM.get_or_init(|| testing::program_of("fpga-programmer"));
+        let mut command = self.command(program);
+        command.args(["--keep-network", "--socket"]).arg(self.programmer_socket());
         Process::start(command).unwrap()
     }
 

@@ -129,6 +129,7 @@ async fn sigterm_and_sigint_remove_the_sockets() {
     assert_eq!(agent.terminate(LIMIT).await.unwrap().code(), Some(0));
     assert!(node.plugin_sockets().is_empty());
     // The kubelet still counts the devices, so that an update of the agent disturbs no scheduler.
+    allocatable(&kubelet, AF_NLB3, 0).await;
     assert_eq!(kubelet.node().capacity(AF_NLB3), 1);
 
     let mut agent = node.command(&[]).stderr(Stdio::null()).spawn().unwrap();

@@ -6,8 +6,9 @@ use fpga::records::{Record, RunResult, Stage};
 use fpga_demo::exposition::{lint, parse};
 use fpga_demo::process::Process;
 
+use crate::api::{Api, NODE};
 use crate::health::{address, get};
-use crate::node::{AF_NLB3, LIMIT, Node, REGION, allocatable, cards};
+use crate::node::{AF_NLB3, LIMIT, Node, REGION, allocatable, cards, one_card};
 
 const OPTIONS: [&str; 6] =
     ["--health-address", "127.0.0.1:0", "--health-interval", "20ms", "--rescan-interval", "1h"];
@@ -41,6 +42,26 @@ impl Scraper {
             assert!(started.elapsed() < LIMIT, "{sample} is never {value:?}: {samples:#?}");
             tokio::time::sleep(std::time::Duration::from_millis(20)).await;
         }
+    }
+}
+
+/// Finding A15: while the API server is away, it is seen for how long what is granted has been kept.
+#[tokio::test]
+async fn the_age_of_the_grants_is_shown() {
+    let node = Node::new(&one_card());
+    let api = Api::start(Some("region")).await;
+    api.write_kubeconfig(&node.file("kubeconfig"));
+    api.install_crd();
+    let mut command = node.command(&OPTIONS);
+    command.arg("--kubeconfig").arg(node.file("kubeconfig")).env("NODE_NAME", NODE);
+    let mut agent = Process::start(command).unwrap();
+    let scraper = Scraper::of(&mut agent).await;
+    scraper.shows("grants_age_seconds", Some(0.0)).await;
+    drop(api);
+    let started = std::time::Instant::now();
+    while scraper.scrape().await["kube_fpga_agent_grants_age_seconds"] == 0.0 {
+        assert!(started.elapsed() < LIMIT);
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     }
 }
 

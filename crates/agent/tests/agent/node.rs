@@ -19,6 +19,7 @@ pub(crate) const LIMIT: Duration = Duration::from_secs(30);
 pub(crate) const AF_NLB0: &str = "fpga.intel.com/af-d8424dc4a4a3c413f89e433683f9040b";
 pub(crate) const AF_NLB3: &str = "fpga.intel.com/af-f7df405cbd7acf7222f144b0b93acd18";
 pub(crate) const REGION: &str = "fpga.intel.com/region-69528db6eb31577a8c3668f9faa081f6";
+pub(crate) const REGIONDEVEL: &str = "fpga.intel.com/regiondevel-69528db6eb31577a8c3668f9faa081f6";
 
 pub(crate) struct Node {
     temp: TempDir,

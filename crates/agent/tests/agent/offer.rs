@@ -6,7 +6,9 @@ use std::time::Duration;
 use fpga_demo::kubelet::What;
 use kubelet_api::v1beta1::{ContainerAllocateResponse, DeviceSpec};
 
-use crate::node::{AF_NLB0, AF_NLB3, LIMIT, Node, REGION, allocatable, cards, devices, one_card};
+use crate::node::{
+    AF_NLB0, AF_NLB3, LIMIT, Node, REGION, REGIONDEVEL, allocatable, cards, devices, one_card,
+};
 
 fn paths(response: &ContainerAllocateResponse) -> Vec<&str> {
     response.devices.iter().map(|spec| spec.host_path.as_str()).collect()
@@ -81,10 +83,24 @@ async fn regiondevel_mode_gives_the_whole_card() {
     let node = Node::new(&cards(&[(0x10, &["nlb0", "nlb3"])]));
     let kubelet = node.kubelet();
     let _agent = node.agent(&["--mode", "regiondevel"]);
-    allocatable(&kubelet, REGION, 1).await;
-    let given = kubelet.allocate("pod", &BTreeMap::from([(REGION.to_owned(), 1)])).await.unwrap();
+    allocatable(&kubelet, REGIONDEVEL, 1).await;
+    assert_eq!(kubelet.node().capacity(REGION), 0);
+    let wanted = BTreeMap::from([(REGIONDEVEL.to_owned(), 1)]);
+    let given = kubelet.allocate("pod", &wanted).await.unwrap();
     assert_eq!(paths(&given[0]), ["/dev/dfl-port.0", "/dev/dfl-port.1", "/dev/dfl-fme.0"]);
     assert!(given[0].annotations.is_empty());
+}
+
+/// As Intel's plugin has it.
+#[tokio::test]
+async fn regiondevel_mode_shares_the_name_of_region_mode_by_a_flag() {
+    let node = Node::new(&one_card());
+    let kubelet = node.kubelet();
+    let _agent = node.agent(&["--mode", "regiondevel", "--regiondevel-name", "shared"]);
+    allocatable(&kubelet, REGION, 1).await;
+    assert_eq!(kubelet.node().capacity(REGIONDEVEL), 0);
+    let given = kubelet.allocate("pod", &BTreeMap::from([(REGION.to_owned(), 1)])).await.unwrap();
+    assert_eq!(paths(&given[0]), ["/dev/dfl-port.0", "/dev/dfl-fme.0"]);
 }
 
 /// Fault 11: no GetPreferredAllocation. Two of three devices come from the card that has two.

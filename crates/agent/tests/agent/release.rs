@@ -1,17 +1,19 @@
 //! Regions that pods have left, and regions that are being programmed, on cards that answer ioctls.
 
 use std::collections::BTreeMap;
-use std::fs::File;
+use std::fs::{File, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
 use std::time::Duration;
 
 use fpga_demo::kubelet::Kubelet;
+use fpga_demo::process::Process;
 use fpga_emulator::card::afu;
 use fpga_emulator::ctl::Command;
 use fpga_emulator::gbs::Bitstream;
 use fpga_emulator::machine::DEFAULT_INTERFACE_ID;
 
 use crate::emulated::{Emulated, TWO_CARDS};
-use crate::node::{LIMIT, REGION, allocatable, devices, eventually};
+use crate::node::{LIMIT, Node, REGION, allocatable, cards, devices, eventually};
 
 const CLEAN: &str = "0x0";
 
@@ -129,6 +131,51 @@ async fn without_the_kubelets_word_nothing_is_touched() {
     assert_ne!(errors(&node, &left), CLEAN);
     let words = agent.log().iter().filter(|line| line.contains("the runtime hook alone")).count();
     assert_eq!(words, 1, "said again and again");
+}
+
+/// As in the chart's pod, whose device rules let it open nothing.
+#[tokio::test]
+async fn an_agent_that_may_open_no_device_says_so_once_and_leaves_the_cleaning_to_the_hook() {
+    let node = Node::new(&cards(&[(0x10, &["nlb3"])]));
+    for name in ["dfl-fme.0", "dfl-port.0"] {
+        let path = node.root().join("dev").join(name);
+        std::fs::set_permissions(path, Permissions::from_mode(0o000)).unwrap();
+    }
+    let kubelet = node.kubelet();
+    let socket = node.file("pod-resources/kubelet.sock");
+    let server = kubelet.serve_pod_resources(&socket).unwrap();
+    let mut agent = Process::start(powerless(&node.command(&["--mode", "region"]))).unwrap();
+    allocatable(&kubelet, REGION, 1).await;
+    let release = async |pod: &str| {
+        give(&kubelet, pod).await;
+        let asked = server.asked();
+        eventually("the pod is seen", || server.asked() > asked).await;
+        kubelet.release(pod);
+    };
+    release("first").await;
+    let line = agent.wait_for_line("cleaned by the runtime hook alone", LIMIT).await.unwrap();
+    assert!(line.contains("may open no device") && line.contains("dfl-"), "{line}");
+    release("second").await;
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    let log = agent.log();
+    let words = log.iter().filter(|line| line.contains("clean")).count();
+    assert_eq!(words, 1, "{log:?}");
+    // It stopped asking, too.
+    let asked = server.asked();
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert_eq!(server.asked(), asked);
+}
+
+/// The same command without the capabilities that root has.
+fn powerless(command: &tokio::process::Command) -> tokio::process::Command {
+    let command = command.as_std();
+    let mut powerless = tokio::process::Command::new("setpriv");
+    if nix::unistd::geteuid().is_root() {
+        powerless.args(["--bounding-set=-all", "--inh-caps=-all"]);
+    }
+    powerless.arg("--no-new-privs").arg(command.get_program()).args(command.get_args());
+    powerless.env_remove("NODE_NAME");
+    powerless
 }
 
 /// Fault 5: a port that is being reprogrammed ends the plugin.

@@ -71,7 +71,7 @@ fn a_name_that_is_a_resource_belongs_to_that_resource() {
     let spec = json!({ "afuId": NLB3, "interfaceId": A10 });
     let read = |name: &str| Meaning::read(Kind::Function, name, &spec);
     assert!(read(&format!("af-{NLB3}")).is_ok());
-    for name in [format!("af-{A10}"), format!("region-{A10}")] {
+    for name in [format!("af-{A10}"), format!("region-{A10}"), format!("regiondevel-{A10}")] {
         assert_eq!(read(&name), Err(Fault::OthersName(name)));
     }
     assert!(read("af-arria10").is_ok());

@@ -36,7 +36,8 @@ Examples:
   fpgactl install-host --hooks-dir /etc/containers/oci/hooks.d
   fpgactl install-host --bin-dir /host/opt/intel/fpga-sw \\
     --hooks-dir /host/etc/containers/oci/hooks.d --hook-path /opt/intel/fpga-sw/fpga-hook
-  fpgactl install-host --uninstall --hooks-dir /etc/containers/oci/hooks.d")]
+  fpgactl install-host --hooks-dir /etc/containers/oci/hooks.d --no-hooks
+  fpgactl install-host --uninstall --hooks-dir /etc/containers/oci/hooks.d --run-dir /run/kube-fpga")]
 pub(crate) struct Args {
     /// Where the programs go; made if it is missing
     #[arg(long, value_name = "DIR", default_value = "/opt/intel/fpga-sw")]
@@ -44,6 +45,9 @@ pub(crate) struct Args {
     /// Where the hooks of CRI-O or Podman without CDI go; not installed by default
     #[arg(long, value_name = "DIR")]
     hooks_dir: Option<PathBuf>,
+    /// Remove the hooks that an earlier run put into --hooks-dir, for a runtime that has CDI now; files of others stay
+    #[arg(long, requires = "hooks_dir", conflicts_with_all = ["hook_path", "hook_args", "uninstall"])]
+    no_hooks: bool,
     /// The hook as the runtime on the host finds it, if --bin-dir is only where this container sees it
     #[arg(long, value_name = "FILE", requires = "hooks_dir")]
     hook_path: Option<PathBuf>,
@@ -65,6 +69,10 @@ pub(crate) struct Args {
     /// Remove the hooks and the programs instead
     #[arg(long)]
     uninstall: bool,
+    /// With --uninstall: also remove what the agent keeps in this directory, such as the grants, after the agent is gone; the
+    /// ledger stays until the next boot
+    #[arg(long, value_name = "DIR", requires = "uninstall")]
+    run_dir: Option<PathBuf>,
     /// Say what would be done, and do nothing
     #[arg(long)]
     dry_run: bool,
@@ -75,6 +83,11 @@ pub(crate) struct Args {
     #[arg(short, long, value_enum, default_value_t)]
     output: Form,
 }
+
+/// What the agent keeps in its directory below `/run`, by the names that its flags have by default.
+const RUN_FILES: [&str; 3] = ["grants.json", "mode", "agent.lock"];
+/// The directory there of the hook's results.
+const RUN_RESULTS: &str = "hook-results";
 
 /// The names are those of `-o json`.
 #[derive(Serialize)]
@@ -97,9 +110,10 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Status> {
 /// The programs first, so that no hook names one that is not there.
 fn install(args: &Args) -> anyhow::Result<Vec<Row>> {
     // What is refused is refused before anything is put anywhere.
-    let path = args.hooks_dir.is_some().then(|| hook_path(args)).transpose()?;
+    let wanted = args.hooks_dir.as_ref().filter(|_| !args.no_hooks);
+    let path = wanted.is_some().then(|| hook_path(args)).transpose()?;
     let bin = Directory::open(&args.bin_dir, args.dry_run, args.timeout)?;
-    let hooks = match &args.hooks_dir {
+    let hooks = match wanted {
         Some(dir) => Some(bin.beside(dir, args.dry_run, args.timeout)?),
         None => None,
     };
@@ -116,7 +130,24 @@ fn install(args: &Args) -> anyhow::Result<Vec<Row>> {
             rows.push(Row::new(args, hooks.path(), &name, action));
         }
     }
+    if let Some(dir) = args.hooks_dir.as_ref().filter(|_| args.no_hooks) {
+        rows.extend(remove_hooks(args, dir)?);
+    }
     Ok(rows)
+}
+
+/// Beside the specs of CDI these hooks would run for the same containers.
+fn remove_hooks(args: &Args, dir: &Path) -> anyhow::Result<Vec<Row>> {
+    let remove = |stage| {
+        let name = hooks::file_name(stage);
+        let action = match hooks::is_ours(&dir.join(&name), stage) {
+            true => place::remove(dir, &name, args.dry_run)?,
+            false if dir.join(&name).symlink_metadata().is_ok() => Action::Foreign,
+            false => Action::Absent,
+        };
+        Ok(Row::new(args, dir, &name, action))
+    };
+    STAGES.into_iter().map(remove).collect()
 }
 
 fn itself() -> anyhow::Result<File> {
@@ -135,16 +166,20 @@ fn hook() -> anyhow::Result<File> {
 
 /// The hooks first, so that none is left without its program.
 fn uninstall(args: &Args) -> anyhow::Result<Vec<Row>> {
-    let mut rows = Vec::new();
-    if let Some(dir) = &args.hooks_dir {
-        for stage in STAGES {
-            let name = hooks::file_name(stage);
-            rows.push(Row::new(args, dir, &name, place::remove(dir, &name, args.dry_run)?));
-        }
-    }
+    let mut rows = match &args.hooks_dir {
+        Some(dir) => remove_hooks(args, dir)?,
+        None => Vec::new(),
+    };
     for name in [HOOK, PROGRAM] {
         let action = place::remove(&args.bin_dir, name, args.dry_run)?;
         rows.push(Row::new(args, &args.bin_dir, name, action));
+    }
+    if let Some(dir) = &args.run_dir {
+        for name in RUN_FILES {
+            rows.push(Row::new(args, dir, name, place::remove(dir, name, args.dry_run)?));
+        }
+        let action = place::remove_directory(dir, RUN_RESULTS, args.dry_run)?;
+        rows.push(Row::new(args, dir, RUN_RESULTS, action));
     }
     Ok(rows)
 }

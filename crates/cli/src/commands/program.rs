@@ -23,7 +23,8 @@ use report::Report;
 /// Load a function into a region
 ///
 /// The bitstream must be built for the region's interface, the port must be unused, and no container or claim may hold
-/// the region. The card is locked meanwhile; what was loaded is read back. A region that is known to hold this very
+/// the region. The card is locked meanwhile; a user clock that the bitstream asks for is set and counted; what was loaded is
+/// read back. A region that is known to hold this very
 /// image is left as it is: one that was loaded by another tool, or before the driver was bound, is not known.
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "\

@@ -256,3 +256,80 @@ fn installers_do_not_disturb_each_other() {
     assert_eq!(fs::read(program).unwrap(), fs::read(env!("CARGO_BIN_EXE_fpgactl")).unwrap());
     assert_eq!(fs::read_dir(node.path("opt/fpga-sw")).unwrap().count(), 2);
 }
+
+/// Finding A18: a node whose runtime has CDI now.
+#[test]
+fn hooks_that_are_no_longer_wanted_go_and_those_of_others_stay() {
+    let node = Node::bare();
+    run(&node, &[]).ended(0);
+    fs::write(node.path("hooks.d/theirs.json"), "{}").unwrap();
+    let left = |node: &Node| {
+        let names = fs::read_dir(node.path("hooks.d")).unwrap();
+        let mut names: Vec<_> =
+            names.map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    };
+    let answer = run(&node, &["--no-hooks", "--dry-run"]).ended(0);
+    assert_eq!(answer.stdout.matches("it would be removed").count(), 2, "{answer:?}");
+    assert_eq!(left(&node).len(), 3);
+    let answer = run(&node, &["--no-hooks"]).ended(0);
+    assert_eq!(answer.stdout.matches(": removed\n").count(), 2, "{answer:?}");
+    assert_eq!(left(&node), ["theirs.json"]);
+    assert!(node.path("opt/fpga-sw/fpgactl").is_file(), "the programs stay");
+
+    // One that has our name is theirs all the same.
+    let theirs = node.path("hooks.d/fpgactl-poststop.json");
+    fs::write(&theirs, r#"{"version": "1.0.0", "hook": {"path": "/bin/true", "args": ["true"]}}"#)
+        .unwrap();
+    for arguments in [&["--no-hooks"][..], &["--uninstall"]] {
+        let answer = run(&node, arguments).ended(0);
+        assert!(answer.stdout.contains("fpgactl-poststop.json: left alone"), "{answer:?}");
+        assert!(theirs.is_file());
+    }
+    // A directory that is not there is not made for the sake of what is not in it.
+    fs::remove_dir_all(node.path("hooks.d")).unwrap();
+    run(&node, &["--no-hooks"]).ended(0);
+    assert!(!node.path("hooks.d").exists());
+    for wrong in ["--hook-path=/x", "--hook-arg=x", "--uninstall"] {
+        run(&node, &["--no-hooks", wrong]).ended(2);
+    }
+}
+
+/// Finding A15: what was granted does not stay on a node that nothing of ours is on.
+#[test]
+fn the_grants_go_with_the_programs() {
+    let node = Node::bare();
+    run(&node, &[]).ended(0);
+    let directory = node.path("run/kube-fpga");
+    for name in ["hook-results", "ledger"] {
+        fs::create_dir_all(directory.join(name)).unwrap();
+        fs::write(directory.join(name).join("one"), "1").unwrap();
+    }
+    for name in ["grants.json", "mode", "theirs"] {
+        fs::write(directory.join(name), "x").unwrap();
+    }
+    let left = || {
+        let names = fs::read_dir(&directory).unwrap();
+        let mut names: Vec<_> =
+            names.map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    };
+    let run_dir = directory.to_str().unwrap();
+    run(&node, &["--uninstall", "--run-dir", run_dir, "--dry-run"]).ended(0);
+    assert_eq!(left().len(), 5);
+    for _ in 0..2 {
+        run(&node, &["--uninstall", "--run-dir", run_dir]).ended(0);
+        assert_eq!(left(), ["ledger", "theirs"]);
+    }
+    // Whoever can write there must not be able to have others' files removed.
+    let elsewhere = node.path("elsewhere");
+    fs::create_dir(&elsewhere).unwrap();
+    fs::write(elsewhere.join("kept"), "x").unwrap();
+    symlink(&elsewhere, directory.join("hook-results")).unwrap();
+    symlink(elsewhere.join("kept"), directory.join("grants.json")).unwrap();
+    run(&node, &["--uninstall", "--run-dir", run_dir]).ended(0);
+    assert!(elsewhere.join("kept").is_file());
+    run(&node, &["--run-dir", run_dir]).ended(2);
+}

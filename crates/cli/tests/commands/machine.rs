@@ -67,13 +67,21 @@ impl Node {
 
     /// Writes a bitstream file to the directory that commands run in.
     pub(crate) fn gbs(&self, file: &str, interface: &str, afu: &str) {
-        let bitstream = Bitstream {
+        self.write_gbs(file, Self::bitstream(file, interface, afu));
+    }
+
+    /// What [`Node::gbs`] writes.
+    pub(crate) fn bitstream(file: &str, interface: &str, afu: &str) -> Bitstream {
+        Bitstream {
             interface: interface.parse().unwrap(),
             function: afu.parse().unwrap(),
             name: format!("my {}", file.trim_end_matches(".gbs")),
             size: 64 * 1024,
             clocks: None,
-        };
+        }
+    }
+
+    pub(crate) fn write_gbs(&self, file: &str, bitstream: Bitstream) {
         std::fs::write(self.path(file), bitstream.to_bytes().unwrap()).unwrap();
     }
 }

@@ -3,6 +3,7 @@
 use std::process::Stdio;
 
 use fpga_emulator::ctl::Command;
+use fpga_emulator::gbs::Bitstream;
 use serde_json::{Value, json};
 
 use crate::machine::{INTERFACE, NLB0, NLB3, Node, OTHER_INTERFACE, Running};
@@ -64,7 +65,7 @@ fn json_tells_everything() {
     let expected = json!({
         "card": "0000:3b:00.0", "port": "dfl-port.0", "interfaceId": INTERFACE,
         "file": "nlb0.gbs", "bytes": 65536, "action": "programmed",
-        "stateBefore": "loaded", "afuIdBefore": NLB3, "afuId": NLB0, "warnings": [],
+        "stateBefore": "loaded", "afuIdBefore": NLB3, "afuId": NLB0, "userClock": null, "warnings": [],
     });
     assert_eq!(report, expected);
 
@@ -72,6 +73,44 @@ fn json_tells_everything() {
     assert_eq!((&again["action"], &again["seconds"]), (&json!("alreadyLoaded"), &Value::Null));
     let again = running.run(&["program", "-o", "json", "--reprogram", "nlb0.gbs", "dfl-port.0"]);
     assert_eq!(again.ended(0).json()["action"], "programmed");
+}
+
+/// The clock is set before the image is loaded and counted; a card that has no such clock is left alone.
+#[test]
+fn a_user_clock_is_set_and_shown_or_refused() {
+    let running = running();
+    let clock = |file: &str, interface: &str| {
+        let clocks = Some((300, 150));
+        running
+            .node
+            .write_gbs(file, Bitstream { clocks, ..Node::bitstream(file, interface, NLB0) });
+    };
+    clock("clock.gbs", INTERFACE);
+    let answer = running.run(&["program", "clock.gbs"]).ended(0);
+    assert!(
+        answer.stdout.contains("\nclock      300 and 150 MHz\nresult     programmed "),
+        "{}",
+        answer.stdout
+    );
+    let again = running.run(&["program", "-o", "json", "clock.gbs"]).ended(0).json();
+    assert_eq!(again["action"], "alreadyLoaded");
+    assert_eq!(again["userClock"], json!({"highKhz": 300_000, "lowKhz": 150_000}));
+
+    let running = Running::start(
+        &TWO_CARDS
+            .replace("kind = \"pac-a10\"\npci = \"0000:86", "kind = \"n6001\"\npci = \"0000:86"),
+    );
+    running.node.write_gbs(
+        "far.gbs",
+        Bitstream { clocks: Some((300, 150)), ..Node::bitstream("far.gbs", OTHER_INTERFACE, NLB0) },
+    );
+    let before = running.function("dfl-port.1");
+    let answer = running.run(&["program", "far.gbs"]).ended(6);
+    let text =
+        "the image asks for a user clock of 300 MHz and 150 MHz, which this port cannot have: ";
+    assert!(answer.stderr.contains(text), "{}", answer.stderr);
+    assert_eq!(answer.stderr.lines().count(), 1, "{}", answer.stderr);
+    assert_eq!(running.function("dfl-port.1"), before);
 }
 
 /// Intel's tool says `OK` after a dry run, as if it had programmed.

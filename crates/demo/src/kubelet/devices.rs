@@ -16,6 +16,8 @@ use super::{Shared, connection};
 pub struct Node {
     /// The resources that were ever registered.
     pub resources: BTreeMap<String, Resource>,
+    /// Pods that need hold nothing.
+    pub pods: BTreeSet<String>,
 }
 
 /// One extended resource.
@@ -23,13 +25,14 @@ pub struct Node {
 pub struct Resource {
     /// File name of the plugin's socket.
     pub endpoint: String,
-    /// False once the plugin's stream has ended.
+    /// Whether the devices count: from a list on, and until a plugin was disconnected.
     pub connected: bool,
+    /// The plugin that registered last was disconnected: it is not asked for anything.
+    pub stopped: bool,
     /// The devices of the last list, by id.
     pub devices: BTreeMap<String, Device>,
     /// Holder of each device in use, by device id.
     pub allocated: BTreeMap<String, String>,
-    pub(super) generation: u64,
     pub(super) preferences: bool,
 }
 
@@ -72,39 +75,26 @@ impl Node {
         self.resources.get(resource).map_or(0, Resource::capacity)
     }
 
-    pub(super) fn register(
-        &mut self,
-        resource: &str,
-        endpoint: &str,
-        generation: u64,
-        preferences: bool,
-    ) {
+    pub(super) fn register(&mut self, resource: &str, endpoint: &str, preferences: bool) {
         let entry = self.resources.entry(resource.to_owned()).or_default();
         entry.endpoint = endpoint.to_owned();
-        entry.generation = generation;
         entry.preferences = preferences;
-        entry.connected = false;
+        entry.stopped = false;
     }
 
-    /// Takes a list in; false when it came from an endpoint that has been replaced.
-    pub(super) fn update(&mut self, resource: &str, generation: u64, devices: &[Device]) -> bool {
-        let Some(entry) = self.resources.get_mut(resource).filter(|r| r.generation == generation)
-        else {
-            return false;
-        };
-        entry.connected = true;
-        entry.devices = devices.iter().map(|d| (d.id.clone(), d.clone())).collect();
-        true
+    /// Takes a list in, by whichever stream of the resource it came.
+    pub(super) fn update(&mut self, resource: &str, devices: &[Device]) {
+        if let Some(entry) = self.resources.get_mut(resource) {
+            entry.connected = true;
+            entry.devices = devices.iter().map(|d| (d.id.clone(), d.clone())).collect();
+        }
     }
 
-    /// Marks the end of a plugin; false when it had been replaced.
-    pub(super) fn gone(&mut self, resource: &str, generation: u64) -> bool {
-        match self.resources.get_mut(resource).filter(|r| r.generation == generation) {
-            Some(entry) => {
-                entry.connected = false;
-                true
-            }
-            None => false,
+    /// Whoever has the resource's name was disconnected.
+    pub(super) fn gone(&mut self, resource: &str) {
+        if let Some(entry) = self.resources.get_mut(resource) {
+            entry.connected = false;
+            entry.stopped = true;
         }
     }
 
@@ -135,6 +125,14 @@ pub enum AllocationError {
         resource: String,
         /// Why.
         source: tonic::transport::Error,
+    },
+    /// The plugin was disconnected, whatever it believes.
+    #[error("{resource}: endpoint {endpoint} has been stopped")]
+    Stopped {
+        /// The resource.
+        resource: String,
+        /// File name of the plugin's socket.
+        endpoint: String,
     },
     /// The plugin answered with an error.
     #[error("{resource}: {method} failed: {status}", status = .status.message())]
@@ -178,6 +176,12 @@ pub(super) async fn allocate(
             resource: resource.to_owned(),
             wanted: amount,
             available: free.len(),
+        });
+    }
+    if entry.stopped {
+        return Err(AllocationError::Stopped {
+            resource: resource.to_owned(),
+            endpoint: entry.endpoint,
         });
     }
     let mut call = Call::dial(shared, resource, &entry).await?;

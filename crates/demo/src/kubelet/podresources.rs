@@ -7,12 +7,13 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use kubelet_api::HEALTHY;
 use kubelet_api::podresources::v1::pod_resources_lister_server::{
     PodResourcesLister, PodResourcesListerServer,
 };
 use kubelet_api::podresources::v1::{
-    ContainerDevices, ContainerResources, ListPodResourcesRequest, ListPodResourcesResponse,
-    PodResources,
+    AllocatableResourcesRequest, AllocatableResourcesResponse, ContainerDevices,
+    ContainerResources, ListPodResourcesRequest, ListPodResourcesResponse, PodResources,
 };
 use tokio::net::UnixListener;
 use tokio::task::JoinHandle;
@@ -84,11 +85,32 @@ impl PodResourcesLister for Lister {
         self.asked.fetch_add(1, Ordering::Relaxed);
         Ok(Response::new(list(&self.shared.state.borrow().node)))
     }
+
+    async fn get_allocatable_resources(
+        &self,
+        _: Request<AllocatableResourcesRequest>,
+    ) -> Result<Response<AllocatableResourcesResponse>, Status> {
+        Ok(Response::new(allocatable(&self.shared.state.borrow().node)))
+    }
+}
+
+/// The healthy devices of plugins that are there, one entry for each.
+fn allocatable(node: &Node) -> AllocatableResourcesResponse {
+    let there = node.resources.iter().filter(|(_, resource)| resource.connected);
+    let devices = there.flat_map(|(name, resource)| {
+        let healthy = resource.devices.values().filter(|device| device.health == HEALTHY);
+        healthy.map(|device| ContainerDevices {
+            resource_name: name.clone(),
+            device_ids: vec![device.id.clone()],
+        })
+    });
+    AllocatableResourcesResponse { devices: devices.collect() }
 }
 
 /// One entry for each device, as the real kubelet has it.
 fn list(node: &Node) -> ListPodResourcesResponse {
-    let mut pods: BTreeMap<&str, Vec<ContainerDevices>> = BTreeMap::new();
+    let mut pods: BTreeMap<&str, Vec<ContainerDevices>> =
+        node.pods.iter().map(|name| (name.as_str(), Vec::new())).collect();
     for (name, resource) in &node.resources {
         for (device, holder) in &resource.allocated {
             pods.entry(holder).or_default().push(ContainerDevices {
@@ -120,7 +142,7 @@ mod tests {
             ("d/one".to_owned(), resource(&[("a", "pod-1"), ("b", "pod-2")])),
             ("d/two".to_owned(), resource(&[("c", "pod-1")])),
         ];
-        let shown: Vec<_> = list(&Node { resources: resources.into() })
+        let shown: Vec<_> = list(&Node { resources: resources.into(), ..Node::default() })
             .pod_resources
             .into_iter()
             .flat_map(|pod| {

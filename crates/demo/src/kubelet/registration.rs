@@ -12,6 +12,7 @@ use tokio_stream::wrappers::UnixListenerStream;
 use tonic::transport::Server;
 use tonic::{Request, Response, Status};
 
+use super::connection::{Clients, Plugin};
 use super::{Shared, What, connection};
 
 /// Serves until `stop` is sent or dropped, then ends the streams to the plugins too.
@@ -23,7 +24,7 @@ pub(super) async fn serve(
     let plugins = Plugins::default();
     // The server's connections are tasks that outlive it, and they hold the service.
     let _ending = AbortOnDrop(plugins.clone());
-    let service = Service { shared, plugins };
+    let service = Service { shared, clients: Clients::default(), plugins };
     let serving = Server::builder()
         .add_service(RegistrationServer::new(service))
         .serve_with_incoming(UnixListenerStream::new(listener));
@@ -50,6 +51,7 @@ impl Drop for AbortOnDrop {
 
 struct Service {
     shared: Arc<Shared>,
+    clients: Clients,
     plugins: Plugins,
 }
 
@@ -69,17 +71,26 @@ impl Registration for Service {
                 "endpoint {endpoint:?} is not a file name"
             )));
         }
-        let mut generation = 0;
+        let mut closed = self.clients.enter(&resource_name);
+        let asked = async {
+            let mut client = connection::dial(&self.shared.directory.join(&endpoint)).await;
+            if let Ok(client) = &mut client {
+                client.get_device_plugin_options(Empty {}).await?;
+            }
+            client.map_err(|error| Status::unknown(error.to_string()))
+        };
+        let client = tokio::select! {
+            client = asked => client.inspect_err(|_| { self.clients.disconnect(&resource_name); })?,
+            _ = &mut closed => return Err(Status::unknown("the client connection is closing")),
+        };
         self.shared.state.send_modify(|state| {
-            state.generation += 1;
-            generation = state.generation;
             let preferences = options.is_some_and(|o| o.get_preferred_allocation_available);
-            state.node.register(&resource_name, &endpoint, generation, preferences);
+            state.node.register(&resource_name, &endpoint, preferences);
             state.record(&resource_name, What::Registered { endpoint: endpoint.clone() });
         });
         if !self.shared.manners.never_watches {
-            let run =
-                connection::run(Arc::clone(&self.shared), resource_name, endpoint, generation);
+            let plugin = Plugin { resource: resource_name, client, closed };
+            let run = connection::run(Arc::clone(&self.shared), self.clients.clone(), plugin);
             if let Ok(mut plugins) = self.plugins.0.lock() {
                 while plugins.try_join_next().is_some() {}
                 plugins.spawn(run);

@@ -23,6 +23,9 @@ const STARTS: usize = 21;
 /// Repetitions of the change.
 const CHANGES: usize = 50;
 
+/// Repetitions of the hand-over.
+const HANDOVERS: usize = 20;
+
 /// How long nothing happens.
 const IDLE: Duration = Duration::from_secs(60);
 
@@ -46,6 +49,10 @@ impl Node {
 
     /// Starts the agent with its defaults but for the paths.
     fn start_agent(&self, binaries: &Binaries) -> anyhow::Result<Process> {
+        Ok(Process::start(self.agent(binaries))?)
+    }
+
+    fn agent(&self, binaries: &Binaries) -> Command {
         let mut command = Command::new(binaries.path("fpga-agent"));
         command
             .arg("--root")
@@ -54,8 +61,9 @@ impl Node {
             .arg(self.path("device-plugins"));
         command.arg("--cdi-dir").arg(self.path("cdi")).args(["--health-address", "127.0.0.1:0"]);
         command.arg("--hook-results").arg(self.path("hook-results"));
+        command.arg("--pod-resources-socket").arg(self.path("pod-resources.sock"));
         command.env_remove("KUBECONFIG").env_remove("KUBERNETES_SERVICE_HOST");
-        Ok(Process::start(command)?)
+        command
     }
 
     /// Waits until as many devices as `count` can be allocated in all.
@@ -100,6 +108,72 @@ pub(super) async fn start(binaries: &Binaries) -> anyhow::Result<Vec<Figure>> {
         Figure::new("agent_start_to_register_ms", register.median_ms(), "ms (median of 21)"),
         Figure::new("agent_start_to_list_ms", list.median_ms(), "ms (median of 21)"),
     ])
+}
+
+/// How a serving agent ends while another one stands by.
+#[derive(Debug, Clone, Copy)]
+enum End {
+    Kill,
+    Term,
+}
+
+/// From the end of an agent to the first list of the one that stood by: for so long the kubelet has no devices to give.
+pub(super) async fn handover(binaries: &Binaries) -> anyhow::Result<Vec<Figure>> {
+    let mut figures = Vec::new();
+    for end in [End::Kill, End::Term] {
+        let word = match end {
+            End::Kill => "kill",
+            End::Term => "term",
+        };
+        let (gone, taken) = handovers(binaries, end).await?;
+        let unit = format!("ms (median of {HANDOVERS})");
+        let mut figure = |name: &str, value: f64| {
+            figures.push(Figure::new(&format!("agent_{word}_to_{name}_ms"), value, &unit));
+        };
+        figure("register", gone.median_ms());
+        figure("list", taken.median_ms());
+    }
+    Ok(figures)
+}
+
+/// From the signal to Register, and to the first list.
+async fn handovers(binaries: &Binaries, end: End) -> anyhow::Result<(Samples, Samples)> {
+    let node = Node::new(&Machine::cards(1, 1)?)?;
+    let _server = node.kubelet.serve_pod_resources(&node.path("pod-resources.sock"))?;
+    let start = || {
+        let mut command = node.agent(binaries);
+        command.arg("--lock-file").arg(node.path("agent.lock"));
+        Process::start(command)
+    };
+    let (mut register, mut list) = (Samples::default(), Samples::default());
+    let mut serving = start()?;
+    node.wait_for_devices(1).await?;
+    for _ in 0..HANDOVERS {
+        let mut next = start()?;
+        next.wait_for_line("standing by", PATIENCE).await?;
+        // Its own start is over.
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        let seen = node.kubelet.events().len();
+        let begin = Instant::now();
+        match end {
+            End::Kill => drop(serving),
+            End::Term => ensure!(serving.terminate(PATIENCE).await?.success(), "fpga-agent failed"),
+        }
+        let listed =
+            |events: &[Event]| events[seen..].iter().any(|e| matches!(e.what, What::List(_)));
+        let events = node.kubelet.wait_for_events(PATIENCE, listed).await;
+        let events = events.context("the second agent never took over")?;
+        for event in &events[seen..] {
+            match event.what {
+                What::Registered { .. } => register.add(event.at - begin),
+                What::List(_) => list.add(event.at - begin),
+                What::Gone => {}
+            }
+        }
+        serving = next;
+    }
+    ensure!(serving.terminate(PATIENCE).await?.success(), "fpga-agent failed");
+    Ok((register, list))
 }
 
 /// From a changed attribute in sysfs to the list in the kubelet's hands.

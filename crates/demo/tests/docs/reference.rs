@@ -7,14 +7,21 @@ use fpga::catalog;
 use fpga::id::{AfuId, InterfaceId};
 use fpga::names::{
     CDI_KIND, CONTAINER_MODE_ANNOTATION, Mode, NODE_MODE_ANNOTATION, Naming, PromisePart,
-    ResourceName,
+    RegionDevelName, ResourceName,
 };
 
 use crate::{binaries, is_update, top};
 
 /// The programs that people and manifests run.
-const PROGRAMS: [&str; 6] =
-    ["fpga-agent", "fpga-webhook", "fpgactl", "fpga-hook", "nlb", "fpga-emulator"];
+const PROGRAMS: [&str; 7] = [
+    "fpga-agent",
+    "fpga-webhook",
+    "fpga-programmer",
+    "fpgactl",
+    "fpga-hook",
+    "nlb",
+    "fpga-emulator",
+];
 
 /// What a command says of itself.
 fn help(program: &str, words: &[String]) -> String {
@@ -117,7 +124,9 @@ fn the_resource_names_are_those_of_the_code() {
          | mode | resource | example |\n|---|---|---|\n\
          | af, `--naming plain` | `fpga.intel.com/af-<AFU id>` | `{}` |\n\
          | af, `--naming encoded` | `fpga.intel.com/af-<iii>.<aaa>.<base64url of both ids>` | `{}` |\n\
-         | region, regiondevel | `fpga.intel.com/region-<interface id>` | `{}` |\n\n\
+         | region | `fpga.intel.com/region-<interface id>` | `{}` |\n\
+         | regiondevel | `fpga.intel.com/regiondevel-<interface id>` | `{}` |\n\
+         | regiondevel, `--regiondevel-name shared` | `fpga.intel.com/region-<interface id>` | `{}` |\n\n\
          Ids are 32 hexadecimal digits in lower case; an OpenCL image has a hash of 40 in place of the AFU id.\n\n\
          The socket of the first example is `{}`, in the kubelet's directory of device plugins.\n\n\
          ## Other names\n\n\
@@ -131,6 +140,8 @@ fn the_resource_names_are_those_of_the_code() {
         name(Naming::Plain),
         name(Naming::Encoded),
         ResourceName::region(interface),
+        ResourceName::regiondevel(RegionDevelName::Own, interface),
+        ResourceName::regiondevel(RegionDevelName::Shared, interface),
         name(Naming::Plain).socket_name(),
         modes.join(", "),
         PromisePart::Region.stem(),

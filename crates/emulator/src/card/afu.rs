@@ -47,6 +47,8 @@ pub enum Fault {
     Corrupt,
     /// It never starts.
     Hang,
+    /// The generator of its user clock does not lock.
+    Clock,
 }
 
 /// A loaded function.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::afu::{Activity, Afu, Fault};
+use super::clock::{Clock, Generator};
 use super::dma::Dma;
 use super::mmio::{Heap, Mmio};
 use super::regs::*;
@@ -15,16 +16,21 @@ pub struct Port {
     mmio: Arc<dyn Mmio>,
     function: Guid,
     afu: Afu,
+    /// What generates its user clock.
+    pub clock: Clock,
     /// A fault that the function is to show.
     pub fault: Fault,
 }
 
 impl Port {
     /// Port `number` of `ports` on a card.
-    pub(super) fn new(number: usize, ports: usize, function: Guid) -> Self {
+    pub(super) fn new(number: usize, ports: usize, function: Guid, clock: Generator) -> Self {
+        let clock = Clock::new(clock);
+        // The drivers look at the revision for whether the port has the clock's registers.
+        let revision = u64::from(!clock.has_registers());
         let feature = |id, revision, next| Dfh { kind: DFH_PRIVATE, id, revision, next }.value();
         let plain = BTreeMap::from([
-            (0, Dfh { kind: DFH_FIU, id: 1, revision: 0, next: 0x1000 }.value()),
+            (0, Dfh { kind: DFH_FIU, id: 1, revision, next: 0x1000 }.value()),
             (GUID_L, PORT_GUID.1),
             (GUID_H, PORT_GUID.0),
             (NEXT_AFU, AFU_OFFSET),
@@ -40,6 +46,7 @@ impl Port {
             mmio: Arc::new(Heap::default()),
             function,
             afu: Afu::new(function),
+            clock,
             fault: Fault::None,
         }
     }
@@ -88,7 +95,10 @@ impl Port {
     /// A register of the port itself.
     #[must_use]
     pub fn peek(&self, offset: u64) -> u64 {
-        self.plain.get(&offset).copied().unwrap_or(0)
+        match offset {
+            USRCLK_CMD0..=USRCLK_STS1 => self.clock.read(offset, self.fault == Fault::Clock),
+            _ => self.plain.get(&offset).copied().unwrap_or(0),
+        }
     }
 
     pub(super) fn read(&self, offset: u64) -> u64 {
@@ -117,9 +127,10 @@ impl Port {
             PORT_STS | PORT_ERROR | PORT_FIRST_ERROR => {
                 *self.plain.entry(offset).or_insert(0) &= !value;
             }
-            PORT_ERROR_MASK | USRCLK_CMD0 | USRCLK_CMD1 => {
+            PORT_ERROR_MASK => {
                 self.plain.insert(offset, value);
             }
+            USRCLK_CMD0..=USRCLK_STS1 => self.clock.write(offset, value),
             o if o >= AFU_OFFSET => self.mmio.set(o - AFU_OFFSET, value),
             _ => {}
         }

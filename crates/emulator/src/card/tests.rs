@@ -14,6 +14,7 @@ fn card(functions: &[Guid]) -> Card {
         interface_id: Some(INTERFACE),
         socket_id: 0,
         static_region: (1, 2),
+        clock: Generator::Fractional,
         pr_time: Duration::ZERO,
     });
     for port in 0..functions.len() as u64 {
@@ -57,6 +58,7 @@ fn without_a_reconfiguration_feature_the_list_ends_before_it() {
         interface_id: None,
         socket_id: 1,
         static_region: (0, 0),
+        clock: Generator::None,
         pr_time: Duration::ZERO,
     });
     assert_eq!(features(|o| c.fme_read(o)), [0, 1, 2, 3, 4]);

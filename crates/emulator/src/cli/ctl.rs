@@ -53,7 +53,7 @@ enum Verb {
     },
     /// Load a function without reconfiguration.
     Function { card: String, port: usize, afu: String },
-    /// Make a function faulty: none, corrupt or hang.
+    /// Make a function faulty: none, corrupt, hang, or clock (its clock generator does not lock).
     FunctionFault {
         card: String,
         port: usize,
@@ -86,7 +86,8 @@ fn fault(text: &str) -> Result<Fault, String> {
         "none" => Ok(Fault::None),
         "corrupt" => Ok(Fault::Corrupt),
         "hang" => Ok(Fault::Hang),
-        _ => Err("must be none, corrupt or hang".into()),
+        "clock" => Ok(Fault::Clock),
+        _ => Err("must be none, corrupt, hang or clock".into()),
     }
 }
 

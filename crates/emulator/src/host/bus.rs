@@ -33,9 +33,13 @@ impl Kernel {
     ///
     /// # Errors
     /// As the kernel's write(2) would answer; nothing changed then.
-    pub fn write(&self, target: Target, text: &str) -> nix::Result<()> {
+    pub fn write(&self, target: Target, bytes: &[u8]) -> nix::Result<()> {
+        if let Target::Card(index, Store::UserClockFrequency(port)) = target {
+            return self.update(|host| host.set_clock(index, port, bytes));
+        }
         // The kernel's texts end at a zero byte.
-        let text = text.split('\0').next().unwrap_or_default();
+        let text = bytes.split(|byte| *byte == 0).next().unwrap_or_default();
+        let text = &*String::from_utf8_lossy(text);
         let ends = self.host().card_without_driver_after(target, text);
         let _idle = ends.and_then(|index| self.programming(index));
         self.update(|host| match target {

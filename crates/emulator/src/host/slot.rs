@@ -119,7 +119,7 @@ impl Slot {
         if self.spec.ids.vf_device == 0 { 0 } else { self.ports.len() }
     }
 
-    pub(super) fn is_opae(&self) -> bool {
+    pub(crate) fn is_opae(&self) -> bool {
         self.spec.driver == Driver::Opae
     }
 

@@ -22,6 +22,8 @@ pub enum Store {
     UserClockCommand(usize),
     /// `userclk_freqcntrcmd` of a port.
     UserClockCounterCommand(usize),
+    /// `userclk/frequency` below a port: binary settings, which [`Host::set_clock`] takes.
+    UserClockFrequency(usize),
     /// `errors/fme_errors`.
     FmeErrors,
     /// `errors/pcie0_errors`.
@@ -65,6 +67,20 @@ impl Host {
     }
 }
 
+impl Host {
+    /// Writes `settings` to `userclk/frequency` below a port of the card `index`.
+    ///
+    /// # Errors
+    /// `EINVAL` unless they are the driver's structure with values that it takes.
+    pub fn set_clock(&mut self, index: usize, port: usize, settings: &[u8]) -> nix::Result<()> {
+        let slot = self.slots.get_mut(index).filter(|s| s.bound.is_some()).ok_or(Errno::ENODEV)?;
+        let port = slot.card.ports.get_mut(port).ok_or(Errno::ENODEV)?;
+        let taken = port.clock.configure(settings).then_some(()).ok_or(Errno::EINVAL);
+        slot.touch();
+        taken
+    }
+}
+
 impl Slot {
     fn store(&mut self, attribute: Store, text: &str) -> nix::Result<()> {
         match attribute {
@@ -105,6 +121,7 @@ impl Slot {
             Store::PowerCritical => self.power_threshold(8, signed(text)?),
             // Those of the PCI function are not the driver's.
             Store::NumVfs | Store::Remove => Err(Errno::EINVAL),
+            Store::UserClockFrequency(_) => Err(Errno::EINVAL),
         }
     }
 

@@ -1,5 +1,7 @@
 //! The products that can be emulated, with their PCI ids (`drivers/fpga/dfl-pci.c`).
 
+use crate::card::Generator;
+
 /// A product.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -71,6 +73,17 @@ impl Kind {
     #[must_use]
     pub fn reconfigurable(self) -> bool {
         !matches!(self, Self::N3000 | Self::N5010)
+    }
+
+    /// What generates the user clocks of its ports. The integrated FPGA stands for the older boards.
+    #[must_use]
+    pub fn clock(self) -> Generator {
+        match self {
+            Self::PacA10 => Generator::Fractional,
+            Self::Integrated => Generator::FractionalOlder,
+            Self::D5005 => Generator::Integer,
+            Self::N3000 | Self::N6001 | Self::N5010 => Generator::None,
+        }
     }
 
     /// Static-region id and build data, as `bitstream_id` and `bitstream_metadata` show them.

@@ -81,7 +81,7 @@ fn deny(shared: &Shared, path: &Path, error: Option<&str>) -> Result<(), String>
 fn write(shared: &Shared, path: &Path, text: &str) -> Result<(), String> {
     let found = shared.shown.tree(|t| t.target(path)).flatten();
     let target = found.ok_or_else(|| format!("{}: no writable attribute", path.display()))?;
-    shared.kernel.write(target, text).map_err(|e| format!("{}: {e}", path.display()))
+    shared.kernel.write(target, text.as_bytes()).map_err(|e| format!("{}: {e}", path.display()))
 }
 
 /// The errors that sysfs attributes answer.

@@ -64,7 +64,8 @@ impl Shown {
         let _one_at_a_time = lock(&self.writes);
         for write in self.tree(Tree::written).unwrap_or_default() {
             if let Err(e) = kernel.write(write.target, &write.text) {
-                let text = write.text.trim_end();
+                let text = String::from_utf8_lossy(&write.text);
+                let text = text.trim_end();
                 eprintln!("fpga-emulator: {}: {text:?} refused: {e}", write.path);
             }
         }

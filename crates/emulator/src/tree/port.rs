@@ -3,6 +3,7 @@
 use nix::errno::Errno;
 
 use super::sheet::Sheet;
+use crate::card::afu::Fault;
 use crate::card::regs::*;
 use crate::host::Slot;
 use crate::host::store::Store;
@@ -26,11 +27,35 @@ pub(super) fn attributes(sheet: &mut Sheet, dir: &str, slot: &Slot, port: usize)
         u8::from(registers.peek(PORT_CTRL) & PORT_LATENCY != 0),
         Store::PortLatency(port),
     );
-    sheet.command(&at("userclk_freqcmd"), Store::UserClockCommand(port));
-    sheet.command(&at("userclk_freqcntrcmd"), Store::UserClockCounterCommand(port));
-    sheet.attribute(&at("userclk_freqsts"), format_args!("{:#x}", registers.peek(USRCLK_STS0)));
-    sheet.attribute(&at("userclk_freqcntrsts"), format_args!("{:#x}", registers.peek(USRCLK_STS1)));
+    clock(sheet, dir, slot, port);
     errors(sheet, dir, slot, port);
+}
+
+fn clock(sheet: &mut Sheet, dir: &str, slot: &Slot, port: usize) {
+    let registers = &slot.card.ports[port];
+    let at = |name: &str| format!("{dir}/{name}");
+    if registers.clock.has_registers() {
+        let hex = |register| format!("{:#x}", registers.peek(register));
+        sheet.command(&at("userclk_freqcmd"), Store::UserClockCommand(port));
+        sheet.command(&at("userclk_freqcntrcmd"), Store::UserClockCounterCommand(port));
+        sheet.attribute(&at("userclk_freqsts"), hex(USRCLK_STS0));
+        sheet.attribute(&at("userclk_freqcntrsts"), hex(USRCLK_STS1));
+    }
+    if registers.clock.is_integer() {
+        let device = if slot.is_opae() { "intel-pac-iopll.0.auto" } else { "dfl_dev.0" };
+        if !slot.is_opae() {
+            sheet.attribute(&at("dfl_dev.0/feature_id"), "0x14");
+            sheet.attribute(&at("dfl_dev.0/feature_rev"), 0);
+        }
+        let frequency = at(&format!("{device}/userclk/frequency"));
+        let (slow, fast) = registers.clock.outputs();
+        if registers.fault == Fault::Clock {
+            sheet.deny(&frequency, Errno::EBUSY);
+        } else {
+            let text = format!("{slow} {fast}");
+            sheet.writable(&frequency, text, Store::UserClockFrequency(port));
+        }
+    }
 }
 
 fn errors(sheet: &mut Sheet, dir: &str, slot: &Slot, port: usize) {

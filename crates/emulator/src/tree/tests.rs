@@ -278,7 +278,7 @@ fn an_attribute_that_was_written_goes_with_its_card() {
     std::fs::write(dir.path().join("sys/bus/pci/devices/0000:3b:00.0/remove"), "1").unwrap();
     let written = tree.written();
     let crate::host::Target::Card(0, store) = written[0].target else { panic!("{written:?}") };
-    host.store(0, store, &written[0].text).unwrap();
+    host.store(0, store, &String::from_utf8_lossy(&written[0].text)).unwrap();
     tree.sync(&host).unwrap();
     assert!(!dir.path().join("sys/devices/pci0000:3a").exists());
 }
@@ -296,8 +296,11 @@ fn a_write_by_somebody_else_is_taken_and_undone() {
     let written = tree.written();
     assert_eq!(written.len(), 1);
     let crate::host::Target::Card(0, store) = written[0].target else { panic!("{written:?}") };
-    assert_eq!(written[0].text, "0x7");
-    assert_eq!(host.store(0, store, &written[0].text), Err(nix::errno::Errno::EINVAL));
+    assert_eq!(written[0].text, b"0x7");
+    assert_eq!(
+        host.store(0, store, &String::from_utf8_lossy(&written[0].text)),
+        Err(nix::errno::Errno::EINVAL)
+    );
     tree.sync(&host).unwrap();
     assert_eq!(read(dir.path(), path), "0x0\n");
     assert_eq!(tree.written(), [], "our own change is none of somebody else");

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use super::{NAMESPACE, Naming};
+use super::{Mode, NAMESPACE, Naming, RegionDevelName};
 use crate::id::{AfuId, AocxHash, InterfaceId};
 
 /// The name of an extended resource, such as
@@ -33,6 +33,28 @@ pub enum Named {
     EncodedAocx(InterfaceId, AocxHash),
     /// Any region of one interface: `region-<interface id>`.
     Region(InterfaceId),
+    /// Any card whose regions have one interface, with its management node: `regiondevel-<interface id>`.
+    RegionDevel(InterfaceId),
+}
+
+impl Named {
+    /// True if a node in `mode` gives containers what this name says. `regiondevel` is how such nodes call their
+    /// cards.
+    #[must_use]
+    pub fn is_given_in(self, mode: Mode, regiondevel: RegionDevelName) -> bool {
+        match self {
+            Self::Af(_) | Self::Aocx(_) | Self::EncodedAf(..) | Self::EncodedAocx(..) => {
+                mode == Mode::Af
+            }
+            Self::Region(_) => {
+                let is_shared = regiondevel == RegionDevelName::Shared;
+                mode == Mode::Region || (mode == Mode::RegionDevel && is_shared)
+            }
+            Self::RegionDevel(_) => {
+                mode == Mode::RegionDevel && regiondevel == RegionDevelName::Own
+            }
+        }
+    }
 }
 
 /// A text that names no resource of ours, or ids that have no valid name.
@@ -43,8 +65,8 @@ pub enum NameError {
     Foreign(String),
     /// The text is in our domain but has none of the forms, to the letter.
     #[error(
-        "resource {0:?}: expected af-<AFU id>, af-<iii>.<aaa>.<base64url> or region-<interface id>, \
-         in lower-case hexadecimal"
+        "resource {0:?}: expected af-<AFU id>, af-<iii>.<aaa>.<base64url>, region-<interface id> or \
+         regiondevel-<interface id>, in lower-case hexadecimal"
     )]
     Form(String),
     /// The encoded form would end in `-` or `_`, which Kubernetes refuses. Only a 160-bit hash can
@@ -84,6 +106,15 @@ impl ResourceName {
         Self::valid(Named::Region(interface))
     }
 
+    /// The resource of the cards whose regions have this interface, with their management nodes.
+    #[must_use]
+    pub fn regiondevel(name: RegionDevelName, interface: InterfaceId) -> Self {
+        match name {
+            RegionDevelName::Own => Self::valid(Named::RegionDevel(interface)),
+            RegionDevelName::Shared => Self::region(interface),
+        }
+    }
+
     fn valid(named: Named) -> Self {
         Self { device_type: print(named), named }
     }
@@ -116,6 +147,7 @@ fn print(named: Named) -> String {
             encode(interface, &hash.to_string(), &hash.to_bytes())
         }
         Named::Region(interface) => format!("region-{interface}"),
+        Named::RegionDevel(interface) => format!("regiondevel-{interface}"),
     }
 }
 
@@ -144,6 +176,9 @@ impl FromStr for ResourceName {
 fn parse(device_type: &str) -> Option<Named> {
     if let Some(id) = device_type.strip_prefix("region-") {
         return id.parse().ok().map(Named::Region);
+    }
+    if let Some(id) = device_type.strip_prefix("regiondevel-") {
+        return id.parse().ok().map(Named::RegionDevel);
     }
     let id = device_type.strip_prefix("af-")?;
     match id.rsplit_once('.') {

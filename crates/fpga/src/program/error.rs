@@ -7,6 +7,7 @@ use std::time::Duration;
 use nix::errno::Errno;
 
 use super::holder::{self, Holder};
+use super::image::UserClock;
 use super::lock::LockError;
 use super::target::Target;
 use crate::bitstream;
@@ -34,7 +35,7 @@ pub enum Cause {
     InUse,
     /// The region is disabled since a programming that failed, until the driver is bound again.
     Disabled,
-    /// The card or the driver refused the image; the region has what it had.
+    /// The card or the driver refused the image or its clock; the region has the function that it had.
     Failed,
     /// The region has another function now than it should.
     Mismatch,
@@ -69,6 +70,22 @@ pub enum Problem {
     WrongFunction {
         /// The image's function.
         image: AfuId,
+    },
+    /// The slot cannot have the clock that the image asks for.
+    #[error("the image asks for a user clock of {clock}, which this port cannot have: {reason}")]
+    NoUserClock {
+        /// The clock.
+        clock: UserClock,
+        /// Why not.
+        reason: String,
+    },
+    /// The clock that the image asks for was not set.
+    #[error("the user clock of {clock} that the image asks for could not be set: {reason}")]
+    UserClock {
+        /// The clock.
+        clock: UserClock,
+        /// What went wrong.
+        reason: String,
     },
     /// The card is locked.
     #[error(transparent)]
@@ -185,6 +202,7 @@ impl Error {
             Problem::NotReconfigurable
             | Problem::Anonymous
             | Problem::UnknownInterface
+            | Problem::NoUserClock { .. }
             | Problem::WrongInterface { .. }
             | Problem::WrongFunction { .. } => Cause::Incompatible,
             Problem::Lock(LockError::Timeout { .. }) | Problem::Foreign { .. } => Cause::Locked,
@@ -194,6 +212,7 @@ impl Error {
             Problem::InUse(_) | Problem::Held(_) | Problem::VirtualFunctions(_) => Cause::InUse,
             Problem::Ledger(error) => of_errno(crate::sysfs::errno(&error.cause)),
             Problem::Image(_) => Cause::Other,
+            Problem::UserClock { .. } => Cause::Failed,
             Problem::Disabled | Problem::Failed { is_disabled: true, .. } => Cause::Disabled,
             Problem::NoDriver | Problem::NotBack { .. } => Cause::Gone,
             Problem::Driver(error) => of_cause(error.cause()),

@@ -9,6 +9,7 @@ use super::holder::Holder;
 use super::image::UserClock;
 use crate::card::Function;
 use crate::ledger;
+use crate::stack::Frequencies;
 
 /// A programming that ended as asked.
 #[derive(Debug, Clone, PartialEq)]
@@ -19,6 +20,8 @@ pub struct Outcome {
     pub before: Function,
     /// What it holds now; after a dry run, what it would hold.
     pub after: Function,
+    /// What the card counts of the clock that the image asks for. `None` when it asks for none, or nothing was counted.
+    pub clock: Option<Frequencies>,
     /// What the caller should know.
     pub warnings: Vec<Warning>,
 }
@@ -79,12 +82,12 @@ pub enum Warning {
         /// The kernel's answer.
         errno: Errno,
     },
-    /// The image asks for a clock that is not set.
+    /// The image was there already, but not the clock that it asks for, so it was programmed again with that.
     UserClock {
-        /// The clock.
+        /// What it asks for.
         clock: UserClock,
-        /// Whether the port has clock registers at all.
-        has_registers: bool,
+        /// What the clock ran at, where the card could count it.
+        found: Option<Frequencies>,
     },
     /// The port had users, and the caller asked not to mind.
     TakenFromUsers(Vec<Holder>),
@@ -112,6 +115,8 @@ pub enum Step<'a> {
     Verifying,
     /// Clearing what earlier users left.
     Clearing,
+    /// Setting the clock that the function asks for.
+    Clocking,
     /// The driver takes the image, in one call of seconds; the size in bytes.
     Programming(usize),
     /// Reading the function's id.
@@ -155,6 +160,7 @@ impl fmt::Display for Step<'_> {
             Self::Waiting(None) => "waiting for another process",
             Self::Verifying => "verifying",
             Self::Clearing => "clearing errors",
+            Self::Clocking => "setting the user clock",
             Self::Programming(_) => "programming",
             Self::ReadingBack => "reading back",
             Self::Resetting => "resetting the port",
@@ -177,16 +183,13 @@ impl fmt::Display for Warning {
                 };
                 write!(f, "errors of an earlier user cannot be cleared: {errors}: {reason}")
             }
-            Self::UserClock { clock, has_registers: true } => write!(
-                f,
-                "the image asks for a user clock of {clock}, which was not set: the command words of \
-                 the port's clock registers differ by board and are not known; the clock runs as before"
-            ),
-            Self::UserClock { clock, has_registers: false } => write!(
-                f,
-                "the image asks for a user clock of {clock}, which cannot be set: the driver offers \
-                 no clock registers for this port"
-            ),
+            Self::UserClock { clock, found } => {
+                write!(f, "the image was loaded already, but its user clock of {clock} ")?;
+                match found {
+                    Some(found) => write!(f, "ran at {found}"),
+                    None => f.write_str("did not run"),
+                }
+            }
             Self::TakenFromUsers(users) => {
                 write!(f, "the port is in use by {}", super::holder::or_unknown(users))
             }

@@ -2,21 +2,23 @@
 
 use super::book::Book;
 use super::claim::{self, Claim, Users};
+use super::clock::Demand;
 use super::error::{Context, Error, Problem};
 use super::image::Image;
 use super::outcome::{Action, Outcome, Progress, Step, Warning};
 use super::target::Target;
-use super::{Options, clock, function, registers};
+use super::{Options, function, registers};
 use crate::card::Function;
 use crate::deadline::Deadline;
-use crate::stack::{Engine, Rejected};
+use crate::stack::{Engine, Frequencies, Rejected};
 
 /// Programs `image` into the region behind `target`, and returns when the region shows its function.
 ///
 /// The steps: the image's ids are compared with the region's and with the function that was asked
-/// for; the card is locked, and the region is not somebody else's; if this very image is there already, that
-/// is all. Else the port must be unused, and is kept so; errors of earlier users are cleared; the driver takes
-/// the image; the function's id is read back; the port is reset.
+/// for, and a clock that it asks for with what the card has; the card is locked, and the region is not somebody
+/// else's; if this very image is there already, with its clock, that is all. Else the port must be unused, and is
+/// kept so; errors of earlier users are cleared; the clock is set and counted; the driver takes the image; the
+/// function's id is read back; the port is reset.
 ///
 /// # Errors
 /// An [`Error`] with its [`super::Cause`]. With [`super::Cause::Disabled`] the in-tree driver has
@@ -30,24 +32,26 @@ pub fn program(
 ) -> Result<Outcome, Error> {
     let wanted = options.function.unwrap_or(image.afu_id);
     let mut context = Context::image(target, &image.name, wanted);
-    check(target, image, options).map_err(|problem| context.error(problem))?;
-    let mut run = || -> Result<Outcome, Problem> {
+    let demand = check(target, image, options).map_err(|problem| context.error(problem))?;
+    let run = || -> Result<Outcome, Problem> {
         let deadline = Deadline::after(options.timeout);
         let Some(book) = Book::open(target, &options.purpose, deadline, progress)? else {
             let function = function::read(target)?;
             let (before, after) = (function.clone(), function);
-            return Ok(Outcome { action: Action::NotOwned, before, after, warnings: Vec::new() });
+            let action = Action::NotOwned;
+            return Ok(Outcome { action, before, after, clock: None, warnings: Vec::new() });
         };
+        let (clock, warnings) = (None, Vec::new());
         let mut procedure =
-            Procedure { target, image, options, progress, book, warnings: Vec::new() };
+            Procedure { target, image, options, progress, book, demand, clock, warnings };
         procedure.run(deadline, &mut context)
     };
     let result = run();
     result.map_err(|problem| context.error(problem))
 }
 
-/// What can be said before anything is touched.
-fn check(target: &Target, image: &Image<'_>, options: &Options) -> Result<(), Problem> {
+/// What can be said before anything is touched. Returns the clock that the image asks for.
+fn check(target: &Target, image: &Image<'_>, options: &Options) -> Result<Option<Demand>, Problem> {
     if !target.is_reconfigurable {
         return Err(Problem::NotReconfigurable);
     }
@@ -59,7 +63,7 @@ fn check(target: &Target, image: &Image<'_>, options: &Options) -> Result<(), Pr
         Some(wanted) if wanted != image.afu_id => {
             Err(Problem::WrongFunction { image: image.afu_id })
         }
-        _ => Ok(()),
+        _ => Demand::of(target, image),
     }
 }
 
@@ -69,6 +73,10 @@ struct Procedure<'a> {
     options: &'a Options,
     progress: &'a mut dyn Progress,
     book: Book<'a>,
+    /// The clock that the image asks for.
+    demand: Option<Demand>,
+    /// What the card last counted of it.
+    clock: Option<Frequencies>,
     warnings: Vec<Warning>,
 }
 
@@ -82,7 +90,10 @@ impl Procedure<'_> {
             Function::Busy => return Err(Problem::Disabled),
             Function::Absent => return Err(Problem::NoDriver),
             Function::Anonymous => return Err(Problem::Anonymous),
-            _ if !self.options.reprogram && self.book.holds(self.image, &before)? => {
+            _ if !self.options.reprogram
+                && self.book.holds(self.image, &before)?
+                && self.has_clock() =>
+            {
                 self.keep(&before)?
             }
             _ if self.options.dry_run => self.rehearse()?,
@@ -90,7 +101,23 @@ impl Procedure<'_> {
         };
         let warnings = std::mem::take(&mut self.warnings);
         let after = Function::Loaded { afu_id: self.image.afu_id };
-        Ok(Outcome { action, before, after, warnings })
+        Ok(Outcome { action, before, after, clock: self.clock, warnings })
+    }
+
+    /// Whether the image that is there has the clock that it asks for. Who has the region was given it, and may be at
+    /// work: their clock is not counted.
+    fn has_clock(&mut self) -> bool {
+        let Some(demand) = &self.demand else { return true };
+        if self.options.dry_run || self.book.is_prepared_for(&self.options.purpose) {
+            return true;
+        }
+        let (found, is_met) = demand.measure();
+        if is_met {
+            self.clock = found;
+        } else {
+            self.warnings.push(Warning::UserClock { clock: demand.asked(), found });
+        }
+        is_met
     }
 
     /// The image is there. For a new user it is cleaned all the same.
@@ -109,7 +136,6 @@ impl Procedure<'_> {
     /// Everything but calls and writes.
     fn rehearse(&mut self) -> Result<Action, Problem> {
         self.warnings.extend(claim::check(self.target, self.users())?);
-        self.warnings.extend(clock::warning(self.target, self.image));
         Ok(Action::DryRun)
     }
 
@@ -136,7 +162,11 @@ impl Procedure<'_> {
     ) -> Result<Action, Problem> {
         self.progress.step(Step::Clearing);
         self.warnings.extend(registers::clear(self.target)?);
-        self.warnings.extend(clock::warning(self.target, self.image));
+
+        if let Some(demand) = &self.demand {
+            self.progress.step(Step::Clocking);
+            self.clock = Some(demand.set()?);
+        }
 
         self.progress.step(Step::Programming(self.image.payload.len()));
         let target = self.target;

@@ -73,5 +73,5 @@ pub(super) fn clear(target: &Target) -> Result<Option<Warning>, Problem> {
 
 /// Bits are cleared by writing them.
 fn write(path: &Path, register: &ErrorRegister) -> Result<(), Errno> {
-    sysfs::write(path, &format!("{:#x}", register.value))
+    sysfs::write(path, format!("{:#x}", register.value))
 }

@@ -8,6 +8,7 @@ use crate::card::{Card, Inventory, Problem, Slot, Vitals};
 use crate::root::Root;
 use crate::stack::{Edits, Programmer, Stack, Triggers};
 
+mod clock;
 mod direct;
 pub mod driver;
 pub mod errors;

@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::clock::Clock;
 use super::error::Error;
 use super::place::{Device, Found, Management};
 use super::unbound::Unbound;
@@ -47,8 +48,11 @@ pub trait Programmer: Sync {
     /// The driver does not say.
     fn explains_busy(&self, card: &Management) -> Result<bool, Error>;
 
-    /// Whether the slot has a clock that can be set at all.
-    fn has_clock(&self, slot: &Device) -> bool;
+    /// What generates the clock that the function in the slot can ask for. Nothing is touched.
+    ///
+    /// # Errors
+    /// There is none that can be set, and why.
+    fn clock(&self, slot: &Device) -> Result<Box<dyn Clock>, Error>;
 
     /// The errors that a slot has latched; `None` when there are none.
     ///

@@ -90,8 +90,8 @@ pub(crate) struct Sample {
     pub(crate) loads: Option<String>,
     pub(crate) size: usize,
     pub(crate) is_broken: bool,
-    /// MHz.
-    pub(crate) clock: Option<f64>,
+    /// The user clock's faster and slower frequency in MHz.
+    pub(crate) clock: (Option<f64>, Option<f64>),
     /// A file, in the place of all of the above.
     pub(crate) file: Option<PathBuf>,
 }
@@ -108,7 +108,7 @@ impl Request {
                 loads: None,
                 size: 64 * 1024,
                 is_broken: false,
-                clock: None,
+                clock: (None, None),
                 file: None,
             },
             function: None,
@@ -323,7 +323,10 @@ fn load(request: &Request, target: &Target) -> Result<String, Error> {
         interface_id: sample.interface.parse::<InterfaceId>().unwrap(),
         afu_id: sample.afu.parse().unwrap(),
         payload: &payload,
-        user_clock: UserClock::new(sample.clock.map(bitstream::UserClock::Mhz), None),
+        user_clock: UserClock::new(
+            sample.clock.0.map(bitstream::UserClock::Mhz),
+            sample.clock.1.map(bitstream::UserClock::Mhz),
+        ),
         bitstream: None,
     };
     load_image(request, target, &image)
@@ -341,6 +344,9 @@ fn load_image(request: &Request, target: &Target, image: &Image<'_>) -> Result<S
     };
     let outcome = program::program(target, image, &options, &mut step)?;
     warn(&outcome.warnings);
+    if let Some(clock) = outcome.clock {
+        say(&format!("clock {clock}"));
+    }
     let action = format!("{:?}", outcome.action);
     let action = action.split(' ').next().unwrap();
     Ok(format!("{action} {}", outcome.after))

@@ -142,17 +142,6 @@ fn a_user_that_is_leaving_is_waited_for() {
 }
 
 #[test]
-fn a_clock_that_cannot_be_set_is_not_passed_over() {
-    let emulator = Emulator::start(TWO_CARDS);
-    let mut wanted = request(&emulator, NLB0);
-    wanted.image.clock = Some(312.5);
-    let report = run(&emulator, &wanted);
-    assert_eq!(report.one("done "), format!("Programmed {NLB0}"));
-    let start = "the image asks for a user clock of 312.5 MHz, which was not set: ";
-    assert!(report.one("warning ").starts_with(start), "{report:?}");
-}
-
-#[test]
 fn a_card_without_a_region_is_refused() {
     let emulator = Emulator::start(
         "[[card]]\nname = \"n3000\"\nkind = \"n3000\"\npci = \"0000:86:00.0\"\n\

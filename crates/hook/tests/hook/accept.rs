@@ -1,7 +1,9 @@
 //! Containers that get what they were promised.
 
+use fpga_emulator::gbs::Bitstream;
+
 use crate::container::{Container, Runtime};
-use crate::node::{A10, HELLO, NLB0, NLB3, Node, TWO_CARDS};
+use crate::node::{A10, HELLO, NLB0, NLB3, Node, TWO_CARDS, bitstream};
 
 /// Upstream: TestProcess/Reprogramming.
 #[test]
@@ -18,6 +20,20 @@ fn accepts_a_container_of_either_runtime() {
         assert_eq!(node.function("dfl-port.0"), NLB0);
         assert_eq!(node.function("dfl-port.1"), HELLO, "others are left alone");
     }
+}
+
+#[test]
+fn accepts_a_function_that_asks_for_a_clock() {
+    let node = Node::start(TWO_CARDS);
+    let asking = Bitstream { clocks: Some((300, 150)), ..bitstream(NLB0) };
+    node.put(&node.image(NLB0), &asking.to_bytes().unwrap());
+    let container = || Container::new(&node).promised(1, NLB0).with("dfl-port.0");
+    let outcome = node.create(&container());
+    assert!(outcome.succeeded()[0].ends_with(" s, user clock 300 and 150 MHz"), "{outcome:?}");
+    // The next container finds both.
+    let outcome = node.create(&container());
+    let end = format!("port dfl-port.0: reset with function {NLB0}, user clock 300 and 150 MHz");
+    assert!(outcome.succeeded()[0].ends_with(&end), "{outcome:?}");
 }
 
 /// Upstream: TestProcess/Already_programmed.

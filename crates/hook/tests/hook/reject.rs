@@ -2,6 +2,8 @@
 
 use std::fs::{self, File};
 
+use fpga_emulator::ctl::{Command, Fault};
+use fpga_emulator::gbs::Bitstream;
 use serde_json::json;
 
 use crate::container::{Container, Runtime};
@@ -100,6 +102,31 @@ fn rejects_when_another_function_comes_up() {
         7,
         &[&place(), "another function", &format!("wanted function {NLB0}, found {HELLO}")],
     );
+}
+
+/// A function that runs with another clock than it was built for is not the function that was promised.
+#[test]
+fn rejects_when_the_clock_cannot_be_had() {
+    let asking = Bitstream { clocks: Some((300, 150)), ..bitstream(NLB0) }.to_bytes().unwrap();
+    let node = Node::start(
+        &TWO_CARDS
+            .replace("kind = \"pac-a10\"", &format!("kind = \"n6001\"\ninterface_id = \"{A10}\"")),
+    );
+    node.put(&node.image(NLB0), &asking);
+    let file = node.image(NLB0);
+    let clock =
+        "the image asks for a user clock of 300 MHz and 150 MHz, which this port cannot have: ";
+    node.create(&simple(&node)).failed(6, &[&place(), clock, file.to_str().unwrap()]);
+    untouched(&node);
+
+    let node = Node::start(TWO_CARDS);
+    node.put(&node.image(NLB0), &asking);
+    let fault = Fault::Clock;
+    node.control().run(&Command::FunctionFault { card: "near".into(), port: 0, fault }).unwrap();
+    let clock = "the user clock of 300 MHz and 150 MHz that the image asks for could not be set: the clock \
+                 generator does not lock";
+    node.create(&simple(&node)).failed(7, &[&place(), clock]);
+    untouched(&node);
 }
 
 /// The runtime ends the container; that its first region is right does not help it.

@@ -42,6 +42,16 @@ pub struct ContainerDevices {
     #[prost(string, repeated, tag = "2")]
     pub device_ids: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
+/// No content.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AllocatableResourcesRequest {}
+/// Everything that could be given, held or not.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct AllocatableResourcesResponse {
+    /// Healthy devices of the device plugins that are there.
+    #[prost(message, repeated, tag = "1")]
+    pub devices: ::prost::alloc::vec::Vec<ContainerDevices>,
+}
 /// Generated client implementations.
 pub mod pod_resources_lister_client {
     #![allow(
@@ -159,6 +169,33 @@ pub mod pod_resources_lister_client {
                 .insert(GrpcMethod::new("v1.PodResourcesLister", "List"));
             self.inner.unary(req, path, codec).await
         }
+        /// What could be given to pods.
+        pub async fn get_allocatable_resources(
+            &mut self,
+            request: impl tonic::IntoRequest<super::AllocatableResourcesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::AllocatableResourcesResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/v1.PodResourcesLister/GetAllocatableResources",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("v1.PodResourcesLister", "GetAllocatableResources"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
     }
 }
 /// Generated server implementations.
@@ -180,6 +217,14 @@ pub mod pod_resources_lister_server {
             request: tonic::Request<super::ListPodResourcesRequest>,
         ) -> std::result::Result<
             tonic::Response<super::ListPodResourcesResponse>,
+            tonic::Status,
+        >;
+        /// What could be given to pods.
+        async fn get_allocatable_resources(
+            &self,
+            request: tonic::Request<super::AllocatableResourcesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::AllocatableResourcesResponse>,
             tonic::Status,
         >;
     }
@@ -290,6 +335,55 @@ pub mod pod_resources_lister_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = ListSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/v1.PodResourcesLister/GetAllocatableResources" => {
+                    #[allow(non_camel_case_types)]
+                    struct GetAllocatableResourcesSvc<T: PodResourcesLister>(pub Arc<T>);
+                    impl<
+                        T: PodResourcesLister,
+                    > tonic::server::UnaryService<super::AllocatableResourcesRequest>
+                    for GetAllocatableResourcesSvc<T> {
+                        type Response = super::AllocatableResourcesResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::AllocatableResourcesRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as PodResourcesLister>::get_allocatable_resources(
+                                        &inner,
+                                        request,
+                                    )
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GetAllocatableResourcesSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

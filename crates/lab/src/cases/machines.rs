@@ -60,6 +60,12 @@ pub(crate) fn one() -> String {
     machine(&[pac(&[NLB3])])
 }
 
+/// One card whose port has no registers for its clock that Linux would use.
+pub(crate) fn without_clock() -> String {
+    let interface = format!("interface_id = \"{INTERFACE}\"\n[[card.port]]");
+    machine(&[card("d5005", &[NLB3])]).replace("[[card.port]]", &interface)
+}
+
 /// Two cards with one port each, the same function on both.
 pub(crate) fn two() -> String {
     machine(&[pac(&[NLB3]), pac(&[NLB3])])

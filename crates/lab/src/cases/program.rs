@@ -5,6 +5,8 @@ use std::time::Duration;
 use anyhow::ensure;
 use fpga::root::Root;
 use fpga::watch::Watcher;
+use fpga_emulator::ctl::{Command, Fault};
+use serde_json::json;
 
 use super::Case;
 use super::machines::{self, INTERFACE, NLB0, NLB3};
@@ -46,6 +48,18 @@ pub(super) const CASES: &[Case] = &[
         about: "an image for another region is refused before anything is touched",
         machine: machines::one,
         play: wrong_interface,
+    },
+    Case {
+        name: "program/user-clock",
+        about: "the clock that an image asks for is set through the driver's registers, and counted",
+        machine: machines::one,
+        play: user_clock,
+    },
+    Case {
+        name: "program/no-user-clock",
+        about: "a card whose clock the driver does not set keeps its function",
+        machine: machines::without_clock,
+        play: no_user_clock,
     },
     Case {
         name: "program/in-use",
@@ -145,6 +159,46 @@ fn broken_payload(node: &Node) -> anyhow::Result<()> {
     std::fs::write(&file, bytes)?;
     node.fpgactl(&["program", &file, "dfl-port.0"])?.ended(8)?.said("reconfig CRC error")?;
     Ok(())
+}
+
+fn user_clock(node: &Node) -> anyhow::Result<()> {
+    for (high, low) in [(300, 150), (25, 12), (600, 300)] {
+        let file = node.gbs_asking("clock", INTERFACE, NLB0, 4096, Some((high, low)))?;
+        let args = ["program", &file, "dfl-port.0", "-o", "json"];
+        let clock = node.fpgactl(&args)?.ended(0)?.json()?["userClock"].clone();
+        let expected = json!({"highKhz": high * 1000, "lowKhz": high * 500});
+        ensure!(clock == expected, "{clock}, expected {expected}");
+        // What the driver itself shows: the faster output is the last that was counted, in units of 10 kHz.
+        let path = "/sys/bus/platform/devices/dfl-port.0/userclk_freqcntrsts";
+        let shown = std::fs::read_to_string(path)?;
+        let value = u64::from_str_radix(shown.trim().trim_start_matches("0x"), 16)?;
+        ensure!(value & 0x1_ffff == u64::from(high) * 100, "{path}: {shown}");
+        node.note(format!("{high} MHz: {path} {}", shown.trim()))?;
+    }
+    shows(node, 0, NLB0)?;
+    // An image that is there is left there with its clock.
+    let file = node.file("clock.gbs").display().to_string();
+    node.fpgactl(&["program", &file, "dfl-port.0"])?.ended(0)?.said("loaded already")?;
+
+    node.emulator()?.run(&Command::FunctionFault {
+        card: "card0".into(),
+        port: 0,
+        fault: Fault::Clock,
+    })?;
+    node.fpgactl(&["program", "--reprogram", &file, "dfl-port.0"])?
+        .ended(7)?
+        .said("the clock generator does not lock")?;
+    Ok(())
+}
+
+fn no_user_clock(node: &Node) -> anyhow::Result<()> {
+    let file = node.gbs_asking("clock", INTERFACE, NLB0, 4096, Some((300, 150)))?;
+    let path = std::path::Path::new("/sys/bus/platform/devices/dfl-port.0/userclk_freqcmd");
+    ensure!(!path.exists(), "{} is there", path.display());
+    node.fpgactl(&["program", &file, "dfl-port.0"])?.ended(6)?.said(
+        "the image asks for a user clock of 300 MHz and 150 MHz, which this port cannot have",
+    )?;
+    shows(node, 0, NLB3)
 }
 
 fn wrong_interface(node: &Node) -> anyhow::Result<()> {

@@ -142,12 +142,24 @@ impl Node {
         afu: &str,
         size: usize,
     ) -> anyhow::Result<String> {
+        self.gbs_asking(name, interface, afu, size, None)
+    }
+
+    /// The same, of a function that asks for a user clock: both frequencies in MHz.
+    pub(crate) fn gbs_asking(
+        &self,
+        name: &str,
+        interface: &str,
+        afu: &str,
+        size: usize,
+        clocks: Option<(u32, u32)>,
+    ) -> anyhow::Result<String> {
         let bitstream = Bitstream {
             interface: interface.parse()?,
             function: afu.parse()?,
             name: name.to_owned(),
             size,
-            clocks: None,
+            clocks,
         };
         let path = self.file(&format!("{name}.gbs"));
         std::fs::write(&path, bitstream.to_bytes()?)?;

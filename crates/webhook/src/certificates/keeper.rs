@@ -8,6 +8,7 @@ use fpga_cluster::watch::Watch;
 use k8s_openapi::ByteString;
 use k8s_openapi::api::admissionregistration::v1::MutatingWebhookConfiguration;
 use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::api::{ObjectMeta, Patch, PatchParams, PostParams};
 use kube::{Api, Client};
 use serde_json::json;
@@ -18,6 +19,7 @@ use super::issue::issue;
 use super::keyring::Keyring;
 use super::plan::{Policy, Situation, Step};
 use super::replica::Known;
+use crate::owner;
 
 /// Which objects are kept.
 #[derive(Debug, Clone)]
@@ -28,6 +30,8 @@ pub(crate) struct Objects {
     pub(crate) secret: String,
     /// Name of the MutatingWebhookConfiguration whose `caBundle` is kept; `None` if somebody else does.
     pub(crate) configuration: Option<String>,
+    /// Whose the Secret is, if that is known.
+    pub(crate) owner: Option<Box<OwnerReference>>,
 }
 
 /// What is known of the configuration, as of the Secret.
@@ -183,11 +187,14 @@ impl Keeper {
             Some(secret) => {
                 // With the version that was read: who was faster wins.
                 let mut secret = secret.clone();
+                owner::put(&mut secret.metadata, self.objects.owner.as_deref());
                 new.put(&mut secret);
                 self.secrets.replace(name, &params, &secret).await?;
             }
             None => {
-                let metadata = ObjectMeta { name: Some(name.to_owned()), ..ObjectMeta::default() };
+                let mut metadata =
+                    ObjectMeta { name: Some(name.to_owned()), ..ObjectMeta::default() };
+                owner::put(&mut metadata, self.objects.owner.as_deref());
                 let mut secret =
                     Secret { metadata, type_: Some("Opaque".to_owned()), ..Secret::default() };
                 new.put(&mut secret);

@@ -118,7 +118,9 @@ fn admit(
     }
     let Some(pod) = read(request.object)? else { return Ok(Admitted::default()) };
     let namespace = describe(request, &pod, about)?;
-    let old = read(request.old_object)?.and_then(|pod| pod.spec).unwrap_or_default();
+    let old = read(request.old_object)?.unwrap_or_default();
+    let had = reserved(&old);
+    let old = old.spec.unwrap_or_default();
     let Some(spec) = &pod.spec else { return Ok(Admitted::default()) };
     let home = Home { name: &namespace, objects: objects.namespace(&namespace) };
     if is_ephemeral {
@@ -127,7 +129,19 @@ fn admit(
     if let Some(resource) = pod_level(spec) {
         return Err(whole(Fault::PodLevel(resource.to_owned())));
     }
+    if let Some(name) = reserved(&pod).filter(|name| had != Some(name) && asks_anywhere(spec)) {
+        return Err(whole(Fault::ReservedAnnotation(name)));
+    }
     containers(spec, &old, home, settings, about)
+}
+
+/// The pod's annotation that is not the pod's to have.
+fn reserved(pod: &Pod<'_>) -> Option<&'static str> {
+    pod.metadata.as_ref()?.annotations.as_ref()?.reserved
+}
+
+fn asks_anywhere(spec: &Spec<'_>) -> bool {
+    [&spec.init_containers, &spec.containers].into_iter().flatten().flatten().any(asks)
 }
 
 fn read<'a>(object: Option<&'a RawValue>) -> Result<Option<Pod<'a>>, Refusal> {
@@ -178,7 +192,7 @@ fn containers(
         [&spec.init_containers, &spec.containers].map(|list| list.as_deref().unwrap_or_default());
     let known =
         [&old.init_containers, &old.containers].map(|list| list.as_deref().unwrap_or_default());
-    if !lists.iter().copied().flatten().any(asks) {
+    if !asks_anywhere(spec) {
         return Ok(Admitted::default());
     }
     let mut admitted = Admitted::default();

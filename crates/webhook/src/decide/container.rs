@@ -124,7 +124,10 @@ impl<'a> Plan<'a> {
                 Named::Af(afu) | Named::EncodedAf(_, afu) => {
                     self.images.insert(ImageId::Afu(afu));
                 }
-                Named::Aocx(_) | Named::EncodedAocx(..) | Named::Region(_) => {}
+                Named::Aocx(_)
+                | Named::EncodedAocx(..)
+                | Named::Region(_)
+                | Named::RegionDevel(_) => {}
             },
             Got::Offer(offer) => {
                 self.objects.push(wish.resource.strip_prefix(PREFIX).unwrap_or(wish.resource));
@@ -205,6 +208,7 @@ fn got<'a>(resource: &'a str, home: Home<'a>) -> Result<Got<'a>, Fault> {
             None => Err(Fault::NotGranted {
                 resource: resource.to_owned(),
                 namespace: home.name.to_owned(),
+                hint: hints::development(&name, home),
             }),
         };
     }

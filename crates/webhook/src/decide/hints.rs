@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use fpga::bitstream::ImageId;
 use fpga::catalog;
-use fpga::names::{Mode, NAMESPACE};
+use fpga::names::{Mode, NAMESPACE, Named, RegionDevelName, ResourceName};
 
 use super::container::{Home, Plan};
 use super::env;
@@ -47,6 +47,16 @@ pub(super) fn instead(name: &str, home: Home<'_>) -> String {
             format!("did you mean {NAMESPACE}/{other}? ({list} lists what there is)")
         }
         None => format!("{list} lists what there is"),
+    }
+}
+
+/// What an FpgaRegion leads to, for a pod that asks for regions as Intel's plugin called them in both modes.
+pub(super) fn development(name: &ResourceName, home: Home<'_>) -> String {
+    let Named::Region(interface) = name.named() else { return String::new() };
+    let own = ResourceName::regiondevel(RegionDevelName::Own, interface).to_string();
+    match home.objects.and_then(|objects| objects.granted(&own)) {
+        Some(_) => format!("; the namespace's FpgaRegion grants {own}"),
+        None => String::new(),
     }
 }
 

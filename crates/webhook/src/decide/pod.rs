@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use fpga::names::{CONTAINER_DEVICES_ANNOTATION, CONTAINER_MODE_ANNOTATION};
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, Visitor};
 
@@ -9,6 +10,8 @@ use super::text::{Text, quote};
 
 /// Start of the names of all extended resources of ours. `fpga.intel.community/x` is not one.
 pub(super) const PREFIX: &str = "fpga.intel.com/";
+
+const RESERVED: [&str; 2] = [CONTAINER_MODE_ANNOTATION, CONTAINER_DEVICES_ANNOTATION];
 
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct Pod<'a> {
@@ -29,6 +32,33 @@ pub(super) struct Metadata<'a> {
     pub(super) namespace: Option<Text<'a>>,
     #[serde(borrow)]
     pub(super) owner_references: Option<Vec<OwnerReference<'a>>>,
+    pub(super) annotations: Option<Annotations>,
+}
+
+/// Whether a pod has an annotation that is for the device plugin to give, which a runtime would believe.
+#[derive(Debug, Default)]
+pub(super) struct Annotations {
+    pub(super) reserved: Option<&'static str>,
+}
+
+impl<'de> Deserialize<'de> for Annotations {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Reserved;
+        impl<'de> Visitor<'de> for Reserved {
+            type Value = Annotations;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a map of annotations")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Annotations, A::Error> {
+                let mut reserved = None;
+                while let Some((name, _)) = map.next_entry::<Text<'de>, IgnoredAny>()? {
+                    reserved = RESERVED.into_iter().find(|known| *known == &*name).or(reserved);
+                }
+                Ok(Annotations { reserved })
+            }
+        }
+        deserializer.deserialize_map(Reserved)
+    }
 }
 
 #[derive(Debug, Deserialize)]

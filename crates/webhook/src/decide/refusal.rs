@@ -49,7 +49,7 @@ pub enum Fault {
     /// A real resource that no object of the namespace stands for.
     #[error(
         "{} is not granted to namespace {namespace}: ask for an AcceleratorFunction or FpgaRegion of the namespace \
-         by its name, or have one created (kubectl get af,fpga -n {namespace})",
+         by its name, or have one created (kubectl get af,fpga -n {namespace}){hint}",
         quote(.resource)
     )]
     NotGranted {
@@ -57,6 +57,8 @@ pub enum Fault {
         resource: String,
         /// The pod's namespace.
         namespace: String,
+        /// What it has that is nearly that, or nothing.
+        hint: String,
     },
     /// Objects of both kinds have that name.
     #[error(
@@ -153,6 +155,9 @@ pub enum Fault {
     /// Variables from elsewhere that would be reserved ones.
     #[error("envFrom has the prefix {}, which makes reserved variables: use another prefix", quote(.0))]
     ReservedPrefix(String),
+    /// An annotation that is for the device plugin to give.
+    #[error("annotation {} is reserved: remove it; containers get it with their devices", quote(.0))]
+    ReservedAnnotation(&'static str),
     /// Resources that are for containers only.
     #[error("{} is asked for by the pod as a whole: put it into a container's 'limits'", quote(.0))]
     PodLevel(String),
@@ -182,6 +187,7 @@ impl Refusal {
             | Fault::LongPatch { .. } => "FpgaTooMany",
             Fault::Modes { .. } => "FpgaModesDiffer",
             Fault::Reserved { .. } | Fault::ReservedPrefix(_) => "FpgaReservedEnv",
+            Fault::ReservedAnnotation(_) => "FpgaReservedAnnotation",
             Fault::PodLevel(_) | Fault::Ephemeral(_) => "FpgaMisplaced",
         }
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use fpga::bitstream::ImageId;
 use fpga::id::InterfaceId;
-use fpga::names::{Mode, NAMESPACE, Naming, ResourceName};
+use fpga::names::{Mode, NAMESPACE, Naming, RegionDevelName, ResourceName};
 use fpga_api::{Fault, FunctionMode, Meaning};
 
 /// What holds where an object leaves it open.
@@ -16,6 +16,8 @@ pub struct Rules {
     pub default_mode: DefaultMode,
     /// How resources of loaded functions are called: as the agents call them.
     pub naming: Naming,
+    /// How regions are called that are given with their management node: as the agents call them.
+    pub regiondevel: RegionDevelName,
 }
 
 /// How functions are got whose objects do not say so.
@@ -89,14 +91,16 @@ impl Offer {
         let meaning = meaning.as_ref().map_err(ToString::to_string)?;
         let (image, interface, mode) = match *meaning {
             Meaning::Region { interface } => {
-                return Ok(Self::region(interface, Mode::RegionDevel, None));
+                let resource = ResourceName::regiondevel(rules.regiondevel, interface);
+                return Ok(Self::region(&resource, interface, Mode::RegionDevel, None));
             }
             Meaning::Function { image, interface, mode } => (image, interface, mode),
         };
         let is_default = mode.is_none();
         match (mode.unwrap_or(rules.default_mode.mode()), interface) {
             (FunctionMode::Region, Some(interface)) => {
-                Ok(Self::region(interface, Mode::Region, Some(image)))
+                let resource = ResourceName::region(interface);
+                Ok(Self::region(&resource, interface, Mode::Region, Some(image)))
             }
             (FunctionMode::Region, None) if is_default => Err(format!(
                 "it has no spec.interfaceId, which the webhook's default mode {} needs: add it, or spec.mode: af",
@@ -107,9 +111,13 @@ impl Offer {
         }
     }
 
-    fn region(interface: InterfaceId, mode: Mode, image: Option<ImageId>) -> Self {
-        let resource = ResourceName::region(interface).to_string().into();
-        Self { resource, mode, interface: Some(interface), image }
+    fn region(
+        resource: &ResourceName,
+        interface: InterfaceId,
+        mode: Mode,
+        image: Option<ImageId>,
+    ) -> Self {
+        Self { resource: resource.to_string().into(), mode, interface: Some(interface), image }
     }
 
     fn af(image: ImageId, interface: Option<InterfaceId>, naming: Naming) -> Result<Self, String> {

@@ -1,6 +1,6 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use fpga::names::{Mode, Naming};
+use fpga::names::{Mode, Naming, RegionDevelName};
 use serde_json::json;
 
 use super::*;
@@ -53,7 +53,7 @@ fn functions_come_and_go() {
 #[test]
 fn regions_and_aliases_come_and_go() {
     let index = Index::new(Rules::default());
-    let resource = format!("region-{A10}");
+    let resource = format!("regiondevel-{A10}");
     index.apply(&region("arria10", A10));
     index.apply(&region("alias", A10));
     assert_eq!(offer(&index, "arria10"), offer(&index, "alias"));
@@ -95,11 +95,44 @@ fn a_function_and_a_region_of_one_name_are_two() {
     let index = Index::new(Rules::default());
     index.apply(&function("x", NLB3, A10, "region"));
     index.apply(&region("x", A10));
-    let both = Modes::only(Mode::Region).or(Modes::only(Mode::RegionDevel));
-    assert_eq!(granted(&index, &format!("region-{A10}")), Some(both));
+    assert_eq!(granted(&index, &format!("region-{A10}")), Some(Modes::only(Mode::Region)));
+    let devel = Some(Modes::only(Mode::RegionDevel));
+    assert_eq!(granted(&index, &format!("regiondevel-{A10}")), devel);
     assert_eq!(index.snapshot().namespace("vision").unwrap().find("x"), Found::Both);
     index.delete(Kind::Region, "vision", "x");
     assert_eq!(offer(&index, "x"), Some(format!("fpga.intel.com/region-{A10}")));
+}
+
+/// Finding A1: no function leads to a management node, whatever it says and whatever the rules are but one.
+#[test]
+fn only_a_region_grants_its_management_node() {
+    for default_mode in [DefaultMode::Preprogrammed, DefaultMode::Orchestrated] {
+        for naming in Naming::ALL {
+            let index = Index::new(Rules { default_mode, naming, ..Rules::default() });
+            for (name, mode) in [("a", json!("af")), ("b", json!("region")), ("c", json!(null))] {
+                let spec = json!({ "afuId": NLB3, "interfaceId": A10, "mode": mode });
+                index.apply(&Object::read(Kind::Function, "vision", name, &spec));
+                assert!(!offer(&index, name).unwrap().contains("regiondevel"));
+            }
+            assert_eq!(granted(&index, &format!("regiondevel-{A10}")), None);
+            index.apply(&region("devel", A10));
+            assert_eq!(offer(&index, "devel"), Some(format!("fpga.intel.com/regiondevel-{A10}")));
+            assert_eq!(granted(&index, &format!("region-{A10}")), Some(Modes::only(Mode::Region)));
+        }
+    }
+}
+
+/// As upstream has it.
+#[test]
+fn both_modes_can_share_a_name() {
+    let regiondevel = RegionDevelName::Shared;
+    let index = Index::new(Rules { regiondevel, ..Rules::default() });
+    index.apply(&function("f", NLB3, A10, "region"));
+    index.apply(&region("r", A10));
+    assert_eq!(offer(&index, "f"), offer(&index, "r"));
+    let both = Modes::only(Mode::Region).or(Modes::only(Mode::RegionDevel));
+    assert_eq!(granted(&index, &format!("region-{A10}")), Some(both));
+    assert_eq!(granted(&index, &format!("regiondevel-{A10}")), None);
 }
 
 #[test]
@@ -129,7 +162,7 @@ fn the_default_mode_is_for_functions_that_name_none() {
     for (word, resource) in
         [("preprogrammed", format!("af-{NLB3}")), ("orchestrated", format!("region-{A10}"))]
     {
-        let rules = Rules { default_mode: word.parse().unwrap(), naming: Naming::Plain };
+        let rules = Rules { default_mode: word.parse().unwrap(), ..Rules::default() };
         assert_eq!(rules.default_mode.to_string(), word);
         let index = Index::new(rules);
         index.apply(&object);

@@ -8,12 +8,20 @@ use serde_json::{Value, json};
 use crate::decide::{Decision, Outcome};
 use crate::index::{Index, Object, Rules};
 
-/// The objects of `tests/admission/objects.json`, under the rules of these words.
+/// The objects of `tests/admission/objects.json`, under the default rules.
 #[must_use]
-pub fn index(mode: Option<&str>, naming: Option<&str>) -> Index {
+pub fn index() -> Index {
+    index_by(&Value::Null)
+}
+
+/// The same under the rules of these words: `mode`, `naming` and `regiondevel-name`.
+#[must_use]
+pub fn index_by(words: &Value) -> Index {
+    let word = |name: &str| words[name].as_str();
     let rules = Rules {
-        default_mode: mode.map(|word| word.parse().unwrap()).unwrap_or_default(),
-        naming: naming.map(|word| word.parse().unwrap()).unwrap_or_default(),
+        default_mode: word("mode").map(|word| word.parse().unwrap()).unwrap_or_default(),
+        naming: word("naming").map(|word| word.parse().unwrap()).unwrap_or_default(),
+        regiondevel: word("regiondevel-name").map(|word| word.parse().unwrap()).unwrap_or_default(),
     };
     let objects: Vec<Value> =
         serde_json::from_str(include_str!("../../tests/admission/objects.json")).unwrap();

@@ -36,7 +36,7 @@ impl Default for World {
             index.apply(&Object::read(kind, &namespace, &text(&object["name"]), spec));
             let (afu, interface) = (text(&spec["afuId"]), text(&spec["interfaceId"]));
             if kind == Kind::Region {
-                resources.push((namespace, format!("{PREFIX}region-{interface}")));
+                resources.push((namespace, format!("{PREFIX}regiondevel-{interface}")));
             } else if afu.len() < 32 || spec["mode"] == "afoo" {
                 // Faulty.
             } else if spec["mode"] == "region" || afu.len() == 40 {

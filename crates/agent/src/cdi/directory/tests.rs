@@ -29,7 +29,7 @@ fn fixture() -> Fixture {
 fn fixture_in(directory: &str) -> Fixture {
     let temp = TempDir::new().unwrap();
     let directory = temp.path().join(directory);
-    Fixture { temp, specs: Specs::new(directory.clone()), directory }
+    Fixture { temp, specs: Specs::new(directory.clone(), Orphans::default()), directory }
 }
 
 impl Fixture {
@@ -57,7 +57,7 @@ impl Fixture {
     }
 
     fn set(&self, devices: &[&str]) {
-        self.specs.set(devices.iter().map(|id| region(id, "dfl-port.0")).collect());
+        self.specs.set(devices.iter().map(|id| region(id, "dfl-port.0")).collect(), true);
     }
 
     async fn eventually(&self, what: &str, is_so: impl Fn(&Self) -> bool) {
@@ -97,6 +97,18 @@ fn specs_come_and_go_with_their_devices() {
     assert!(fixture.names().is_empty());
 }
 
+/// An agent that cannot ask who holds what must not take a running pod's spec away.
+#[test]
+fn what_an_earlier_run_left_stays_until_it_is_sure_that_nobody_needs_it() {
+    let fixture = fixture();
+    fs::create_dir(fixture.path("")).unwrap();
+    fs::write(fixture.spec("dfl-fme.9"), "x").unwrap();
+    fixture.specs.set(BTreeMap::new(), false);
+    assert_eq!(fixture.names(), ["intel.cdi.k8s.io-fpga-dfl-fme.9.json"]);
+    fixture.specs.set(BTreeMap::new(), true);
+    assert!(fixture.names().is_empty());
+}
+
 #[test]
 fn what_an_earlier_run_left_goes_and_what_others_wrote_stays() {
     let fixture = fixture();
@@ -125,9 +137,9 @@ fn what_an_earlier_run_left_goes_and_what_others_wrote_stays() {
 #[test]
 fn a_spec_follows_its_device() {
     let fixture = fixture();
-    fixture.specs.set([region("dfl-fme.0", "dfl-port.0")].into());
+    fixture.specs.set([region("dfl-fme.0", "dfl-port.0")].into(), true);
     let before = fs::read_to_string(fixture.spec("dfl-fme.0")).unwrap();
-    fixture.specs.set([region("dfl-fme.0", "dfl-port.7")].into());
+    fixture.specs.set([region("dfl-fme.0", "dfl-port.7")].into(), true);
     let after = fs::read_to_string(fixture.spec("dfl-fme.0")).unwrap();
     assert!(before.contains("/dev/dfl-port.0") && after.contains("/dev/dfl-port.7"), "{after}");
 }

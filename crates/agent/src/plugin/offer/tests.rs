@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use fpga::card::{Card, Driver, Function};
 use fpga::id::InterfaceId;
+use fpga::names::Named;
 
 use super::*;
 use crate::node::health::Condition;
@@ -13,15 +14,22 @@ use crate::node::units::units;
 use crate::node::vanished::Vanished;
 use crate::testing::{A10, NLB0, NLB3, card, card_id, inventory, loaded};
 
-const AF: Settings = Settings { mode: Mode::Af, naming: Naming::Plain };
-const ENCODED: Settings = Settings { mode: Mode::Af, naming: Naming::Encoded };
-const REGION: Settings = Settings { mode: Mode::Region, naming: Naming::Plain };
-const REGION_DEVEL: Settings = Settings { mode: Mode::RegionDevel, naming: Naming::Plain };
+const AF: Settings =
+    Settings { mode: Mode::Af, naming: Naming::Plain, regiondevel: RegionDevelName::Own };
+const ENCODED: Settings = Settings { naming: Naming::Encoded, ..AF };
+const REGION: Settings = Settings { mode: Mode::Region, ..AF };
+const REGION_DEVEL: Settings = Settings { mode: Mode::RegionDevel, ..AF };
+const SHARED: Settings = Settings { regiondevel: RegionDevelName::Shared, ..REGION_DEVEL };
 
 const CRASHED: InterfaceId = InterfaceId::new(u128::MAX);
 
 fn fresh(cards: Vec<Card>, settings: Settings) -> Plan {
     plan(&units(&inventory(cards)), settings, &Memory::default())
+}
+
+/// What the node offers while nobody holds anything.
+fn plan(units: &[Unit], settings: Settings, memory: &Memory) -> Plan {
+    super::plan(units, settings, memory, &BTreeSet::new())
 }
 
 /// One line a device: `resource id health nodes`.
@@ -102,17 +110,35 @@ fn regiondevel_offers_the_card_with_its_management_node_last() {
     for (driver, prefix) in [(Driver::Dfl, "dfl"), (Driver::Opae, "intel-fpga")] {
         let plan = fresh(vec![card(driver, 0, 4, &[loaded(NLB0), loaded(NLB3)])], REGION_DEVEL);
         let nodes = format!("{prefix}-port.4,{prefix}-port.5,{prefix}-fme.4");
-        assert_eq!(lines(&plan), [format!("region-{A10} {prefix}-fme.4 healthy {nodes}")]);
+        assert_eq!(lines(&plan), [format!("regiondevel-{A10} {prefix}-fme.4 healthy {nodes}")]);
+    }
+}
+
+/// As upstream has it: whoever asks for a region may get its management node.
+#[test]
+fn regiondevel_shares_the_name_of_region_mode_where_that_is_wanted() {
+    let cards = vec![card(Driver::Dfl, 0, 0, &[loaded(NLB0)])];
+    let nodes = "dfl-port.0,dfl-fme.0";
+    let own = fresh(cards.clone(), REGION_DEVEL);
+    assert_eq!(lines(&own), [format!("regiondevel-{A10} dfl-fme.0 healthy {nodes}")]);
+    let shared = fresh(cards.clone(), SHARED);
+    assert_eq!(lines(&shared), [format!("region-{A10} dfl-fme.0 healthy {nodes}")]);
+    for settings in [AF, REGION] {
+        let other = Settings { regiondevel: RegionDevelName::Shared, ..settings };
+        assert_eq!(fresh(cards.clone(), other), fresh(cards.clone(), settings));
     }
 }
 
 #[test]
-fn management_nodes_are_given_in_regiondevel_only() {
-    for settings in [AF, ENCODED, REGION] {
+fn a_management_node_is_given_where_the_name_says_so_and_nowhere_else() {
+    for settings in [AF, ENCODED, REGION, REGION_DEVEL] {
         let plan = fresh(vec![card(Driver::Dfl, 0, 0, &[loaded(NLB0), loaded(NLB3)])], settings);
         assert!(!plan.offer.is_empty());
-        let mut nodes = plan.offer.values().flatten().flat_map(|d| &d.nodes);
-        assert!(nodes.all(|node| !node.name.contains("fme")), "{settings:?}");
+        for (name, devices) in &plan.offer {
+            let says_so = matches!(name.named(), Named::RegionDevel(_));
+            let mut nodes = devices.iter().flat_map(|device| &device.nodes);
+            assert_eq!(nodes.any(|node| node.name.contains("fme")), says_so, "{name}");
+        }
     }
 }
 
@@ -171,13 +197,14 @@ fn what_was_never_known_is_not_offered_and_noted() {
 
 #[test]
 fn a_crashed_card_stays_under_its_region_unhealthy() {
-    for settings in [REGION, REGION_DEVEL] {
+    let own = ResourceName::regiondevel(RegionDevelName::Own, A10);
+    for (settings, name) in [(REGION, ResourceName::region(A10)), (REGION_DEVEL, own)] {
         let mut card = card(Driver::Dfl, 0, 0, &[loaded(NLB0)]);
         let before = fresh(vec![card.clone()], settings);
         card.regions[0].interface_id = Some(CRASHED);
         let after = plan(&units(&inventory(vec![card.clone()])), settings, &before.memory);
-        assert_eq!(after.offer.keys().collect::<Vec<_>>(), [&ResourceName::region(A10)]);
-        assert!(!after.offer[&ResourceName::region(A10)][0].is_healthy());
+        assert_eq!(after.offer.keys().collect::<Vec<_>>(), [&name]);
+        assert!(!after.offer[&name][0].is_healthy());
 
         let unknown = fresh(vec![card], settings);
         assert!(unknown.offer.is_empty());
@@ -211,7 +238,7 @@ fn a_port_without_an_id_is_offered_in_regiondevel_alone() {
         );
     }
     let plan = fresh(card(), REGION_DEVEL);
-    assert_eq!(lines(&plan), [format!("region-{A10} dfl-fme.0 healthy dfl-port.0,dfl-fme.0")]);
+    assert_eq!(lines(&plan), [format!("regiondevel-{A10} dfl-fme.0 healthy dfl-port.0,dfl-fme.0")]);
 }
 
 #[test]
@@ -220,7 +247,7 @@ fn a_port_without_a_driver_is_unhealthy_under_its_name() {
     let expected = [
         (AF, format!("af-{NLB0} dfl-port.0 unhealthy dfl-port.0")),
         (REGION, format!("region-{A10} dfl-fme.0 unhealthy dfl-port.0")),
-        (REGION_DEVEL, format!("region-{A10} dfl-fme.0 unhealthy dfl-port.0,dfl-fme.0")),
+        (REGION_DEVEL, format!("regiondevel-{A10} dfl-fme.0 unhealthy dfl-port.0,dfl-fme.0")),
     ];
     for (settings, line) in expected {
         let before = plan(&now(loaded(NLB0)), settings, &Memory::default());
@@ -309,7 +336,7 @@ fn nodes_that_do_not_exist_are_not_given() {
     }
     assert_eq!(
         lines(&fresh(vec![card], REGION_DEVEL)),
-        [format!("region-{A10} dfl-fme.0 healthy dfl-fme.0")]
+        [format!("regiondevel-{A10} dfl-fme.0 healthy dfl-fme.0")]
     );
 }
 
@@ -474,4 +501,134 @@ fn a_card_that_vanishes_during_a_fault_keeps_its_names() {
         panic!("healthy")
     };
     assert_eq!(*reason, Reason::Vanished);
+}
+
+fn held(devices: &[(&ResourceName, &str)]) -> BTreeSet<Held> {
+    let held = |&(resource, id): &(&ResourceName, &str)| Held {
+        resource: resource.clone(),
+        id: id.to_owned(),
+    };
+    devices.iter().map(held).collect()
+}
+
+fn plan_held(cards: Vec<Card>, settings: Settings, held: &BTreeSet<Held>) -> Plan {
+    super::plan(&units(&inventory(cards)), settings, &Memory::default(), held)
+}
+
+/// Why devices are unhealthy, each of which somebody must hold.
+fn messages(plan: &Plan) -> Vec<&str> {
+    let mut messages = Vec::new();
+    for device in plan.offer.values().flatten() {
+        if let Health::Unhealthy { reason, message } = &device.health {
+            assert_eq!(*reason, Reason::Held);
+            messages.push(message.as_str());
+        }
+    }
+    messages
+}
+
+/// What is held under the name that it has is the kubelet's own affair.
+#[test]
+fn what_is_held_as_it_is_offered_stays_healthy() {
+    let af = ResourceName::af(Naming::Plain, A10, NLB0);
+    let region = ResourceName::region(A10);
+    let whole = ResourceName::regiondevel(RegionDevelName::Own, A10);
+    let cards = || vec![card(Driver::Dfl, 0, 0, &[loaded(NLB0)])];
+    for (settings, name, id) in [
+        (AF, &af, "dfl-port.0"),
+        (REGION, &region, "dfl-fme.0"),
+        (REGION_DEVEL, &whole, "dfl-fme.0"),
+    ] {
+        let plan = plan_held(cards(), settings, &held(&[(name, id)]));
+        assert_eq!(plan.offer, fresh(cards(), settings).offer, "{settings:?}");
+    }
+}
+
+/// Finding A2: after a change of the mode a second pod got the same port.
+#[test]
+fn what_is_held_under_another_name_is_unhealthy_under_both() {
+    let cards = || vec![card(Driver::Dfl, 0, 0, &[loaded(NLB0), loaded(NLB3)])];
+    let af = ResourceName::af(Naming::Plain, A10, NLB0);
+    let region = ResourceName::region(A10);
+
+    let plan = plan_held(cards(), AF, &held(&[(&region, "dfl-fme.0-port0")]));
+    let expected = [
+        format!("af-{NLB0} dfl-port.0 unhealthy dfl-port.0"),
+        format!("af-{NLB3} dfl-port.1 healthy dfl-port.1"),
+        format!("region-{A10} dfl-fme.0-port0 unhealthy dfl-port.0"),
+    ];
+    assert_eq!(lines(&plan), expected);
+    let words = [
+        format!("a pod holds it as device dfl-fme.0-port0 of {region}"),
+        "a pod has held it since before its mode or function changed".to_owned(),
+    ];
+    assert_eq!(messages(&plan), words);
+    let over = |plan: &Plan| plan.offer.values().flatten().filter(|d| d.is_over).count();
+    assert_eq!(over(&plan), 1);
+
+    let plan = plan_held(cards(), REGION, &held(&[(&af, "dfl-port.0")]));
+    let expected = [
+        format!("af-{NLB0} dfl-port.0 unhealthy dfl-port.0"),
+        format!("region-{A10} dfl-fme.0-port0 unhealthy dfl-port.0"),
+        format!("region-{A10} dfl-fme.0-port1 healthy dfl-port.1"),
+    ];
+    assert_eq!(lines(&plan), expected);
+    // Released.
+    assert_eq!(plan_held(cards(), REGION, &held(&[])).offer, fresh(cards(), REGION).offer);
+}
+
+/// Finding A8: another function by hand, or a card that has another's number.
+#[test]
+fn a_held_port_with_another_function_is_not_offered_as_that() {
+    let af = ResourceName::af(Naming::Plain, A10, NLB0);
+    let now = vec![card(Driver::Dfl, 0, 0, &[loaded(NLB3)])];
+    let plan = plan_held(now, AF, &held(&[(&af, "dfl-port.0")]));
+    let expected = [
+        format!("af-{NLB0} dfl-port.0 unhealthy dfl-port.0"),
+        format!("af-{NLB3} dfl-port.0 unhealthy dfl-port.0"),
+    ];
+    assert_eq!(lines(&plan), expected);
+}
+
+#[test]
+fn a_held_card_holds_its_slots_and_a_held_slot_its_card() {
+    let cards = || {
+        vec![
+            card(Driver::Dfl, 0x10, 0, &[loaded(NLB0), loaded(NLB3)]),
+            card(Driver::Dfl, 0x20, 2, &[loaded(NLB0)]),
+        ]
+    };
+    let region = ResourceName::region(A10);
+    let whole = ResourceName::regiondevel(RegionDevelName::Own, A10);
+    let devices = |plan: &Plan, name: &ResourceName| {
+        let all = plan.offer[name].iter();
+        all.map(|device| (device.id.clone(), device.is_healthy())).collect::<Vec<_>>()
+    };
+    let expected = |all: &[(&str, bool)]| {
+        all.iter().map(|(id, healthy)| ((*id).to_owned(), *healthy)).collect::<Vec<_>>()
+    };
+    let card = plan_held(cards(), REGION, &held(&[(&whole, "dfl-fme.0")]));
+    let all = [("dfl-fme.0-port0", false), ("dfl-fme.0-port1", false), ("dfl-fme.2", true)];
+    assert_eq!(devices(&card, &region), expected(&all));
+    assert_eq!(devices(&card, &whole), expected(&[("dfl-fme.0", false)]));
+    let slot = plan_held(cards(), REGION_DEVEL, &held(&[(&region, "dfl-fme.0-port1")]));
+    assert_eq!(devices(&slot, &whole), expected(&[("dfl-fme.0", false), ("dfl-fme.2", true)]));
+    assert_eq!(devices(&slot, &region), expected(&[("dfl-fme.0-port1", false)]));
+    let over = |plan: &Plan, name: &ResourceName| {
+        let over = plan.offer[name].iter().filter(|device| device.is_over);
+        over.map(|device| (device.id.clone(), nodes(device))).collect::<Vec<_>>()
+    };
+    // The management node is nobody's any more.
+    let ports = "dfl-port.0,dfl-port.1".to_owned();
+    assert_eq!(over(&card, &whole), [("dfl-fme.0".to_owned(), ports)]);
+    assert_eq!(over(&slot, &region), [("dfl-fme.0-port1".to_owned(), "dfl-port.1".to_owned())]);
+}
+
+/// A pod's device that is not there any more can be given to nobody else either.
+#[test]
+fn what_is_held_and_gone_is_not_listed() {
+    let af = ResourceName::af(Naming::Plain, A10, NLB0);
+    let cards = || vec![card(Driver::Dfl, 0, 7, &[loaded(NLB0)])];
+    let plan = plan_held(cards(), AF, &held(&[(&af, "dfl-port.0")]));
+    assert_eq!(lines(&plan), [format!("af-{NLB0} dfl-port.7 healthy dfl-port.7")]);
 }

@@ -1,69 +1,78 @@
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::task::Waker;
 use std::time::Duration;
 
 use kubelet_api::v1beta1::{ContainerAllocateRequest, ContainerPreferredAllocationRequest};
-use tokio::sync::mpsc;
 use tokio_stream::Stream as _;
 use tonic::Code;
+
+use fpga::names::{Named, Naming, RegionDevelName};
 
 use super::*;
 use crate::cdi::{Hook, Specs};
 use crate::kubelet::podresources::Held;
 use crate::node::health::Reason;
-use crate::plugin::device::Health;
+use crate::orphans::Orphans;
+use crate::plugin::device::{Health, Offer};
 use crate::plugin::handout::{Programming, RegionConfig};
-use crate::testing::{A10, device, nodes};
+use crate::testing::{A10, NLB3, device, nodes};
 
 fn serve(devices: &[Device]) -> Target {
-    Target::Serve(devices.into())
+    serve_in(Mode::Af, devices)
+}
+
+fn serve_in(mode: Mode, devices: &[Device]) -> Target {
+    Target::Serve(mode, devices.into())
 }
 
 struct Fixture {
     plugin: Plugin,
     target: watch::Sender<Target>,
     streams: watch::Receiver<Streams>,
-    allocated: mpsc::UnboundedReceiver<Vec<Held>>,
+    holdings: Holdings,
 }
 
 fn plugin(target: Target) -> Fixture {
-    plugin_in(Mode::Af, Path::new("/nonexistent"), target)
+    let af = ResourceName::af(Naming::Plain, A10, NLB3);
+    plugin_of(af, &config(Path::new("/nonexistent")), target)
 }
 
 fn config(cdi: &Path) -> RegionConfig {
     let path = "/opt/intel/fpga-sw/fpgactl".to_owned();
     RegionConfig {
         programming: Programming::Cdi,
-        claim_ports: false,
+        claim_slots: false,
+        programmer: None,
         uses_file: cdi.join("uses.json"),
         cdi_dir: cdi.to_owned(),
         hook: Hook { path, arguments: Vec::new(), timeout: Duration::from_secs(30) },
         grants_file: None,
+        grants_expire: None,
         allow_any: false,
         hook_results: None,
         bound_nodes: None,
-        pod_resources: None,
+        regiondevel: RegionDevelName::Own,
     }
 }
 
-/// A plugin whose CDI specs are in `cdi`.
-fn plugin_in(mode: Mode, cdi: &Path, target: Target) -> Fixture {
-    let (allocations, allocated) = mpsc::unbounded_channel();
+fn plugin_of(name: ResourceName, config: &RegionConfig, target: Target) -> Fixture {
+    let holdings = Holdings::answered();
     let target = watch::Sender::new(target);
     let streams = watch::Sender::new(Streams::default());
     let watching = streams.subscribe();
     Fixture {
         plugin: Plugin::new(
-            ResourceName::region(A10),
-            mode,
-            Handout::new(&config(cdi), Specs::new(cdi.to_owned()), allocations),
+            name,
+            holdings.clone(),
+            Handout::new(config, Specs::new(config.cdi_dir.clone(), Orphans::default())),
             target.subscribe(),
             streams,
             Metrics::default(),
         ),
         target,
         streams: watching,
-        allocated,
+        holdings,
     }
 }
 
@@ -215,8 +224,12 @@ async fn a_region_that_would_not_be_programmed_is_not_given() {
     // Nothing replaces it by a file.
     std::fs::create_dir_all(spec.join("full")).unwrap();
     let region = device("dfl-fme.0", 0, None);
-    let mut fixture = plugin_in(Mode::Region, temp.path(), serve(std::slice::from_ref(&region)));
-    fixture.plugin.handout.offer(Mode::Region, vec![region]).await;
+    let (name, config) = (ResourceName::region(A10), config(temp.path()));
+    let target = serve_in(Mode::Region, std::slice::from_ref(&region));
+    let fixture = plugin_of(name.clone(), &config, target);
+    let offer = Offer::from([(name, vec![region])]);
+    fixture.plugin.handout.offer(Mode::Region, &offer, true).await;
+    let held = || fixture.holdings.known().borrow().held.clone();
     let request = || {
         let device_ids = vec!["dfl-fme.0".to_owned()];
         let container_requests = vec![ContainerAllocateRequest { device_ids }];
@@ -227,12 +240,55 @@ async fn a_region_that_would_not_be_programmed_is_not_given() {
     let message = refused.message();
     let start = "device dfl-fme.0 cannot be given to a container: CDI spec /";
     assert!(message.starts_with(start) && !message.contains('\n'), "{message}");
-    assert!(fixture.allocated.try_recv().is_err(), "what was not given is not in use");
+    assert!(held().is_empty(), "what was not given is not held");
 
     std::fs::remove_dir_all(&spec).unwrap();
     let given = fixture.plugin.allocate(request()).await.unwrap().into_inner();
     assert_eq!(given.container_responses[0].cdi_devices[0].name, "intel.cdi.k8s.io/fpga=dfl-fme.0");
-    let held = Held { resource: ResourceName::region(A10).to_string(), id: "dfl-fme.0".to_owned() };
-    assert_eq!(fixture.allocated.try_recv(), Ok(vec![held]));
+    let expected = Held { resource: ResourceName::region(A10), id: "dfl-fme.0".to_owned() };
+    assert_eq!(*held(), BTreeSet::from([expected]));
     assert!(spec.is_file());
+}
+
+/// Finding A1: whatever a plugin is told to offer, a name gives what it says and nothing else.
+#[tokio::test]
+async fn a_resource_of_another_mode_gives_nothing() {
+    let temp = tempfile::tempdir().unwrap();
+    let regiondevel = |name| ResourceName::regiondevel(name, A10);
+    let (own, shared) = (RegionDevelName::Own, RegionDevelName::Shared);
+    let af = ResourceName::af(Naming::Plain, A10, NLB3);
+    for name in [af, ResourceName::region(A10), regiondevel(own)] {
+        for (mode, setting) in Mode::ALL.into_iter().flat_map(|m| [(m, own), (m, shared)]) {
+            let config = RegionConfig { regiondevel: setting, ..config(temp.path()) };
+            let mut card = device("dfl-fme.0", 0, None);
+            card.nodes = nodes(&["dfl-port.0", "dfl-fme.0"]);
+            let target = serve_in(mode, std::slice::from_ref(&card));
+            let fixture = plugin_of(name.clone(), &config, target);
+            let offer = Offer::from([(name.clone(), vec![card])]);
+            fixture.plugin.handout.offer(mode, &offer, true).await;
+            let container = ContainerAllocateRequest { device_ids: vec!["dfl-fme.0".to_owned()] };
+            let request = AllocateRequest { container_requests: vec![container] };
+            let answer = fixture.plugin.allocate(Request::new(request)).await;
+
+            let expected = match (name.named(), mode) {
+                (Named::Af(_), Mode::Af) | (Named::Region(_), Mode::Region) => true,
+                (Named::RegionDevel(_), Mode::RegionDevel) => setting == own,
+                (Named::Region(_), Mode::RegionDevel) => setting == shared,
+                _ => false,
+            };
+            let case = format!("{name} in mode {mode}, {setting}");
+            match answer {
+                Ok(_) => assert!(expected, "{case}: given"),
+                Err(status) => {
+                    assert!(!expected, "{case}: {status}");
+                    assert_eq!(status.code(), Code::FailedPrecondition);
+                    assert_eq!(status.message(), format!("{name} is not given in mode {mode}"));
+                    assert!(
+                        fixture.holdings.known().borrow().held.is_empty(),
+                        "{case}: it is in use"
+                    );
+                }
+            }
+        }
+    }
 }

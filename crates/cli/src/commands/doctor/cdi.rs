@@ -43,7 +43,7 @@ pub(super) fn look(survey: &Survey, report: &mut dyn FnMut(Finding)) {
                 directory.display(),
                 "regions are offered, but there is no spec and no hook",
             )
-            .because("that is right in regiondevel mode only")
+            .because("that is right only in regiondevel mode with --regiondevel-name shared")
             .fix(format_args!("fpgactl doctor --mode {}", Mode::Region)),
         );
     }

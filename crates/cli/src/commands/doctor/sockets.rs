@@ -69,7 +69,7 @@ fn is_on_node(inventory: &Inventory, name: &ResourceName) -> bool {
         }
         // A region does not show which image is in it.
         Named::Aocx(_) | Named::EncodedAocx(..) => true,
-        Named::Region(interface) => {
+        Named::Region(interface) | Named::RegionDevel(interface) => {
             card.regions.iter().any(|region| region.interface_id.is_none_or(|id| id == interface))
         }
     };

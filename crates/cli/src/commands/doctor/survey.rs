@@ -168,6 +168,9 @@ impl Survey {
         if self.mode.is_some() {
             return self.mode;
         }
+        if self.offers(|named| matches!(named, Named::RegionDevel(_))) {
+            return Some(Mode::RegionDevel);
+        }
         if self.offers_regions() || self.sockets().is_empty() {
             let is_prepared = !self.specs().is_empty() || !self.hook_files().is_empty();
             return is_prepared.then_some(Mode::Region);
@@ -175,10 +178,15 @@ impl Survey {
         Some(Mode::Af)
     }
 
-    /// True when there is a socket for regions, which are offered in region mode and in regiondevel mode.
+    /// True when there is a socket for regions, which are offered in region mode, and in regiondevel mode where the two
+    /// share the name.
     pub(super) fn offers_regions(&self) -> bool {
+        self.offers(|named| matches!(named, Named::Region(_)))
+    }
+
+    fn offers(&self, is_wanted: impl Fn(Named) -> bool) -> bool {
         let mut resources = self.sockets().iter().filter_map(|name| resource(name));
-        resources.any(|name| matches!(name.named(), Named::Region(_)))
+        resources.any(|name| is_wanted(name.named()))
     }
 
     pub(super) fn is_region(&self) -> bool {

@@ -1,6 +1,10 @@
 //! The files by which runtimes without CDI find a hook: oci-hooks(5), version 1.0.0 of the format.
 
+use std::path::Path;
+
+use fpga::files;
 use serde::Serialize;
+use serde_json::{Value, json};
 
 use super::PROGRAM;
 
@@ -58,6 +62,16 @@ pub(super) fn file_name(stage: &str) -> String {
     format!("{PROGRAM}-{}.json", stage.to_ascii_lowercase())
 }
 
+/// True of a file that [`Hook`] was written to, whatever arguments the hook was given.
+pub(super) fn is_ours(path: &Path, stage: &str) -> bool {
+    /// Nobody gives a hook so many arguments.
+    const LIMIT: u64 = 1 << 20;
+    let text = files::read(path, LIMIT).unwrap_or_default();
+    let found: Value = serde_json::from_slice(&text).unwrap_or_default();
+    let args = &found["hook"]["args"];
+    (&args[1], &args[2], &args[3]) == (&json!("oci-hook"), &json!("--stage"), &json!(stage))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -79,5 +93,22 @@ mod tests {
         let bytes = hook.to_bytes().unwrap();
         assert_eq!(serde_json::from_slice::<serde_json::Value>(&bytes).unwrap(), expected);
         assert_eq!(file_name("createRuntime"), "fpgactl-createruntime.json");
+    }
+
+    #[test]
+    fn a_file_is_ours_by_what_it_says() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(file_name("poststop"));
+        let is_ours = |text: &[u8]| {
+            std::fs::write(&path, text).unwrap();
+            super::is_ours(&path, "poststop")
+        };
+        assert!(!super::is_ours(&path, "poststop"));
+        let hook = |stage| Hook::new("/opt/fpgactl", stage, &[], 1).to_bytes().unwrap();
+        assert!(is_ours(&hook("poststop")));
+        assert!(!is_ours(&hook("createRuntime")));
+        for other in ["", "{", "[]", r#"{"hook":{"path":"/x","args":["x"]}}"#, r#"{"hook":7}"#] {
+            assert!(!is_ours(other.as_bytes()), "{other}");
+        }
     }
 }

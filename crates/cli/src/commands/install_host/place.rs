@@ -23,6 +23,8 @@ pub(super) enum Action {
     Unchanged,
     Removed,
     Absent,
+    /// Somebody else's, and still there.
+    Foreign,
 }
 
 /// A directory that files go into, locked against other installers until it is dropped.
@@ -142,6 +144,18 @@ pub(super) fn remove(dir: &Path, name: &str, dry_run: bool) -> anyhow::Result<Ac
     Ok(if path.symlink_metadata().is_ok() { Action::Removed } else { Action::Absent })
 }
 
+/// Removes the directory `name` of `dir` with what is in it.
+pub(super) fn remove_directory(dir: &Path, name: &str, dry_run: bool) -> anyhow::Result<Action> {
+    let path = dir.join(name);
+    if !path.symlink_metadata().is_ok_and(|found| found.is_dir()) {
+        return Ok(Action::Absent);
+    }
+    if !dry_run {
+        fs::remove_dir_all(&path).map_err(|error| failed(&path, "remove it", error))?;
+    }
+    Ok(Action::Removed)
+}
+
 /// The permissions of a file, without the bits that change who runs it.
 pub(super) fn mode(file: &File) -> io::Result<u32> {
     Ok(file.metadata()?.permissions().mode() & 0o777)
@@ -164,6 +178,7 @@ impl fmt::Display for Action {
             Self::Unchanged => "in place already",
             Self::Removed => "removed",
             Self::Absent => "not there",
+            Self::Foreign => "left alone: it is not a hook of ours",
         })
     }
 }

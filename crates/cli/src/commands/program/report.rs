@@ -23,9 +23,18 @@ pub(super) struct Report<'a> {
     state_before: &'static str,
     afu_id_before: Option<AfuId>,
     afu_id: AfuId,
+    /// What the card counts of the clock that the image asks for.
+    user_clock: Option<Clock>,
     warnings: Vec<String>,
     #[serde(skip)]
     outcome: &'a Outcome,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Clock {
+    high_khz: u32,
+    low_khz: u32,
 }
 
 impl<'a> Report<'a> {
@@ -48,6 +57,7 @@ impl<'a> Report<'a> {
             state_before: outcome.before.word(),
             afu_id_before: outcome.before.afu_id(),
             afu_id: image.afu_id,
+            user_clock: outcome.clock.map(|it| Clock { high_khz: it.fast, low_khz: it.slow }),
             warnings: outcome.warnings.iter().map(ToString::to_string).collect(),
             outcome,
         }
@@ -58,8 +68,9 @@ impl<'a> Report<'a> {
             Some(id) => output::function(id),
             None => self.state_before.to_owned(),
         };
+        let clock = self.outcome.clock.map_or(String::new(), |it| format!("clock      {it}\n"));
         format!(
-            "port       {} of card {}\nfile       {}\nbefore     {before}\nafter      {}\nresult     {}\n",
+            "port       {} of card {}\nfile       {}\nbefore     {before}\nafter      {}\n{clock}result     {}\n",
             self.slot,
             self.card,
             self.file,

@@ -8,8 +8,8 @@ use std::process::Command;
 
 use serde_json::json;
 
-use super::{CDI, GRANTS, HOOK, STORE, Sound, only};
-use crate::machine::{INTERFACE, NLB0, NLB3, OTHER_INTERFACE};
+use super::{CDI, GRANTS, HOOK, SOCKETS, STORE, Sound, only};
+use crate::machine::{INTERFACE, NLB0, NLB3, Node, OTHER_INTERFACE};
 
 const SPEC: &str = "run/cdi/intel.cdi.k8s.io-fpga-dfl-fme.0.json";
 
@@ -21,6 +21,14 @@ fn a_region_without_a_spec_is_found() {
     only(&sound.wrong(&[]), &["unknown cdi", "run/cdi", "regiondevel"]);
     only(&sound.wrong(&["--mode", "region"]), &["error cdi", "dfl-port.0", "is in no CDI spec"]);
     assert_eq!(sound.wrong(&["--mode", "regiondevel"]), [""; 0]);
+}
+
+/// The resource's name says the mode, which needs neither spec nor hook.
+#[test]
+fn a_node_in_regiondevel_mode_is_known_by_its_resource() {
+    let mut sound = Sound::bare(Node::preset("pac-a10"));
+    sound.listen(&format!("{SOCKETS}/fpga.intel.com-regiondevel-{INTERFACE}.sock"));
+    assert_eq!(sound.wrong(&[]), [""; 0]);
 }
 
 #[test]

@@ -22,7 +22,7 @@ pub struct Written {
     /// What it acts on.
     pub target: Target,
     /// What was written.
-    pub text: String,
+    pub text: Vec<u8>,
     /// The attribute, from the root.
     pub path: String,
 }
@@ -137,17 +137,16 @@ impl Tree {
     }
 
     /// What is in a card's attribute, which will be replaced.
-    fn take_text(&mut self, card: usize, path: &str) -> Option<String> {
+    fn take_text(&mut self, card: usize, path: &str) -> Option<Vec<u8>> {
         let file = self.root.join(path);
         // An attribute that is only writable is so for us too, unless we are root.
         let found = fs::set_permissions(&file, Permissions::from_mode(0o600))
             .and_then(|()| fs::read(&file))
             .ok()?;
-        let found = String::from_utf8_lossy(&found).into_owned();
         let (revision, sheet) = &mut self.cards[card];
         if let Some(Entry::File { text, mode, .. }) = sheet.0.get_mut(path) {
             // No attribute has this mode, so it differs from what should be there.
-            (*text, *mode) = (found.clone(), 0o600);
+            (*text, *mode) = (String::from_utf8_lossy(&found).into_owned(), 0o600);
         }
         *revision = u64::MAX;
         Some(found)
@@ -179,10 +178,10 @@ impl Bus {
         Ok(Self { file, open, inode: (m.dev(), m.ino()), writes: 0 })
     }
 
-    fn take(&mut self) -> std::io::Result<String> {
+    fn take(&mut self) -> std::io::Result<Vec<u8>> {
         self.writes += 1;
         let mut page = [0; PAGE];
         let length = self.open.read_at(&mut page, 0)?;
-        Ok(String::from_utf8_lossy(&page[..length]).into_owned())
+        Ok(page[..length].to_vec())
     }
 }

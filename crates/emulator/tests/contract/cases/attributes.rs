@@ -169,8 +169,12 @@ pub(super) const ALL: &[Case] = &[
     case("ap2_event", |b| shown(b, "{port0}/ap2_event"), is("644 0")),
     case("userclk_freqcmd", |b| b.mode("{port0}/userclk_freqcmd"), is("200")),
     case("userclk_freqcntrcmd", |b| b.mode("{port0}/userclk_freqcntrcmd"), is("200")),
-    case("userclk_freqsts", |b| shown(b, "{port0}/userclk_freqsts"), is("444 0x0")),
-    case("userclk_freqcntrsts", |b| shown(b, "{port0}/userclk_freqcntrsts"), is("444 0x0")),
+    case("userclk_freqsts", |b| shown(b, "{port0}/userclk_freqsts"), is("444 0x1000000000000000")),
+    case(
+        "userclk_freqcntrsts",
+        |b| shown(b, "{port0}/userclk_freqcntrsts"),
+        is("444 0x3000000000001388"),
+    ),
     case("errors of a port", |b| shown(b, "{port0}/errors/errors"), is("644 0x0")),
     case("first_error of a port", |b| shown(b, "{port0}/errors/first_error"), is("444 0x0")),
     case(

@@ -73,6 +73,37 @@ fn a_region_is_named_by_its_interface() {
     assert_eq!(name.named(), Named::Region(DCP_1_2.parse().unwrap()));
 }
 
+/// Upstream called it as the region alone is called.
+#[test]
+fn a_card_with_its_management_node_has_a_name_of_its_own() {
+    let interface: InterfaceId = DCP_1_2.parse().unwrap();
+    let own = ResourceName::regiondevel(RegionDevelName::Own, interface);
+    assert_eq!(own.to_string(), format!("fpga.intel.com/regiondevel-{DCP_1_2}"));
+    assert_eq!(own.named(), Named::RegionDevel(interface));
+    let shared = ResourceName::regiondevel(RegionDevelName::Shared, interface);
+    assert_eq!(shared, ResourceName::region(interface));
+}
+
+/// Invariant 2: only where the names are shared does a region's name lead to a management node.
+#[test]
+fn each_name_is_given_in_one_mode() {
+    let interface = DCP_1_2.parse().unwrap();
+    let afu: AfuId = NLB3.parse().unwrap();
+    let region = Named::Region(interface);
+    let devel = Named::RegionDevel(interface);
+    for (named, name, modes) in [
+        (Named::Af(afu), RegionDevelName::Own, vec![Mode::Af]),
+        (Named::EncodedAf(interface, afu), RegionDevelName::Shared, vec![Mode::Af]),
+        (region, RegionDevelName::Own, vec![Mode::Region]),
+        (region, RegionDevelName::Shared, vec![Mode::Region, Mode::RegionDevel]),
+        (devel, RegionDevelName::Own, vec![Mode::RegionDevel]),
+        (devel, RegionDevelName::Shared, vec![]),
+    ] {
+        let given = |mode: &Mode| named.is_given_in(*mode, name);
+        assert_eq!(Mode::ALL.into_iter().filter(given).collect::<Vec<_>>(), modes, "{named:?}");
+    }
+}
+
 #[test]
 fn an_opencl_image_is_named_by_its_hash() {
     let interface = DCP_1_2.parse().unwrap();
@@ -114,6 +145,7 @@ fn every_name_is_qualified_and_parses_back_to_itself() {
         let hash = AocxHash::from_bytes(hash);
 
         let mut names = vec![ResourceName::region(interface)];
+        names.push(ResourceName::regiondevel(RegionDevelName::Own, interface));
         for naming in Naming::ALL {
             names.push(ResourceName::af(naming, interface, afu));
             match ResourceName::aocx(naming, interface, hash) {
@@ -143,6 +175,10 @@ fn what_is_not_ours_to_the_letter_is_refused() {
         "arria10-nlb0".to_owned(),
         "af-".to_owned(),
         "region-".to_owned(),
+        "regiondevel-".to_owned(),
+        format!("regiondevel{DCP_1_2}"),
+        format!("regiondevel-{}", DCP_1_2.to_uppercase()),
+        format!("region-devel-{DCP_1_2}"),
         format!("af-{}", &NLB3[1..]),
         format!("af-{}", NLB3.to_uppercase()),
         format!("af- {NLB3}"),

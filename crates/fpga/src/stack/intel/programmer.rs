@@ -8,12 +8,13 @@ use super::errors::Register;
 use super::function::{self, FunctionError};
 use super::manager::Manager;
 use super::registers::FmeErrors;
-use super::{Intel, direct, parts, registers};
+use super::{Intel, clock, direct, parts, registers};
 use crate::card::{Card, DeviceNumber, Driver, Function};
 use crate::errors::ErrorRegister;
 use crate::root::Root;
 use crate::stack::{
-    Cause, Device, Engine, Error, Found, Held, Management, Programmer, Rejected, Sharing, Unbound,
+    Cause, Clock, Device, Engine, Error, Found, Held, Management, Programmer, Rejected, Sharing,
+    Unbound,
 };
 use crate::sysfs;
 
@@ -59,10 +60,8 @@ impl Programmer for Intel {
         Ok(Manager::of(&card.device)?.explains_busy())
     }
 
-    /// The registers are `userclk_freqcmd` and `userclk_freqsts`; the in-tree driver shows them for ports of
-    /// revision 0 only (`port_hdr_attrs_visible` in `dfl-afu-main.c`), which are the early Arria 10 cards.
-    fn has_clock(&self, slot: &Device) -> bool {
-        slot.attribute("userclk_freqcmd").exists()
+    fn clock(&self, slot: &Device) -> Result<Box<dyn Clock>, Error> {
+        clock::of(slot)
     }
 
     fn latched(&self, slot: &Device) -> Result<Option<ErrorRegister>, Error> {
