@@ -3,6 +3,7 @@
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::mpsc;
 use std::time::Duration;
 use std::{fs, io};
 
@@ -63,19 +64,26 @@ fn serve(args: &Args) -> Result<(), String> {
         grants: (!args.allow_any).then(|| args.grants.clone()),
         blank: args.blank.clone(),
     };
-    // In a thread, so that a signal ends the wait for another instance as well.
-    let (server, path) = (Server::new(node), socket.clone());
-    let acceptor = server.clone();
-    let listening = std::thread::Builder::new().name("accept".to_owned()).spawn(move || {
-        if let Err(error) = take_turn(&path).and_then(|turn| acceptor.listen(&path, turn)) {
-            eprintln!("fpga-programmer: {}: {error}", path.display());
-            std::process::exit(1);
-        }
-    });
-    listening.map_err(|error| format!("thread: {error}"))?;
-    signals.wait().map_err(|error| format!("signals: {error}"))?;
+    let server = Server::new(node);
+    // In threads, so that a signal ends the wait for another instance as well.
+    let (ended, end) = mpsc::channel();
+    let (told, acceptor, path) = (ended.clone(), server.clone(), socket.clone());
+    spawn("accept", move || {
+        let failed = take_turn(&path).and_then(|turn| acceptor.listen(&path, turn));
+        let _ = told.send(failed.map_err(|error| format!("{}: {error}", path.display())));
+    })?;
+    spawn("signals", move || {
+        let waited = signals.wait().map_err(|error| format!("signals: {error}"));
+        let _ = ended.send(waited.map(|_| ()));
+    })?;
+    let how = end.recv().map_err(|error| error.to_string())?;
     server.stop(LAST);
-    Ok(())
+    how
+}
+
+fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<(), String> {
+    let thread = std::thread::Builder::new().name(name.to_owned()).spawn(work);
+    thread.map(drop).map_err(|error| format!("thread: {error}"))
 }
 
 fn absolute(path: &Path) -> Result<PathBuf, String> {
