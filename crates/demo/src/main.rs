@@ -48,7 +48,7 @@ enum Command {
     Measure,
     /// The part of `measure` that needs the emulator's ioctls
     #[command(hide = true)]
-    MeasureInside { directory: PathBuf, hook: PathBuf },
+    MeasureInside { directory: PathBuf, hook: PathBuf, programmer: PathBuf },
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -74,8 +74,8 @@ async fn main() -> ExitCode {
 
 async fn run(args: Args, console: &Console) -> anyhow::Result<()> {
     let Args { command, preset, act, keep, bin_dir } = args;
-    if let Some(Command::MeasureInside { directory, hook }) = command {
-        return fpga_demo::measure::inside(&directory, &hook);
+    if let Some(Command::MeasureInside { directory, hook, programmer }) = command {
+        return fpga_demo::measure::inside(&directory, &hook, &programmer);
     }
     let binaries = match bin_dir {
         Some(directory) => Binaries::at(&directory)?,

@@ -2,6 +2,8 @@
 
 mod agent;
 mod hook;
+mod nothing;
+mod programmer;
 mod statistics;
 mod webhook;
 

@@ -18,13 +18,13 @@ use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 use serde_json::json;
 
-use super::Figure;
 use super::statistics::Samples;
+use super::{Figure, nothing};
 use crate::binaries::Binaries;
 use crate::machine::Machine;
 
 const NLB0: AfuId = AfuId::new(0xd842_4dc4_a4a3_c413_f89e_4336_83f9_040b);
-const NLB3: AfuId = AfuId::new(0xf7df_405c_bd7a_cf72_22f1_44b0_b93a_cd18);
+pub(super) const NLB3: AfuId = AfuId::new(0xf7df_405c_bd7a_cf72_22f1_44b0_b93a_cd18);
 
 /// Cold starts of the hook.
 const STARTS: usize = 200;
@@ -49,7 +49,8 @@ pub(super) async fn run(binaries: &Binaries) -> anyhow::Result<Vec<Figure>> {
     let own = std::env::current_exe()?;
     let mut inner = tokio::process::Command::new(binaries.path("fpga-emulator"));
     inner.arg("exec").arg("--socket").arg(machine.socket()).arg("--").arg(own);
-    inner.arg("measure-inside").arg(machine.file("")).arg(binaries.path("fpga-hook"));
+    inner.arg("measure-inside").arg(machine.file(""));
+    inner.args(["fpga-hook", "fpga-programmer"].map(|name| binaries.path(name)));
     let output = inner.output().await?;
     ensure!(
         output.status.success(),
@@ -91,7 +92,7 @@ fn interface(root: &Root) -> anyhow::Result<InterfaceId> {
 ///
 /// # Errors
 /// When a program does not do what is being measured.
-pub fn inside(directory: &Path, hook: &Path) -> anyhow::Result<()> {
+pub fn inside(directory: &Path, hook: &Path, programmer: &Path) -> anyhow::Result<()> {
     // In memory, as `/run` is: on a disk its flushes would be what is measured.
     let ledger = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir())?;
     let root = Root::at(directory.join("root")).with_ledger(ledger.path());
@@ -102,6 +103,8 @@ pub fn inside(directory: &Path, hook: &Path) -> anyhow::Result<()> {
         starts.add(loaded.time()?);
     }
     figures.push(Figure::new("hook_loaded_wall_ms", starts.median_ms(), "ms (median of 200)"));
+    figures.extend(owned(directory, &loaded)?);
+    figures.push(super::programmer::run(directory, &root, programmer)?);
     figures.push(Figure::new("hook_rss_kib", loaded.peak_kib("VmHWM")?, "KiB"));
     // What the hook allocates; the file that it maps is in the page cache once, whoever maps it.
     let big = Hook::new(directory, &root, hook, NLB0)?;
@@ -110,6 +113,28 @@ pub fn inside(directory: &Path, hook: &Path) -> anyhow::Result<()> {
     figures.push(Figure::new("hook_64mib_anonymous_kib", big.peak_kib("RssAnon")?, "KiB"));
     writeln!(io::stdout(), "{}", serde_json::to_string(&figures)?)?;
     Ok(())
+}
+
+/// A further run for a container that has its region, against a process that does nothing, in turn.
+fn owned(directory: &Path, loaded: &Hook) -> anyhow::Result<Vec<Figure>> {
+    let (mut owned, mut nothing) = (Samples::default(), Samples::default());
+    let hook = Hook { container: Some("measured".to_owned()), ..loaded.clone() };
+    let Some(empty) = nothing::write(&directory.join("nothing"))? else { return Ok(Vec::new()) };
+    let empty = Hook { program: empty, ..hook.clone() };
+    hook.time()?;
+    for _ in 0..STARTS {
+        owned.add(hook.time()?);
+        nothing.add(empty.time()?);
+    }
+    let ratio = owned.median_ms() / nothing.median_ms();
+    Ok(vec![
+        Figure::new("hook_owned_wall_ms", owned.median_ms(), "ms (median of 200)"),
+        Figure::new(
+            "hook_owned_over_nothing",
+            ratio,
+            "times a static process that does nothing (medians of 200)",
+        ),
+    ])
 }
 
 /// The whole procedure against the ioctl alone, in turn.
@@ -143,10 +168,13 @@ fn programming(directory: &Path, root: &Root) -> anyhow::Result<Vec<Figure>> {
 }
 
 /// Containers that are about to start, one after the other, as the hook sees them.
+#[derive(Clone)]
 struct Hook {
     program: PathBuf,
     arguments: Vec<String>,
     bundle: PathBuf,
+    /// The id of the container, if it is always the same.
+    container: Option<String>,
 }
 
 /// A process that has ended before the next container needs its region.
@@ -186,6 +214,7 @@ impl Hook {
                 path(&grants_file),
             ],
             bundle,
+            container: None,
         })
     }
 
@@ -195,14 +224,20 @@ impl Hook {
         Ok(command.spawn()?)
     }
 
-    /// Hands over the state of a container that no earlier run was for: for one of those there is nothing to do.
+    /// Hands over the state of a container. Unless one is named, no earlier run was for it: for one of those there is
+    /// nothing to do.
     fn feed(&self, child: &mut Child) -> anyhow::Result<()> {
         let mut stdin = child.stdin.take().context("no standard input")?;
+        let id = self.container.clone().unwrap_or_else(|| format!("measured-{}", child.id()));
         let state = json!({
-            "ociVersion": "1.0.2", "id": format!("measured-{}", child.id()), "status": "creating", "pid": ENDED,
+            "ociVersion": "1.0.2", "id": id, "status": "creating", "pid": ENDED,
             "bundle": self.bundle, "annotations": {"io.kubernetes.cri.sandbox-namespace": "default"},
         });
-        Ok(stdin.write_all(state.to_string().as_bytes())?)
+        match stdin.write_all(state.to_string().as_bytes()) {
+            // A process that does nothing does not read.
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            other => Ok(other?),
+        }
     }
 
     /// From before fork to after the end.
