@@ -44,8 +44,8 @@ Exit codes:
   3  nothing to show or to work on: no driver, no card, or none of that name
   4  shown, but something is wrong with a card or a bitstream
   5  the card or the directory is locked, or the port in use; nothing was touched
-  6  the bitstream does not fit the region, or the card cannot have its user clock; nothing was touched
-  7  the card refused the bitstream or its user clock, or shows a different function from the one expected
+  6  the bitstream or its user clock does not suit the region; nothing was touched
+  7  the card refused the bitstream or its user clock, or shows a different function
   8  the region is disabled since a failed reconfiguration: run `fpgactl recover`
   9  doctor: there are warnings, but no errors
  10  doctor: something could not be determined; there are neither errors nor warnings";

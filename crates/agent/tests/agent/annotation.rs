@@ -44,7 +44,7 @@ async fn the_annotation_is_followed() {
     assert_eq!(lists, [vec!["dfl-port.0 Healthy"], vec![]]);
     eventually("its socket is removed", || node.plugin_sockets().len() == 1).await;
 
-    // Finding A1: what is asked for as a region has no management node, whatever the mode becomes.
+    // What is asked for as a region has no management node, whatever the mode becomes.
     api.annotate(Some("regiondevel"));
     agent.wait_for_line("FPGA device plugin switched to regiondevel mode", LIMIT).await.unwrap();
     allocatable(&kubelet, REGIONDEVEL, 1).await;
@@ -60,7 +60,7 @@ async fn the_annotation_is_followed() {
     eventually("the card is withdrawn", || kubelet.node().capacity(REGIONDEVEL) == 0).await;
 }
 
-/// Finding A10: what registers as soon as the last endpoint of its name has ended is taken for that one and
+/// What registers as soon as the last endpoint of its name has ended is taken for that one and
 /// disconnected, while it believes that it is registered.
 #[tokio::test]
 async fn a_name_that_is_wanted_again_at_once_is_registered_once_and_kept() {

@@ -160,7 +160,7 @@ async fn a_reboot_or_a_hand_that_empties_the_directory_is_made_good() {
     eventually("the directory that was made anew is filled", is_right).await;
 }
 
-/// Finding A12: a container's bind mount goes on showing the directory that was removed on the host. Here a descriptor
+/// A container's bind mount goes on showing the directory that was removed on the host. Here a descriptor
 /// stands for the mount: both lead to the directory whatever becomes of its name.
 #[tokio::test]
 async fn a_mounted_directory_that_was_removed_on_the_host_ends_the_agent() {

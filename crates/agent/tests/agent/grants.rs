@@ -85,7 +85,7 @@ async fn a_crd_that_is_missing_is_named_and_waited_for() {
     assert_eq!(complaints, 1);
 }
 
-/// Finding A15: what the hook goes by is the objects' to say, and nobody else's.
+/// What the hook goes by is the objects' to say, and nobody else's.
 #[tokio::test]
 async fn a_file_that_others_touch_is_put_right() {
     let node = Node::new(&one_card());
@@ -121,7 +121,7 @@ async fn a_file_that_others_touch_is_put_right() {
     }
 }
 
-/// Finding A15: a revocation that nobody hears of counts in the end, if that is wanted.
+/// A revocation that nobody hears of counts in the end, if that is wanted.
 #[tokio::test]
 async fn grants_that_nobody_confirms_close_and_open_again() {
     let node = Node::new(&one_card());
@@ -183,7 +183,7 @@ async fn an_api_server_that_is_away_is_complained_of_once() {
     assert_eq!(count("again"), 0, "{log:?}");
 }
 
-/// Finding A15: nothing stays granted on a node that gives out no region.
+/// Nothing stays granted on a node that gives out no region.
 #[tokio::test]
 async fn a_node_that_leaves_region_mode_grants_nothing_more() {
     let node = Node::new(&one_card());

@@ -44,7 +44,7 @@ fn after(events: &[Event], seen: usize, resource: &str) -> Vec<&'static str> {
     .collect()
 }
 
-/// Finding A11, with the kubelet asked whether it has noticed the end, and without.
+/// With the kubelet asked whether it has noticed the end, and without.
 #[tokio::test]
 async fn the_second_takes_over_when_the_first_is_killed() {
     for asks in [true, false] {

@@ -57,7 +57,7 @@ fn spec(node: &Node) -> PathBuf {
     node.cdi().join("intel.cdi.k8s.io-fpga-dfl-fme.0.json")
 }
 
-/// Finding A2: the port of a running pod was offered to a second one.
+/// The port of a running pod was offered to a second one.
 #[tokio::test]
 async fn what_a_pod_holds_is_given_to_nobody_else_when_the_mode_changes() {
     let node = Node::new(&one_card());
@@ -97,7 +97,7 @@ async fn what_a_pod_holds_is_given_to_nobody_else_when_the_mode_changes() {
     listed(&kubelet, REGION, &[]).await;
 }
 
-/// Finding A8: another function by hand.
+/// Another function by hand.
 #[tokio::test]
 async fn a_held_port_that_gets_another_function_is_not_offered_as_that() {
     let mut node = Node::new(&one_card());
@@ -114,7 +114,7 @@ async fn a_held_port_that_gets_another_function_is_not_offered_as_that() {
     listed(&kubelet, AF_NLB3, &[]).await;
 }
 
-/// Finding A8: cards that are numbered anew, so that each has the other's names.
+/// Cards that are numbered anew, so that each has the other's names.
 #[tokio::test]
 async fn a_number_that_another_card_has_now_is_given_to_nobody_else() {
     let mut node = Node::new(&cards(&[(0x10, &["nlb0"]), (0x20, &["nlb3"])]));

@@ -45,7 +45,7 @@ impl Scraper {
     }
 }
 
-/// Finding A15: while the API server is away, it is seen for how long what is granted has been kept.
+/// While the API server is away, it is seen for how long what is granted has been kept.
 #[tokio::test]
 async fn the_age_of_the_grants_is_shown() {
     let node = Node::new(&one_card());

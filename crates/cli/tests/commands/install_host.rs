@@ -58,7 +58,7 @@ fn the_program_and_its_hooks_are_put_in_place() {
             "hook": {
                 "path": hook, "args": ["fpga-hook", "oci-hook", "--stage", stage], "timeout": 120,
             },
-            "when": {"annotations": {"^com\\.intel\\.fpga\\.mode$": "^fpga\\.intel\\.com/region$"}},
+            "when": {"always": true},
             "stages": [stage],
         });
         assert_eq!(file, expected);
@@ -257,7 +257,7 @@ fn installers_do_not_disturb_each_other() {
     assert_eq!(fs::read_dir(node.path("opt/fpga-sw")).unwrap().count(), 2);
 }
 
-/// Finding A18: a node whose runtime has CDI now.
+/// A node whose runtime has CDI now.
 #[test]
 fn hooks_that_are_no_longer_wanted_go_and_those_of_others_stay() {
     let node = Node::bare();
@@ -296,7 +296,7 @@ fn hooks_that_are_no_longer_wanted_go_and_those_of_others_stay() {
     }
 }
 
-/// Finding A15: what was granted does not stay on a node that nothing of ours is on.
+/// What was granted does not stay on a node that nothing of ours is on.
 #[test]
 fn the_grants_go_with_the_programs() {
     let node = Node::bare();

@@ -103,7 +103,7 @@ fn a_function_and_a_region_of_one_name_are_two() {
     assert_eq!(offer(&index, "x"), Some(format!("fpga.intel.com/region-{A10}")));
 }
 
-/// Finding A1: no function leads to a management node, whatever it says and whatever the rules are but one.
+/// No function leads to a management node, whatever it says and whatever the rules are but one.
 #[test]
 fn only_a_region_grants_its_management_node() {
     for default_mode in [DefaultMode::Preprogrammed, DefaultMode::Orchestrated] {

@@ -544,7 +544,7 @@ fn what_is_held_as_it_is_offered_stays_healthy() {
     }
 }
 
-/// Finding A2: after a change of the mode a second pod got the same port.
+/// After a change of the mode a second pod got the same port.
 #[test]
 fn what_is_held_under_another_name_is_unhealthy_under_both() {
     let cards = || vec![card(Driver::Dfl, 0, 0, &[loaded(NLB0), loaded(NLB3)])];
@@ -577,7 +577,7 @@ fn what_is_held_under_another_name_is_unhealthy_under_both() {
     assert_eq!(plan_held(cards(), REGION, &held(&[])).offer, fresh(cards(), REGION).offer);
 }
 
-/// Finding A8: another function by hand, or a card that has another's number.
+/// Another function by hand, or a card that has another's number.
 #[test]
 fn a_held_port_with_another_function_is_not_offered_as_that() {
     let af = ResourceName::af(Naming::Plain, A10, NLB0);
