@@ -40,7 +40,8 @@ fn play(count: u64) {
     let first = number("FPGA_MODEL_SEED").unwrap_or(u64::try_from(now).unwrap() >> 8);
     println!("FPGA_MODEL_SEED={first}");
     let started = Instant::now();
-    let workers = std::thread::available_parallelism().map_or(1, |count| count.get() as u64);
+    // Much of a sequence is waiting: for whoever holds a region, and for children that die.
+    let workers = 4 * std::thread::available_parallelism().map_or(1, |count| count.get() as u64);
     let work = |worker: u64| {
         let mut node = Node::new();
         for number in (worker..count).step_by(usize::try_from(workers).unwrap()) {
