@@ -22,7 +22,7 @@ EXCEPTIONS = {
     },
     "uninstall": {
         "root": True,
-        "host": {"/opt/intel/fpga-sw": "rw", "/etc/containers/oci/hooks.d": "rw", "/run/kube-fpga": "rw",
+        "host": {"/var/run/cdi": "rw", "/opt/intel/fpga-sw": "rw", "/etc/containers/oci/hooks.d": "rw", "/run/kube-fpga": "rw",
                  "/opt/kube-fpga-emulator": "rw", "/srv/intel.com/fpga": "rw"},
     },
     # The sample workload.
@@ -85,6 +85,9 @@ def of_container(container, spec, volumes, allowed):
     tag = container["image"].rsplit("/", 1)[-1]
     if ":" not in tag or tag.endswith(":latest"):
         yield f"image {container['image']} has no fixed tag"
+    mounts = {mount["mountPath"] for mount in container.get("volumeMounts", [])}
+    if "/dev" in mounts and container.get("terminationMessagePath", "/dev/termination-log").startswith("/dev/"):
+        yield "terminationMessagePath is in /dev, which is the host's"
     for mount in container.get("volumeMounts", []):
         volume = volumes[mount["name"]]
         path = volume.get("hostPath", {}).get("path")

@@ -53,6 +53,7 @@ class Rules(unittest.TestCase):
         context = lambda d: spec(d)["containers"][0]["securityContext"]
         cases = [
             (agent, "privileged", lambda d: context(d).update(privileged=True)),
+            (agent, "terminationMessagePath", lambda d: spec(d)["containers"][0].pop("terminationMessagePath")),
             (agent, "allowPrivilegeEscalation", lambda d: context(d).pop("allowPrivilegeEscalation")),
             (agent, "readOnlyRootFilesystem", lambda d: context(d).update(readOnlyRootFilesystem=False)),
             (agent, "seccompProfile", lambda d: context(d)["seccompProfile"].update(type="Unconfined")),

@@ -1,6 +1,6 @@
 //! `fpgactl install-host`: puts this program and the runtime's hooks on the host.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -8,6 +8,8 @@ use std::time::Duration;
 use anyhow::Context as _;
 use clap::Args as ClapArgs;
 use fpga::duration;
+use fpga::names::CDI_KIND;
+use fpga::stack::is_device_name;
 use serde::Serialize;
 
 mod hooks;
@@ -73,6 +75,9 @@ pub(crate) struct Args {
     /// ledger stays until the next boot
     #[arg(long, value_name = "DIR", requires = "uninstall")]
     run_dir: Option<PathBuf>,
+    /// Directory of CDI from which --uninstall also removes the agent's specifications
+    #[arg(long, value_name = "DIR", requires = "uninstall")]
+    cdi_dir: Option<PathBuf>,
     /// Say what would be done, and do nothing
     #[arg(long)]
     dry_run: bool,
@@ -85,7 +90,8 @@ pub(crate) struct Args {
 }
 
 /// What the agent keeps in its directory below `/run`, by the names that its flags have by default.
-const RUN_FILES: [&str; 3] = ["grants.json", "mode", "agent.lock"];
+const RUN_FILES: [&str; 6] =
+    ["grants.json", "mode", "agent.lock", "uses.json", "programmer.sock", "programmer.sock.lock"];
 /// The directory there of the hook's results.
 const RUN_RESULTS: &str = "hook-results";
 
@@ -174,6 +180,11 @@ fn uninstall(args: &Args) -> anyhow::Result<Vec<Row>> {
         let action = place::remove(&args.bin_dir, name, args.dry_run)?;
         rows.push(Row::new(args, &args.bin_dir, name, action));
     }
+    if let Some(dir) = &args.cdi_dir {
+        for name in specs(dir)? {
+            rows.push(Row::new(args, dir, &name, place::remove(dir, &name, args.dry_run)?));
+        }
+    }
     if let Some(dir) = &args.run_dir {
         for name in RUN_FILES {
             rows.push(Row::new(args, dir, name, place::remove(dir, name, args.dry_run)?));
@@ -182,6 +193,24 @@ fn uninstall(args: &Args) -> anyhow::Result<Vec<Row>> {
         rows.push(Row::new(args, dir, RUN_RESULTS, action));
     }
     Ok(rows)
+}
+
+/// The names of the agent's specifications in a directory of CDI, in their order. Each names the hook, without which no
+/// container gets the device.
+fn specs(directory: &Path) -> anyhow::Result<Vec<String>> {
+    let entries = match fs::read_dir(directory) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries.with_context(|| directory.display().to_string())?,
+    };
+    let start = format!("{}-", CDI_KIND.replace('/', "-"));
+    let is_ours = |name: &String| {
+        let device = name.strip_prefix(&start).and_then(|rest| rest.strip_suffix(".json"));
+        device.is_some_and(is_device_name)
+    };
+    let names = entries.flatten().filter_map(|entry| entry.file_name().into_string().ok());
+    let mut names: Vec<_> = names.filter(is_ours).collect();
+    names.sort();
+    Ok(names)
 }
 
 /// Runtimes refuse a hook whose path is relative.

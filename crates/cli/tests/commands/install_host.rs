@@ -296,6 +296,31 @@ fn hooks_that_are_no_longer_wanted_go_and_those_of_others_stay() {
     }
 }
 
+/// A specification that names a hook which is gone would keep containers from starting.
+#[test]
+fn the_specifications_go_with_the_hook_that_they_name() {
+    let node = Node::bare();
+    run(&node, &[]).ended(0);
+    let directory = node.path("cdi");
+    fs::create_dir(&directory).unwrap();
+    let kept =
+        ["intel.cdi.k8s.io-fpga-custom.json", "intel.cdi.k8s.io-gpu-dfl-fme.0.json", "nvidia.yaml"];
+    for device in ["dfl-fme.0", "dfl-fme.1-port0", "dfl-port.0"] {
+        fs::write(directory.join(format!("intel.cdi.k8s.io-fpga-{device}.json")), "{}").unwrap();
+    }
+    for name in kept {
+        fs::write(directory.join(name), "{}").unwrap();
+    }
+    let cdi = directory.to_str().unwrap();
+    run(&node, &["--uninstall", "--cdi-dir", cdi]).ended(0);
+    let names = fs::read_dir(&directory).unwrap();
+    let mut names: Vec<_> = names.map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    assert_eq!(names, kept);
+    run(&node, &["--uninstall", "--cdi-dir", node.path("none").to_str().unwrap()]).ended(0);
+    run(&node, &["--cdi-dir", cdi]).ended(2);
+}
+
 /// What was granted does not stay on a node that nothing of ours is on.
 #[test]
 fn the_grants_go_with_the_programs() {
