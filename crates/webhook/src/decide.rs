@@ -3,6 +3,7 @@
 use crate::index::Index;
 
 mod answer;
+mod bounded;
 mod container;
 mod env;
 mod hints;

@@ -180,7 +180,7 @@ fn a_refusal_is_one_short_line() {
         let line = message.trim_end();
         assert!(line.len() < 500 && !line.contains(char::is_control), "{line:?}");
         assert!(
-            line.contains("invalid type: string") && line.contains("expected struct"),
+            line.contains("invalid type: string") && line.contains("expected an object"),
             "{line}"
         );
     }

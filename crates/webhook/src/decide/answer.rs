@@ -1,13 +1,16 @@
 //! From the bytes of a review to those of its answer.
 
+use std::collections::BTreeMap;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use fpga::grants::is_namespace;
 use json_patch::PatchOperation;
 use serde_json::value::RawValue;
 
+use super::bounded::{Object, object};
 use super::container::{Home, Plan, plan};
-use super::pod::{Container, Pod, Spec};
+use super::pod::{Container, Containers, Pod, Spec};
 use super::refusal::{Fault, Refusal};
 use super::review::{API_VERSION, Answer, KIND, Request, Response, Review, Status};
 use super::text::quote;
@@ -29,7 +32,7 @@ pub(super) fn answer(review: &[u8], objects: &Snapshot, settings: &Settings) -> 
         return bad_request(format!("the review has more than {} bytes", settings.review_bytes));
     }
     let review: Review<'_> = match serde_json::from_slice(review) {
-        Ok(review) => review,
+        Ok(Object(review)) => review,
         Err(error) => return bad_request(format!("the review cannot be read: {}", line(&error))),
     };
     if &*review.api_version != API_VERSION || &*review.kind != KIND {
@@ -141,12 +144,14 @@ fn reserved(pod: &Pod<'_>) -> Option<&'static str> {
 }
 
 fn asks_anywhere(spec: &Spec<'_>) -> bool {
-    [&spec.init_containers, &spec.containers].into_iter().flatten().flatten().any(asks)
+    let lists = [&spec.init_containers, &spec.containers];
+    lists.into_iter().flat_map(Containers::iter).any(|(_, container)| asks(container))
 }
 
-fn read<'a>(object: Option<&'a RawValue>) -> Result<Option<Pod<'a>>, Refusal> {
-    let Some(raw) = object else { return Ok(None) };
-    serde_json::from_str(raw.get()).map_err(|error| whole(Fault::Unreadable(line(&error))))
+fn read<'a>(raw: Option<&'a RawValue>) -> Result<Option<Pod<'a>>, Refusal> {
+    let Some(raw) = raw else { return Ok(None) };
+    let mut reader = serde_json::Deserializer::from_str(raw.get());
+    object(&mut reader).map_err(|error| whole(Fault::Unreadable(line(&error))))
 }
 
 /// Notes which pod it is, and returns its namespace. That of the request counts: the API server wrote it.
@@ -165,8 +170,7 @@ fn describe(request: &Request<'_>, pod: &Pod<'_>, about: &mut About) -> Result<S
     about.namespace = namespace.to_owned();
     let name = metadata.and_then(|m| m.name.as_ref().or(m.generate_name.as_ref()));
     about.pod = name.map(|name| name.to_string()).unwrap_or_default();
-    let mut owners = metadata.into_iter().flat_map(|m| m.owner_references.iter().flatten());
-    about.owner = owners.find(|owner| owner.controller == Some(true)).map(|owner| Owner {
+    about.owner = metadata.and_then(|m| m.controller.as_ref()).map(|owner| Owner {
         api_version: owner.api_version.to_string(),
         kind: owner.kind.to_string(),
         name: owner.name.to_string(),
@@ -188,10 +192,8 @@ fn containers(
     settings: &Settings,
     about: &mut About,
 ) -> Result<Admitted, Refusal> {
-    let lists =
-        [&spec.init_containers, &spec.containers].map(|list| list.as_deref().unwrap_or_default());
-    let known =
-        [&old.init_containers, &old.containers].map(|list| list.as_deref().unwrap_or_default());
+    let lists = [&spec.init_containers, &spec.containers];
+    let known = [&old.init_containers, &old.containers];
     if !asks_anywhere(spec) {
         return Ok(Admitted::default());
     }
@@ -199,9 +201,9 @@ fn containers(
     let (mut count, mut units) = (0, 0_u64);
     let mut modes: Option<(Modes, String)> = None;
     for ((field, list), known) in FIELDS.into_iter().zip(lists).zip(known) {
-        for (index, container) in list.iter().enumerate() {
+        for (index, container) in list.iter() {
             // What was let in stays in: an update cannot change these fields, so nothing is to be decided.
-            if known.get(index) == Some(container) {
+            if known.at(index) == Some(container) {
                 continue;
             }
             let refuse = |fault| Refusal { container: Some(container.name.to_string()), fault };
@@ -256,8 +258,16 @@ fn ephemeral(
     home: Home<'_>,
     settings: &Settings,
 ) -> Result<Admitted, Refusal> {
-    let known = old.ephemeral_containers.as_deref().unwrap_or_default();
-    for container in spec.ephemeral_containers.iter().flatten().filter(|c| !known.contains(c)) {
+    // They are told apart by their names: a patch may put a new one anywhere among them.
+    let known: BTreeMap<&str, &Container<'_>> = old
+        .ephemeral_containers
+        .iter()
+        .map(|(_, container)| (&*container.name, container))
+        .collect();
+    for (_, container) in spec.ephemeral_containers.iter() {
+        if known.get(&*container.name) == Some(&container) {
+            continue;
+        }
         let refuse = |fault| Refusal { container: Some(container.name.to_string()), fault };
         if let Some(resource) = resources(container).next() {
             return Err(refuse(Fault::Ephemeral(resource.to_owned())));
