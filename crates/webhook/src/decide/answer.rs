@@ -10,11 +10,11 @@ use serde_json::value::RawValue;
 
 use super::bounded::{Object, object};
 use super::container::{Home, Plan, plan};
-use super::pod::{Container, Containers, Pod, Spec};
+use super::pod::{Container, Containers, Pod, RESERVED, Spec};
 use super::refusal::{Fault, Refusal};
 use super::review::{API_VERSION, Answer, KIND, Request, Response, Review, Status};
-use super::text::quote;
-use super::{About, Decision, Outcome, Owner, Settings, hints, patch};
+use super::text::{Text, quote};
+use super::{About, Decision, Outcome, Owner, Settings, Stage, hints, patch};
 use crate::index::{Modes, Snapshot};
 
 /// Containers that start in order, and the others.
@@ -24,10 +24,17 @@ const FIELDS: [&str; 2] = ["initContainers", "containers"];
 #[derive(Default)]
 struct Admitted {
     operations: Vec<PatchOperation>,
+    /// The first container that is changed, and the name that it asks by.
+    changed: Option<(String, String)>,
     warnings: Vec<String>,
 }
 
-pub(super) fn answer(review: &[u8], objects: &Snapshot, settings: &Settings) -> Decision {
+pub(super) fn answer(
+    stage: Stage,
+    review: &[u8],
+    objects: &Snapshot,
+    settings: &Settings,
+) -> Decision {
     if review.len() > settings.review_bytes {
         return bad_request(format!("the review has more than {} bytes", settings.review_bytes));
     }
@@ -44,7 +51,21 @@ pub(super) fn answer(review: &[u8], objects: &Snapshot, settings: &Settings) -> 
     };
     let mut about = About { is_dry_run: request.dry_run == Some(true), ..About::default() };
     let admitted = admit(&request, objects, settings, &mut about);
+    let admitted = match stage {
+        Stage::Mutating => admitted,
+        Stage::Validating => admitted.and_then(unchanged),
+    };
     respond(&request.uid, admitted, about, settings)
+}
+
+/// Holds a pod that nobody changes any more to being as it is. Its author has been warned already.
+fn unchanged(admitted: Admitted) -> Result<Admitted, Refusal> {
+    match admitted.changed {
+        Some((container, resource)) => {
+            Err(Refusal { container: Some(container), fault: Fault::Late(resource) })
+        }
+        None => Ok(Admitted::default()),
+    }
 }
 
 fn bad_request(reason: String) -> Decision {
@@ -59,7 +80,7 @@ fn respond(
     mut about: About,
     settings: &Settings,
 ) -> Decision {
-    let encoded = admitted.and_then(|Admitted { operations, warnings }| {
+    let encoded = admitted.and_then(|Admitted { operations, warnings, .. }| {
         if operations.is_empty() {
             return Ok((None, warnings));
         }
@@ -122,7 +143,7 @@ fn admit(
     let Some(pod) = read(request.object)? else { return Ok(Admitted::default()) };
     let namespace = describe(request, &pod, about)?;
     let old = read(request.old_object)?.unwrap_or_default();
-    let had = reserved(&old);
+    let added = reserved(&pod, &old);
     let old = old.spec.unwrap_or_default();
     let Some(spec) = &pod.spec else { return Ok(Admitted::default()) };
     let home = Home { name: &namespace, objects: objects.namespace(&namespace) };
@@ -132,15 +153,26 @@ fn admit(
     if let Some(resource) = pod_level(spec) {
         return Err(whole(Fault::PodLevel(resource.to_owned())));
     }
-    if let Some(name) = reserved(&pod).filter(|name| had != Some(name) && asks_anywhere(spec)) {
+    if let Some(name) = added.filter(|_| asks_anywhere(spec)) {
         return Err(whole(Fault::ReservedAnnotation(name)));
     }
     containers(spec, &old, home, settings, about)
 }
 
-/// The pod's annotation that is not the pod's to have.
-fn reserved(pod: &Pod<'_>) -> Option<&'static str> {
-    pod.metadata.as_ref()?.annotations.as_ref()?.reserved
+/// An annotation that is not the pod's to have, and that `old` did not have as it is.
+fn reserved(pod: &Pod<'_>, old: &Pod<'_>) -> Option<&'static str> {
+    fn of<'p, 'a>(pod: &'p Pod<'a>) -> [Option<&'p Text<'a>>; 2] {
+        let annotations = pod.metadata.as_ref().and_then(|metadata| metadata.annotations.as_ref());
+        annotations
+            .map(|annotations| annotations.reserved.each_ref().map(Option::as_ref))
+            .unwrap_or_default()
+    }
+    let both = of(pod).into_iter().zip(of(old));
+    RESERVED
+        .into_iter()
+        .zip(both)
+        .find(|(_, (new, old))| new.is_some() && new != old)
+        .map(|(name, _)| name)
 }
 
 fn asks_anywhere(spec: &Spec<'_>) -> bool {
@@ -217,6 +249,9 @@ fn containers(
                 return Err(whole(Fault::TooManyUnits { limit: settings.units }));
             }
             admitted.operations.extend(patch::operations(field, index, container, &plan));
+            if let (None, Some(name)) = (&admitted.changed, plan.removed.first()) {
+                admitted.changed = Some((container.name.to_string(), (*name).to_owned()));
+            }
             admitted.warnings.extend(hints::warnings(container, &plan));
             about.objects.extend(plan.objects.iter().map(ToString::to_string));
             admitted.warnings.extend(apart(&mut modes, container, &plan));

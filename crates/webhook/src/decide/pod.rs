@@ -16,7 +16,8 @@ use super::text::{Text, quote};
 /// Start of the names of all extended resources of ours. `fpga.intel.community/x` is not one.
 pub(super) const PREFIX: &str = "fpga.intel.com/";
 
-const RESERVED: [&str; 2] = [CONTAINER_MODE_ANNOTATION, CONTAINER_DEVICES_ANNOTATION];
+/// Annotations that are for the device plugin to give, which a runtime would believe.
+pub(super) const RESERVED: [&str; 2] = [CONTAINER_MODE_ANNOTATION, CONTAINER_DEVICES_ANNOTATION];
 
 /// Containers of one list that have to do with FPGAs; twice what [`Settings`](super::Settings) lets ask for them.
 const CONTAINERS_LIMIT: usize = 128;
@@ -45,7 +46,8 @@ pub(super) struct Metadata<'a> {
     /// The one that makes the pod.
     #[serde(borrow, default, rename = "ownerReferences", deserialize_with = "controller")]
     pub(super) controller: Option<OwnerReference<'a>>,
-    pub(super) annotations: Option<Annotations>,
+    #[serde(borrow)]
+    pub(super) annotations: Option<Annotations<'a>>,
 }
 
 fn controller<'de, D: Deserializer<'de>>(
@@ -61,28 +63,35 @@ fn controller<'de, D: Deserializer<'de>>(
     Ok(found)
 }
 
-/// Whether a pod has an annotation that is for the device plugin to give, which a runtime would believe.
+/// What a pod has of the [`RESERVED`] annotations, in their order.
 #[derive(Debug, Default)]
-pub(super) struct Annotations {
-    pub(super) reserved: Option<&'static str>,
+pub(super) struct Annotations<'a> {
+    pub(super) reserved: [Option<Text<'a>>; 2],
 }
 
-impl<'de> Deserialize<'de> for Annotations {
+impl<'de: 'a, 'a> Deserialize<'de> for Annotations<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Reserved;
         impl<'de> Visitor<'de> for Reserved {
-            type Value = Annotations;
+            type Value = Annotations<'de>;
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("a map of annotations")
             }
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Annotations, A::Error> {
-                let mut reserved = None;
-                while let Some((name, _)) = map.next_entry::<Text<'de>, IgnoredAny>()? {
-                    reserved = RESERVED.into_iter().find(|known| *known == &*name).or(reserved);
+            fn visit_map<A: MapAccess<'de>>(
+                self,
+                mut map: A,
+            ) -> Result<Annotations<'de>, A::Error> {
+                let mut found = Annotations::default();
+                while let Some(name) = map.next_key::<Text<'de>>()? {
+                    let mut both = RESERVED.into_iter().zip(&mut found.reserved);
+                    match both.find(|(known, _)| *known == &*name) {
+                        Some((_, place)) => *place = Some(map.next_value()?),
+                        None => drop(map.next_value::<IgnoredAny>()?),
+                    }
                 }
-                Ok(Annotations { reserved })
+                Ok(found)
             }
-            fn visit_str<E: Error>(self, text: &str) -> Result<Annotations, E> {
+            fn visit_str<E: Error>(self, text: &str) -> Result<Annotations<'de>, E> {
                 Err(no_text(text, "a map of annotations"))
             }
         }

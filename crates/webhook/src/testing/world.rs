@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use fpga_api::Kind;
 use serde_json::{Value, json};
 
-use crate::decide::{Decision, Outcome, Settings, decide};
+use crate::decide::{Decision, Outcome, Settings, Stage, decide, decide_at};
 use crate::index::{Index, Object, Rules};
 
 const PREFIX: &str = "fpga.intel.com/";
@@ -112,6 +112,14 @@ impl World {
         let bytes = serde_json::to_vec(&again).expect("JSON");
         let outcome = decide(&bytes, &self.index, &Settings::default()).outcome;
         assert_eq!(outcome, Outcome::Passed, "not a fixed point: {pod}");
+        // When nobody changes it any more.
+        let late =
+            |bytes| decide_at(Stage::Validating, bytes, &self.index, &Settings::default()).outcome;
+        assert_eq!(late(&bytes), Outcome::Passed, "its own work is refused: {pod}");
+        let original = serde_json::to_vec(review).expect("JSON");
+        let expected =
+            if response.get("patch").is_some() { Outcome::Refused } else { Outcome::Passed };
+        assert_eq!(late(&original), expected, "{}", request["object"]);
     }
 
     /// Holds a pod that was let in to the grants of its namespace.
