@@ -104,7 +104,12 @@ pub(crate) fn run(options: &Options) -> io::Result<Level> {
 
 async fn check(options: &Options) -> Vec<Finding> {
     let mut findings = Vec::new();
-    let mut report = |finding| findings.push(finding);
+    // Both configurations have one Service, of which the same is found twice.
+    let mut report = |finding| {
+        if !findings.contains(&finding) {
+            findings.push(finding);
+        }
+    };
     match Server::new(source(options.kubeconfig.clone())).client().await {
         Ok(client) => {
             let asking = Asking::new(client, options.timeout);

@@ -107,8 +107,19 @@ pub(super) async fn targets(
         return Vec::new();
     }
     let validating = of_kind::<ValidatingWebhookConfiguration>(asking, wanted, report).await;
-    targets.found.extend(validating.found);
+    // Mostly both are the same server, of which one answer is enough.
+    for target in validating.found {
+        if !targets.found.iter().any(|known| known.is_same_server(&target)) {
+            targets.found.push(target);
+        }
+    }
     targets.found
+}
+
+impl Target {
+    fn is_same_server(&self, other: &Self) -> bool {
+        self.address == other.address && self.authority == other.authority
+    }
 }
 
 #[derive(Default)]
