@@ -5,7 +5,7 @@
 
 mod counting;
 
-use fpga_webhook::decide::{Decision, Outcome, Settings, decide};
+use fpga_webhook::decide::{Decision, Outcome, Settings, Stage, decide, decide_at};
 use fpga_webhook::index::Index;
 use fpga_webhook::testing::index;
 use serde_json::Value;
@@ -17,8 +17,10 @@ static ALLOCATOR: Counting = Counting;
 
 /// Of what is repeated: where lists grow without a limit it shows in the larger one.
 const SIZES: [usize; 2] = [1024 * 1024, 32 * 1024];
-/// What an answer takes however small the review is: a message, and lists with a limit.
+/// What is taken however small the review is: a message, and lists with a limit.
 const ALLOWANCE: usize = 64 * 1024;
+/// What the largest patch takes that there can be, of 256 FPGAs, while it is made.
+const PATCH: usize = 1024 * 1024;
 
 fn review(operation: &str, subresource: &str, object: &str, old: &str) -> Vec<u8> {
     format!(
@@ -283,6 +285,41 @@ fn seven_megabytes_of_containers_take_next_to_nothing() {
     let (decision, cost) = decided(&review, &index());
     assert_eq!(decision.outcome, Outcome::Passed);
     assert!(cost.peak < ALLOWANCE && cost.blocks < 100, "{cost:?}");
+}
+
+/// As many FPGAs as a pod may have, in one container and in as many as may ask for some.
+#[test]
+fn the_largest_patches_have_a_limit() {
+    let asks = |units: u32| {
+        let limits =
+            format!(r#""resources":{{"limits":{{"fpga.intel.com/nlb3-region":"{units}"}}}}"#);
+        format!(r#"{{"name":"c",{limits},"env":[{{"name":"A"}}]}}"#)
+    };
+    for containers in [vec![asks(256)], vec![asks(4); 64]] {
+        let review = created(&format!(r#"{{"spec":{{"containers":[{}]}}}}"#, containers.join(",")));
+        let (decision, cost) = decided(&review, &index());
+        assert_eq!(decision.outcome, Outcome::Patched);
+        println!("{} bytes: {cost:?}", review.len());
+        assert!(cost.peak <= PATCH, "{cost:?}");
+    }
+}
+
+/// What the fuzz target searches for, in the reviews that it begins with; in both stages.
+#[test]
+fn reviews_of_the_corpus_take_what_the_fuzzer_lets_them() {
+    let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fuzz/corpus/admission");
+    let index = index();
+    let mut reviews = 0;
+    for entry in std::fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        let review = std::fs::read(&path).unwrap();
+        for stage in [Stage::Mutating, Stage::Validating] {
+            let (_, cost) = count(|| decide_at(stage, &review, &index, &Settings::default()));
+            assert!(cost.peak <= 8 * review.len() + PATCH, "{path:?}: {cost:?}");
+        }
+        reviews += 1;
+    }
+    assert!(reviews >= 40, "{reviews}");
 }
 
 /// The allocator does count: what is taken and given back again is seen.
