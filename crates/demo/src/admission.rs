@@ -1,5 +1,5 @@
-//! The API server's side of a mutating webhook: reviews over TLS, with nothing trusted but the configuration's
-//! `caBundle`, and patches applied to pods.
+//! The API server's side of admission webhooks: reviews over TLS, with nothing trusted but the configuration's
+//! `caBundle`, patches applied to pods, and the mutating stage before the validating one.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
 use tokio_rustls::rustls::{ClientConfig, RootCertStore, crypto};
 
-/// The first webhook's `caBundle` in a MutatingWebhookConfiguration, in PEM; `None` while it has none.
+/// The first webhook's `caBundle` in a webhook configuration, in PEM; `None` while it has none.
 #[must_use]
 pub fn bundle(configuration: &Value) -> Option<String> {
     let bundle = configuration["webhooks"][0]["clientConfig"]["caBundle"].as_str()?;
@@ -152,6 +152,70 @@ impl Webhook {
         ensure!(status == StatusCode::OK, "HTTP {status}: {}", text());
         let answer = serde_json::from_slice(&body).with_context(text)?;
         verdict(&answer, UID, pod)
+    }
+}
+
+/// Both stages of admission, in their order: what the mutating webhook made of a pod is what the validating one is asked
+/// about, with what others changed in between.
+#[derive(Debug, Clone)]
+pub struct Admission {
+    mutating: Webhook,
+    validating: Webhook,
+}
+
+impl Admission {
+    /// The webhook at `address`, called `name`, as the MutatingWebhookConfiguration and the ValidatingWebhookConfiguration
+    /// have it.
+    ///
+    /// # Errors
+    /// When one of them has no `caBundle` or no path.
+    pub fn new(
+        address: SocketAddr,
+        name: &str,
+        mutating: &Value,
+        validating: &Value,
+    ) -> anyhow::Result<Self> {
+        let webhook = |configuration: &Value| {
+            let bundle = bundle(configuration)
+                .with_context(|| format!("no caBundle in the {}", configuration["kind"]))?;
+            let service = &configuration["webhooks"][0]["clientConfig"]["service"];
+            let path = service["path"].as_str().context("no path")?;
+            Webhook::new(address, name, path, &bundle)
+        };
+        Ok(Self { mutating: webhook(mutating)?, validating: webhook(validating)? })
+    }
+
+    /// What becomes of a pod.
+    ///
+    /// # Errors
+    /// As [`Webhook::ask`].
+    pub async fn ask(&self, namespace: &str, pod: &Value) -> anyhow::Result<Verdict> {
+        self.ask_with(namespace, pod, |_| ()).await
+    }
+
+    /// What becomes of a pod that another mutating webhook changes after ours.
+    ///
+    /// # Errors
+    /// As [`Webhook::ask`], and when the validating webhook would change the pod, which no API server lets it.
+    pub async fn ask_with(
+        &self,
+        namespace: &str,
+        pod: &Value,
+        inject: impl FnOnce(&mut Value),
+    ) -> anyhow::Result<Verdict> {
+        let (mut pod, mut warnings) = match self.mutating.ask(namespace, pod).await? {
+            Verdict::Allowed { pod, warnings } => (pod, warnings),
+            refused @ Verdict::Refused(_) => return Ok(refused),
+        };
+        inject(&mut pod);
+        match self.validating.ask(namespace, &pod).await? {
+            Verdict::Allowed { pod: same, warnings: more } => {
+                ensure!(same == pod, "the validating webhook changes the pod");
+                warnings.extend(more);
+                Ok(Verdict::Allowed { pod, warnings })
+            }
+            refused @ Verdict::Refused(_) => Ok(refused),
+        }
     }
 }
 

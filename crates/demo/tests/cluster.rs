@@ -25,7 +25,8 @@ const PROGRAMMED: &str = "fpga.intel.com/af-d8424dc4a4a3c413f89e433683f9040b";
 const REGION: &str = "fpga.intel.com/region-69528db6eb31577a8c3668f9faa081f6";
 /// Everything that the chart can make.
 const KINDS: &str = "pods,daemonsets,deployments,services,serviceaccounts,roles,rolebindings,poddisruptionbudgets,\
-                     networkpolicies,clusterroles,clusterrolebindings,mutatingwebhookconfigurations";
+                     networkpolicies,clusterroles,clusterrolebindings,mutatingwebhookconfigurations,\
+                     validatingwebhookconfigurations";
 /// Images are loaded already; the rest is a matter of seconds on an idle node.
 const PATIENCE: Duration = Duration::from_secs(240);
 

@@ -13,6 +13,7 @@ use rustls::pki_types::ServerName;
 
 use crate::check;
 use crate::index::DefaultMode;
+use crate::server::VALIDATING_PATH;
 
 /// What was typed.
 #[derive(Debug, Clone, Parser)]
@@ -47,7 +48,7 @@ pub(crate) struct Args {
     #[arg(long, default_value = ":9443", value_name = "[IP]:PORT")]
     pub(crate) address: Listen,
 
-    /// The path that reviews are sent to.
+    /// The path that pods are sent to by the MutatingWebhookConfiguration. The other configuration's is /validate.
     #[arg(long, default_value = "/pods", value_parser = parse_path, value_name = "PATH")]
     pub(crate) path: String,
 
@@ -76,7 +77,8 @@ pub(crate) struct Args {
     #[arg(long, default_value = "fpga-webhook-cert", value_name = "NAME")]
     pub(crate) secret: String,
 
-    /// The MutatingWebhookConfiguration whose caBundle is kept; none leaves it to somebody else.
+    /// The MutatingWebhookConfiguration and the ValidatingWebhookConfiguration of this name: their caBundle is kept;
+    /// none leaves it to somebody else.
     #[arg(long, default_value = "fpga-webhook", value_name = "NAME")]
     pub(crate) webhook_configuration: OrNone<String>,
 
@@ -126,8 +128,8 @@ Examples:
   fpga-webhook --kubeconfig $KUBECONFIG --namespace default --server-name 127.0.0.1 --address 127.0.0.1:9443
 
 By default the webhook makes its own certificate, keeps it in a Secret that all replicas serve from,
-and keeps the caBundle of its MutatingWebhookConfiguration. It creates none: the chart does, or
-kubectl apply -f deploy/webhook/configuration.yaml.
+and keeps the caBundle of its two webhook configurations. It creates none: the chart does, or
+kubectl apply -f deploy/webhook.
 
 Times are whole numbers with a unit: 500ms, 30s, 5m, 12h, 90d.
 
@@ -137,6 +139,9 @@ Exit codes:
   2  wrong command line";
 
 fn parse_path(text: &str) -> Result<String, String> {
+    if text == VALIDATING_PATH {
+        return Err("pods that nobody changes any more are sent there".to_owned());
+    }
     if text.starts_with('/') && !text.contains(['?', '#']) {
         return Ok(text.to_owned());
     }
@@ -163,7 +168,13 @@ mod tests {
         let args = parse("--address [::1]:1 --health-address 127.0.0.1:0").unwrap();
         assert_eq!(args.address.to_string(), "[::1]:1");
         assert!(matches!(args.health_address, OrNone(Some(Listen::At(_)))));
-        for wrong in ["--address 9443", "--address :", "--path pods", "--server-name a_b/c"] {
+        for wrong in [
+            "--address 9443",
+            "--address :",
+            "--path pods",
+            "--path /validate",
+            "--server-name a_b/c",
+        ] {
             assert!(parse(wrong).is_err(), "{wrong}");
         }
     }

@@ -25,7 +25,7 @@ use asking::Asking;
 
 /// Check what the cluster knows of the webhook, its certificate and the objects
 ///
-/// Reads the MutatingWebhookConfiguration, its Service and the pods behind it, and every AcceleratorFunction and
+/// Reads the two webhook configurations, their Service and the pods behind it, and every AcceleratorFunction and
 /// FpgaRegion; connects to the webhook as the API server does and judges its certificate by caBundle. Nothing is
 /// changed. Run it where the Service can be reached: on a node, or in the webhook's own pod.
 #[derive(Debug, Clone, Args)]
@@ -35,7 +35,7 @@ pub(crate) struct Options {
     #[arg(long, value_name = "FILE")]
     kubeconfig: Option<PathBuf>,
 
-    /// The MutatingWebhookConfiguration; without it those whose webhooks have fpga in their names
+    /// The name of the configurations; without it those whose webhooks have fpga in their names
     #[arg(long, value_name = "NAME")]
     webhook_configuration: Option<String>,
 
@@ -104,7 +104,12 @@ pub(crate) fn run(options: &Options) -> io::Result<Level> {
 
 async fn check(options: &Options) -> Vec<Finding> {
     let mut findings = Vec::new();
-    let mut report = |finding| findings.push(finding);
+    // Both configurations have one Service, of which the same is found twice.
+    let mut report = |finding| {
+        if !findings.contains(&finding) {
+            findings.push(finding);
+        }
+    };
     match Server::new(source(options.kubeconfig.clone())).client().await {
         Ok(client) => {
             let asking = Asking::new(client, options.timeout);

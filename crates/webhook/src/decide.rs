@@ -3,6 +3,7 @@
 use crate::index::Index;
 
 mod answer;
+mod bounded;
 mod container;
 mod env;
 mod hints;
@@ -96,8 +97,24 @@ pub struct Owner {
     pub uid: String,
 }
 
-/// Decides on the bytes of an AdmissionReview about a pod.
+/// When a request is reviewed: the API server asks twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Stage {
+    /// While pods are still changed, by us and by other webhooks.
+    Mutating,
+    /// When no webhook can change the pod any more. What would have to be changed is refused.
+    Validating,
+}
+
+/// Decides on the bytes of an AdmissionReview about a pod that can still be changed.
 #[must_use]
 pub fn decide(review: &[u8], index: &Index, settings: &Settings) -> Decision {
-    answer::answer(review, &index.snapshot(), settings)
+    decide_at(Stage::Mutating, review, index, settings)
+}
+
+/// Decides on the bytes of an AdmissionReview about a pod. Both stages have the same rules: the validating one accepts
+/// what the mutating one would leave as it is, and refuses all else.
+#[must_use]
+pub fn decide_at(stage: Stage, review: &[u8], index: &Index, settings: &Settings) -> Decision {
+    answer::answer(stage, review, &index.snapshot(), settings)
 }

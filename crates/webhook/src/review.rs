@@ -6,7 +6,7 @@ use fpga_cluster::events::{Events, Notice};
 use hyper::StatusCode;
 use k8s_openapi::api::core::v1::ObjectReference;
 
-use crate::decide::{About, Decision, Outcome, Settings, decide};
+use crate::decide::{About, Decision, Outcome, Settings, decide_at};
 use crate::follow::Known;
 use crate::server::{Reply, Review};
 
@@ -14,8 +14,8 @@ use crate::server::{Reply, Review};
 #[must_use]
 pub(crate) fn review(known: Arc<Known>, events: Events) -> Review {
     let settings = Settings::default();
-    Box::new(move |bytes| {
-        let Decision { outcome, body, about } = decide(bytes, &known.index, &settings);
+    Box::new(move |stage, bytes| {
+        let Decision { outcome, body, about } = decide_at(stage, bytes, &known.index, &settings);
         // What comes to nothing must leave nothing behind.
         if !about.is_dry_run
             && let Some(notice) = notice(&known, about)

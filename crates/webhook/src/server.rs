@@ -16,7 +16,7 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::metrics::Metrics;
 
-pub(crate) use route::{Reply, Review, Routes};
+pub(crate) use route::{Reply, Review, Routes, VALIDATING_PATH};
 
 /// One more takes the place of another. An API server keeps a handful.
 const CONNECTIONS: usize = 1024;

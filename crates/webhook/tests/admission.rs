@@ -7,7 +7,7 @@
 
 use std::path::{Path, PathBuf};
 
-use fpga_webhook::decide::{Outcome, Settings, decide};
+use fpga_webhook::decide::{Outcome, Settings, Stage, decide, decide_at};
 use fpga_webhook::index::Index;
 use fpga_webhook::testing::{Answer, index, index_by, review};
 use serde_json::{Map, Value, json};
@@ -26,9 +26,13 @@ fn cases() -> Vec<(String, PathBuf)> {
 
 fn run(case: &Value, pod: Option<&Value>) -> (Index, Answer) {
     let index = index_by(&case["rules"]);
-    let bytes = review(case["namespace"].as_str().unwrap(), pod, &case["request"]);
-    let answer = Answer::read(&decide(&bytes, &index, &Settings::default()));
+    let answer = run_at(Stage::Mutating, case, pod);
     (index, answer)
+}
+
+fn run_at(stage: Stage, case: &Value, pod: Option<&Value>) -> Answer {
+    let bytes = review(case["namespace"].as_str().unwrap(), pod, &case["request"]);
+    Answer::read(&decide_at(stage, &bytes, &index_by(&case["rules"]), &Settings::default()))
 }
 
 #[test]
@@ -68,6 +72,90 @@ fn what_is_accepted_is_accepted_again() {
         assert_eq!(again.outcome, Outcome::Passed, "{name}: {}", again.to_json());
         assert_eq!(again.patch, None, "{name}");
     }
+}
+
+/// The validating stage accepts what the mutating one leaves as it is, and nothing else; with the same words.
+#[test]
+fn the_second_stage_accepts_what_the_first_would_not_change() {
+    let (mut accepted, mut late, mut refused) = (0, 0, 0);
+    for (name, path) in cases() {
+        let case: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+        let pod = case.get("pod");
+        let (first, second) = (run(&case, pod).1, run_at(Stage::Validating, &case, pod));
+        match first.outcome {
+            Outcome::Passed => {
+                assert_eq!(second.outcome, Outcome::Passed, "{name}: {}", second.to_json());
+                accepted += 1;
+            }
+            Outcome::Patched => {
+                let message = second.refused.unwrap_or_else(|| panic!("{name} is accepted"));
+                let words = "was put into the pod by another webhook after friendly names had been replaced";
+                assert!(message.contains(words), "{name}: {message}");
+                let patched = first.apply(pod.unwrap());
+                let again = run_at(Stage::Validating, &case, Some(&patched));
+                assert_eq!(again.outcome, Outcome::Passed, "{name}: {}", again.to_json());
+                assert!(again.warnings.is_empty(), "{name}: the author has been warned");
+                late += 1;
+            }
+            Outcome::Refused => {
+                assert_eq!(second.refused, first.refused, "{name}");
+                refused += 1;
+            }
+            Outcome::BadRequest => panic!("{name}"),
+        }
+    }
+    assert!(accepted >= 20 && late >= 30 && refused >= 50, "{accepted} {late} {refused}");
+}
+
+/// An annotation that only the device plugin gives comes into no pod later, be it the second of them or a new value.
+#[test]
+fn an_update_adds_no_reserved_annotation() {
+    let index = index();
+    let pod = |annotations: Value| {
+        json!({ "metadata": { "name": "x", "annotations": annotations }, "spec": { "containers": [{
+            "name": "main", "resources": { "limits": { "fpga.intel.com/gone": "1" } },
+        }]}})
+    };
+    let ask = |new: Value, old: Value| {
+        let request = json!({ "operation": "UPDATE", "oldObject": pod(old) });
+        let bytes = review("vision", Some(&pod(new)), &request);
+        Answer::read(&decide_at(Stage::Validating, &bytes, &index, &Settings::default())).refused
+    };
+    let (mode, devices) = ("com.intel.fpga.mode", "com.intel.fpga.devices");
+    for (new, old, is_accepted) in [
+        (json!({ "a": "b" }), json!({}), true),
+        (json!({ mode: "x" }), json!({}), false),
+        (json!({ devices: "x" }), json!({}), false),
+        (json!({ mode: "x", "a": "b" }), json!({ mode: "x" }), true),
+        (json!({ mode: "y" }), json!({ mode: "x" }), false),
+        (json!({ mode: "x", devices: "x" }), json!({ mode: "x" }), false),
+        (json!({ mode: "x", devices: "x" }), json!({ devices: "x" }), false),
+        (json!({}), json!({ mode: "x" }), true),
+    ] {
+        let refused = ask(new.clone(), old.clone());
+        assert_eq!(refused.is_none(), is_accepted, "{new} for {old}: {refused:?}");
+    }
+}
+
+/// An ephemeral container is known by its name, wherever among the others a patch puts the new one.
+#[test]
+fn ephemeral_containers_are_compared_by_name() {
+    let index = index();
+    let container = |name: &str, function: &str| json!({ "name": name, "env": [{ "name": "FPGA_AFU_1", "value": function }] });
+    let plain = json!({ "name": "plain" });
+    let ask = |new: Value, old: Value| {
+        let pod = |list: Value| json!({ "spec": { "ephemeralContainers": list } });
+        let request = json!({
+            "operation": "UPDATE", "subResource": "ephemeralcontainers", "oldObject": pod(old),
+        });
+        let bytes = review("vision", Some(&pod(new)), &request);
+        Answer::read(&decide(&bytes, &index, &Settings::default())).outcome
+    };
+    let (a, b) = (container("a", "gone"), container("b", "gone"));
+    assert_eq!(ask(json!([plain, a, b]), json!([a, b])), Outcome::Passed);
+    assert_eq!(ask(json!([b, a]), json!([a, b])), Outcome::Passed);
+    assert_eq!(ask(json!([a, b]), json!([a])), Outcome::Refused);
+    assert_eq!(ask(json!([container("a", "other")]), json!([a])), Outcome::Refused);
 }
 
 /// What an update leaves as it was is not decided on again: its grant may have been taken back since.
@@ -180,7 +268,7 @@ fn a_refusal_is_one_short_line() {
         let line = message.trim_end();
         assert!(line.len() < 500 && !line.contains(char::is_control), "{line:?}");
         assert!(
-            line.contains("invalid type: string") && line.contains("expected struct"),
+            line.contains("invalid type: string") && line.contains("expected an object"),
             "{line}"
         );
     }

@@ -2,7 +2,7 @@
 //!
 //!     KUBECONFIG=... cargo test -p fpga-webhook --test cluster -- --ignored
 //!
-//! It makes a namespace, a webhook configuration for that namespace alone, and the CRDs where they are not
+//! It makes a namespace, webhook configurations for that namespace alone, and the CRDs where they are not
 //! installed, and removes what it made. Pods are never started: they ask for what no node has.
 
 // Helpers are no test functions to the lint, but a panic in them is a test's failure report too.
@@ -19,7 +19,12 @@ use serde_json::{Value, json};
 use tokio::process::Command;
 
 const LIMIT: Duration = Duration::from_secs(60);
-const CONFIGURATION: &str = include_str!("../../../deploy/webhook/configuration.yaml");
+/// The shipped configurations of both stages, with the path that each is sent to.
+const CONFIGURATIONS: [(&str, &str); 2] = [
+    (include_str!("../../../deploy/webhook/configuration.yaml"), "/pods"),
+    (include_str!("../../../deploy/webhook/validating.yaml"), "/validate"),
+];
+const KINDS: [&str; 2] = ["MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"];
 const CRDS: [&str; 2] = [
     include_str!("../../../deploy/crds/acceleratorfunctions.fpga.intel.com.yaml"),
     include_str!("../../../deploy/crds/fpgaregions.fpga.intel.com.yaml"),
@@ -30,7 +35,7 @@ const NLB3: &str = "f7df405cbd7acf7222f144b0b93acd18";
 
 struct Cluster {
     client: Client,
-    /// Of the namespace and the configuration.
+    /// Of the namespace and the configurations.
     name: String,
     /// CRDs that were not there before.
     crds: Vec<String>,
@@ -78,8 +83,9 @@ impl Cluster {
         self.in_namespace("fpga.intel.com", version, "AcceleratorFunction")
     }
 
-    fn configurations(&self) -> Api<DynamicObject> {
-        self.api("admissionregistration.k8s.io", "v1", "MutatingWebhookConfiguration")
+    /// The configurations of a kind.
+    fn configurations(&self, kind: &str) -> Api<DynamicObject> {
+        self.api("admissionregistration.k8s.io", "v1", kind)
     }
 
     async fn start_webhook(&self, arguments: &[&str]) -> Process {
@@ -94,14 +100,22 @@ impl Cluster {
         let address = line.rsplit(' ').next().unwrap();
 
         // As shipped, but by URL and for one namespace.
-        let mut configuration: Value = serde_saphyr::from_str(CONFIGURATION).unwrap();
-        configuration["metadata"]["name"] = json!(self.name);
-        let webhook = &mut configuration["webhooks"][0];
-        webhook["clientConfig"] = json!({ "url": format!("https://{address}/pods") });
-        webhook["namespaceSelector"] =
-            json!({ "matchLabels": { "kubernetes.io/metadata.name": self.name } });
-        create(&self.configurations(), configuration).await.unwrap();
-        for word in ["all objects are known", "serving the certificate", "caBundle"] {
+        for (text, path) in CONFIGURATIONS {
+            let mut configuration: Value = serde_saphyr::from_str(text).unwrap();
+            configuration["metadata"]["name"] = json!(self.name);
+            let webhook = &mut configuration["webhooks"][0];
+            webhook["clientConfig"] = json!({ "url": format!("https://{address}{path}") });
+            webhook["namespaceSelector"] =
+                json!({ "matchLabels": { "kubernetes.io/metadata.name": self.name } });
+            let kind = configuration["kind"].as_str().unwrap().to_owned();
+            create(&self.configurations(&kind), configuration).await.unwrap();
+        }
+        for word in [
+            "all objects are known",
+            "serving the certificate",
+            "caBundle of MutatingWebhookConfiguration",
+            "caBundle of ValidatingWebhookConfiguration",
+        ] {
             process.wait_for_line(word, LIMIT).await.unwrap();
         }
         process
@@ -109,7 +123,9 @@ impl Cluster {
 
     async fn remove(self) {
         let delete = DeleteParams::default();
-        let _ = self.configurations().delete(&self.name, &delete).await;
+        for kind in KINDS {
+            let _ = self.configurations(kind).delete(&self.name, &delete).await;
+        }
         let _ = self.api("", "v1", "Namespace").delete(&self.name, &delete).await;
         for crd in &self.crds {
             let definitions = self.api("apiextensions.k8s.io", "v1", "CustomResourceDefinition");
@@ -145,6 +161,7 @@ async fn play(cluster: &Cluster) {
     objects_are_held_to_their_schema(cluster).await;
     pods_are_changed(cluster).await;
     pods_are_refused(cluster).await;
+    what_is_added_late_is_refused(cluster).await;
     objects_say_that_no_node_has_them(cluster).await;
     refusals_are_told(cluster).await;
     renewal_drops_no_pod(cluster, webhook).await;
@@ -212,6 +229,44 @@ async fn pods_are_refused(cluster: &Cluster) {
     assert!(refused.contains("FPGA_AFU_1"), "{refused}");
 }
 
+/// Without the first stage every FPGA in a pod is as one that another webhook added after it.
+async fn what_is_added_late_is_refused(cluster: &Cluster) {
+    let api = cluster.configurations(KINDS[0]);
+    let configuration = api.get(&cluster.name).await.unwrap();
+    api.delete(&cluster.name, &DeleteParams::default()).await.unwrap();
+    eventually("the first stage is not asked any more", async || {
+        let late = dry(cluster, pod("nlb3")).await;
+        late.is_err_and(|error| error.contains("by another webhook"))
+    })
+    .await;
+    let refused = dry(cluster, pod(&format!("af-{NLB0}"))).await.unwrap_err();
+    assert!(refused.contains("is not granted"), "{refused}");
+    // By its real name, what is granted.
+    let region = format!("region-{A10}");
+    dry(cluster, pod(&region)).await.unwrap();
+    let mut granted = pod(&region);
+    let promise = |afu: &str| json!([{ "name": "FPGA_REGION_1", "value": A10 }, { "name": "FPGA_AFU_1", "value": afu }]);
+    granted["spec"]["containers"][0]["env"] = promise(NLB3);
+    dry(cluster, granted.clone()).await.unwrap();
+    granted["spec"]["containers"][0]["env"] = promise(NLB0);
+    dry(cluster, granted).await.unwrap_err();
+    // A pod that is there is labelled, but gets no annotation of the device plugin.
+    create(&cluster.pods(), pod(&region)).await.unwrap();
+    let change = async |metadata: Value| {
+        let patch = kube::api::Patch::Merge(json!({ "metadata": metadata }));
+        cluster.pods().patch("p", &kube::api::PatchParams::default(), &patch).await
+    };
+    change(json!({ "labels": { "a": "b" }, "annotations": { "a": "b" } })).await.unwrap();
+    let annotated = change(json!({ "annotations": { "com.intel.fpga.mode": "x" } })).await;
+    assert!(annotated.unwrap_err().to_string().contains("com.intel.fpga.mode"));
+    cluster.pods().delete("p", &DeleteParams::default().grace_period(0)).await.unwrap();
+    let mut back = serde_json::to_value(configuration).unwrap();
+    let name = back["metadata"]["name"].take();
+    back["metadata"] = json!({ "name": name });
+    create(&api, back).await.unwrap();
+    admitted(cluster, pod("nlb3")).await;
+}
+
 async fn objects_say_that_no_node_has_them(cluster: &Cluster) {
     eventually("the status is written", async || {
         let object = cluster.functions("v2").get("nlb3").await.unwrap();
@@ -236,7 +291,9 @@ async fn refusals_are_told(cluster: &Cluster) {
 async fn renewal_drops_no_pod(cluster: &Cluster, webhook: Process) {
     assert!(webhook.terminate(LIMIT).await.unwrap().success());
     let delete = DeleteParams::default();
-    cluster.configurations().delete(&cluster.name, &delete).await.unwrap();
+    for kind in KINDS {
+        cluster.configurations(kind).delete(&cluster.name, &delete).await.unwrap();
+    }
     let secrets = cluster.in_namespace("", "v1", "Secret");
     secrets.delete("fpga-webhook-cert", &delete).await.unwrap();
     let flags =

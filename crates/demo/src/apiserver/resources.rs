@@ -76,5 +76,12 @@ pub(super) fn builtin() -> Vec<Resource> {
             false,
             false,
         ),
+        resource(
+            "admissionregistration.k8s.io",
+            "validatingwebhookconfigurations",
+            "ValidatingWebhookConfiguration",
+            false,
+            false,
+        ),
     ]
 }

@@ -6,11 +6,15 @@ use std::time::{Duration, SystemTime};
 use fpga_cluster::reach::Reach;
 use fpga_cluster::watch::Watch;
 use k8s_openapi::ByteString;
-use k8s_openapi::api::admissionregistration::v1::MutatingWebhookConfiguration;
+use k8s_openapi::ClusterResourceScope;
+use k8s_openapi::api::admissionregistration::v1::{
+    MutatingWebhookConfiguration, ValidatingWebhookConfiguration, WebhookClientConfig,
+};
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::api::{ObjectMeta, Patch, PatchParams, PostParams};
 use kube::{Api, Client};
+use serde::de::DeserializeOwned;
 use serde_json::json;
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -28,19 +32,81 @@ pub(crate) struct Objects {
     pub(crate) namespace: String,
     /// Name of the Secret.
     pub(crate) secret: String,
-    /// Name of the MutatingWebhookConfiguration whose `caBundle` is kept; `None` if somebody else does.
+    /// Name of the MutatingWebhookConfiguration and the ValidatingWebhookConfiguration whose `caBundle` is kept; `None`
+    /// if somebody else does.
     pub(crate) configuration: Option<String>,
     /// Whose the Secret is, if that is known.
     pub(crate) owner: Option<Box<OwnerReference>>,
 }
 
-/// What is known of the configuration, as of the Secret.
+/// A webhook of a configuration, as far as it is kept.
+#[derive(Debug, PartialEq)]
+struct Hook {
+    name: String,
+    bundle: Option<ByteString>,
+}
+
+/// A kind of webhook configurations.
+trait Hooks:
+    kube::Resource<DynamicType = (), Scope = ClusterResourceScope>
+    + Clone
+    + std::fmt::Debug
+    + DeserializeOwned
+    + Send
+    + 'static
+{
+    /// What comes of it when there is none.
+    const ABSENT: &'static str;
+
+    fn hooks(self) -> Vec<Hook>;
+}
+
+fn hook(name: String, client: WebhookClientConfig) -> Hook {
+    Hook { name, bundle: client.ca_bundle }
+}
+
+impl Hooks for MutatingWebhookConfiguration {
+    const ABSENT: &'static str = "nothing is sent here";
+
+    fn hooks(self) -> Vec<Hook> {
+        self.webhooks.into_iter().flatten().map(|w| hook(w.name, w.client_config)).collect()
+    }
+}
+
+impl Hooks for ValidatingWebhookConfiguration {
+    const ABSENT: &'static str = "what other webhooks add later is not checked";
+
+    fn hooks(self) -> Vec<Hook> {
+        self.webhooks.into_iter().flatten().map(|w| hook(w.name, w.client_config)).collect()
+    }
+}
+
+/// What is known of a configuration, as of the Secret.
 #[derive(Clone, Default)]
 enum Configuration {
     #[default]
     Nothing,
     Absent,
-    Found(Arc<MutatingWebhookConfiguration>),
+    Found(Arc<[Hook]>),
+}
+
+/// What is known of both.
+#[derive(Clone, Default)]
+struct Configurations {
+    mutating: Configuration,
+    validating: Configuration,
+}
+
+impl Configurations {
+    /// Those that there are, the mutating one first; `None` while one may be there or not.
+    fn found(&self) -> Option<[Option<Arc<[Hook]>>; 2]> {
+        let found = |configuration: &Configuration| match configuration {
+            Configuration::Nothing => None,
+            Configuration::Absent => Some(None),
+            Configuration::Found(hooks) => Some(Some(Arc::clone(hooks))),
+        };
+        Some([found(&self.mutating)?, found(&self.validating)?])
+    }
 }
 
 /// Why a step was not taken.
@@ -66,7 +132,7 @@ pub(crate) async fn keep(
         }
         let mut keeper = Keeper {
             secrets: Api::namespaced(client.clone(), &objects.namespace),
-            configurations: Api::all(client.clone()),
+            client: client.clone(),
             objects: objects.clone(),
             policy: policy.clone(),
             since: Instant::now(),
@@ -81,7 +147,7 @@ pub(crate) async fn keep(
 
 struct Keeper {
     secrets: Api<Secret>,
-    configurations: Api<MutatingWebhookConfiguration>,
+    client: Client,
     objects: Objects,
     policy: Policy,
     /// Since when it is as in `last`.
@@ -91,18 +157,19 @@ struct Keeper {
 
 impl Keeper {
     async fn run(&mut self, client: Client, mut known: watch::Receiver<Known>) {
-        let (sender, mut configuration) = watch::channel(Configuration::Nothing);
-        let follow = follow(client, self.objects.configuration.clone(), sender);
+        let (sender, mut configurations) = watch::channel(Configurations::default());
+        let name = self.objects.configuration.clone();
+        let follow = follow(client, name, sender);
         let work = async {
             let mut reach = Reach::new("certificate renewal");
             loop {
                 known.mark_unchanged();
-                configuration.mark_unchanged();
-                let pause = self.go_on(&known, &configuration, &mut reach).await;
+                configurations.mark_unchanged();
+                let pause = self.go_on(&known, &configurations, &mut reach).await;
                 tokio::select! {
                     () = tokio::time::sleep(pause) => {}
                     Ok(()) = known.changed() => {}
-                    Ok(()) = configuration.changed() => {}
+                    Ok(()) = configurations.changed() => {}
                 }
             }
         };
@@ -116,7 +183,7 @@ impl Keeper {
     async fn go_on(
         &mut self,
         known: &watch::Receiver<Known>,
-        configuration: &watch::Receiver<Configuration>,
+        configurations: &watch::Receiver<Configurations>,
         reach: &mut Reach,
     ) -> Duration {
         const FOR_EVER: Duration = Duration::from_secs(60 * 60);
@@ -126,12 +193,15 @@ impl Keeper {
             Known::Secret(secret) => Some(secret),
         };
         let keyring = secret.as_deref().map(Keyring::of).unwrap_or_default();
-        let configuration = match (configuration.borrow().clone(), &self.objects.configuration) {
-            (Configuration::Nothing, Some(_)) => return FOR_EVER,
-            (Configuration::Found(found), _) => Some(found),
-            (Configuration::Absent | Configuration::Nothing, _) => None,
+        let found = match (configurations.borrow().found(), &self.objects.configuration) {
+            (_, None) => [None, None],
+            // A certificate that one of them does not trust would be served.
+            (None, Some(_)) => return FOR_EVER,
+            (Some(found), Some(_)) => found,
         };
-        let is_bundled = configuration.as_deref().map(|c| is_bundled(c, &keyring.bundle()));
+        let bundle = keyring.bundle();
+        let mut all = found.iter().flatten().peekable();
+        let is_bundled = all.peek().is_some().then(|| all.all(|hooks| is_bundled(hooks, &bundle)));
         let state = (keyring, is_bundled);
         if self.last.as_ref() != Some(&state) {
             self.last = Some(state.clone());
@@ -146,7 +216,7 @@ impl Keeper {
         if let Step::Wait(pause) = step {
             return pause;
         }
-        match self.take(step, secret.as_deref(), state.0, configuration.as_deref()).await {
+        match self.take(step, secret.as_deref(), state.0, &found).await {
             // The watches tell what was written.
             Ok(()) => {
                 reach.succeeded();
@@ -161,7 +231,7 @@ impl Keeper {
         step: Step,
         secret: Option<&Secret>,
         old: Keyring,
-        configuration: Option<&MutatingWebhookConfiguration>,
+        configurations: &[Option<Arc<[Hook]>>; 2],
     ) -> Result<(), StepError> {
         let issue = || {
             let names: Vec<_> =
@@ -170,7 +240,12 @@ impl Keeper {
         };
         let (new, word) = match step {
             Step::Wait(_) => return Ok(()),
-            Step::Bundle => return self.bundle(&old.bundle(), configuration).await,
+            Step::Bundle => {
+                let [mutating, validating] = configurations.each_ref().map(Option::as_deref);
+                let bundle = old.bundle();
+                self.bundle::<MutatingWebhookConfiguration>(&bundle, mutating).await?;
+                return self.bundle::<ValidatingWebhookConfiguration>(&bundle, validating).await;
+            }
             Step::Replace => {
                 (Keyring { current: Some(issue()?), next: None, previous_ca: None }, "made")
             }
@@ -205,46 +280,56 @@ impl Keeper {
         Ok(())
     }
 
-    /// Makes `bundle` what every webhook of the configuration trusts, and changes nothing else of it.
-    async fn bundle(
+    /// Makes `bundle` what every webhook of a configuration trusts, and changes nothing else of it.
+    async fn bundle<K: Hooks>(
         &self,
         bundle: &str,
-        configuration: Option<&MutatingWebhookConfiguration>,
+        hooks: Option<&[Hook]>,
     ) -> Result<(), StepError> {
-        let Some(configuration) = configuration else { return Ok(()) };
+        let Some(hooks) = hooks.filter(|hooks| !is_bundled(hooks, bundle)) else { return Ok(()) };
         let value = json!(ByteString(bundle.as_bytes().to_vec()));
-        let webhooks = configuration.webhooks.iter().flatten().enumerate();
-        let operations: Vec<_> = webhooks
-            .flat_map(|(n, webhook)| {
+        let operations: Vec<_> = hooks
+            .iter()
+            .enumerate()
+            .flat_map(|(n, hook)| {
                 let name = format!("/webhooks/{n}/name");
                 let place = format!("/webhooks/{n}/clientConfig/caBundle");
                 [
-                    json!({ "op": "test", "path": name, "value": webhook.name }),
+                    json!({ "op": "test", "path": name, "value": hook.name }),
                     json!({ "op": "add", "path": place, "value": value }),
                 ]
             })
             .collect();
         let patch: json_patch::Patch =
             serde_json::from_value(json!(operations)).map_err(kube::Error::SerdeError)?;
-        let name = configuration.metadata.name.as_deref().unwrap_or_default();
+        let name = self.objects.configuration.as_deref().unwrap_or_default();
         let patch = Patch::Json::<()>(patch);
-        self.configurations.patch(name, &PatchParams::default(), &patch).await?;
-        tracing::info!("caBundle of MutatingWebhookConfiguration {name} set");
+        let api: Api<K> = Api::all(self.client.clone());
+        api.patch(name, &PatchParams::default(), &patch).await?;
+        tracing::info!("caBundle of {} {name} set", K::kind(&()));
         Ok(())
     }
 }
 
-async fn follow(client: Client, name: Option<String>, known: watch::Sender<Configuration>) {
+async fn follow(client: Client, name: Option<String>, known: watch::Sender<Configurations>) {
     let Some(name) = name else { return std::future::pending().await };
-    let api: Api<MutatingWebhookConfiguration> = Api::all(client);
-    let mut updates = Watch::one(api, &name, Reach::new("webhook configuration"));
+    let mutating = follow_one::<MutatingWebhookConfiguration>(client.clone(), &name, |found| {
+        known.send_modify(|known| known.mutating = found);
+    });
+    let validating = follow_one::<ValidatingWebhookConfiguration>(client, &name, |found| {
+        known.send_modify(|known| known.validating = found);
+    });
+    tokio::join!(mutating, validating);
+}
+
+async fn follow_one<K: Hooks>(client: Client, name: &str, tell: impl Fn(Configuration)) {
+    let mut updates = Watch::one(Api::<K>::all(client), name, Reach::new("webhook configuration"));
     loop {
-        known.send_replace(match updates.next().await {
-            Some(found) => Configuration::Found(Arc::new(found)),
+        tell(match updates.next().await {
+            Some(found) => Configuration::Found(found.hooks().into()),
             None => {
-                tracing::warn!(
-                    "there is no MutatingWebhookConfiguration {name}, so nothing is sent here; waiting for it"
-                );
+                let kind = K::kind(&());
+                tracing::warn!("there is no {kind} {name}, so {}; waiting for it", K::ABSENT);
                 Configuration::Absent
             }
         });
@@ -252,9 +337,8 @@ async fn follow(client: Client, name: Option<String>, known: watch::Sender<Confi
 }
 
 /// Whether every webhook trusts just `bundle`.
-fn is_bundled(configuration: &MutatingWebhookConfiguration, bundle: &str) -> bool {
-    let mut bundles =
-        configuration.webhooks.iter().flatten().map(|w| w.client_config.ca_bundle.as_ref());
+fn is_bundled(hooks: &[Hook], bundle: &str) -> bool {
+    let mut bundles = hooks.iter().map(|hook| hook.bundle.as_ref());
     bundles.all(|found| found.is_some_and(|found| found.0 == bundle.as_bytes()))
 }
 

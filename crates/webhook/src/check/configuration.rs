@@ -1,8 +1,12 @@
-//! The MutatingWebhookConfiguration: what the API server is told to do.
+//! The two webhook configurations: what the API server is told to do.
 
 use fpga_findings::Finding;
-use k8s_openapi::api::admissionregistration::v1::{MutatingWebhook, MutatingWebhookConfiguration};
-use kube::Api;
+use k8s_openapi::ClusterResourceScope;
+use k8s_openapi::api::admissionregistration::v1::{
+    MutatingWebhookConfiguration, ValidatingWebhookConfiguration, WebhookClientConfig,
+};
+use kube::{Api, ResourceExt as _};
+use serde::de::DeserializeOwned;
 
 use super::address::Address;
 use super::asking::{Asking, Trouble};
@@ -12,7 +16,74 @@ pub(super) const AREA: &str = "configuration";
 
 /// Its names in the chart and in the plain manifest.
 const NAMES: [&str; 2] = ["kube-fpga-webhook", "fpga-webhook"];
-const EDIT: &str = "kubectl edit mutatingwebhookconfigurations NAME";
+
+/// A kind of webhook configurations.
+trait Configuration:
+    kube::Resource<DynamicType = (), Scope = ClusterResourceScope>
+    + Clone
+    + std::fmt::Debug
+    + DeserializeOwned
+{
+    /// What is wrong while there is none.
+    fn absent(object: String) -> Finding;
+
+    fn hooks(&self) -> Vec<Hook>;
+}
+
+/// A webhook of a configuration.
+struct Hook {
+    name: String,
+    failure_policy: Option<String>,
+    client: WebhookClientConfig,
+    /// How it is changed.
+    edit: String,
+}
+
+impl Configuration for MutatingWebhookConfiguration {
+    fn absent(object: String) -> Finding {
+        Finding::error(object, "there is no configuration for FPGAs")
+            .because("the webhook is not installed, or was never registered")
+            .fix(list::<Self>())
+    }
+
+    fn hooks(&self) -> Vec<Hook> {
+        let hook = |w: &k8s_openapi::api::admissionregistration::v1::MutatingWebhook| Hook {
+            name: w.name.clone(),
+            failure_policy: w.failure_policy.clone(),
+            client: w.client_config.clone(),
+            edit: edit::<Self>(),
+        };
+        self.webhooks.iter().flatten().map(hook).collect()
+    }
+}
+
+impl Configuration for ValidatingWebhookConfiguration {
+    fn absent(object: String) -> Finding {
+        Finding::warning(object, "there is no configuration for FPGAs")
+            .because(
+                "a webhook that runs after this one can add FPGAs to a pod, which nobody checks",
+            )
+            .fix("kubectl apply -f deploy/webhook")
+    }
+
+    fn hooks(&self) -> Vec<Hook> {
+        let hook = |w: &k8s_openapi::api::admissionregistration::v1::ValidatingWebhook| Hook {
+            name: w.name.clone(),
+            failure_policy: w.failure_policy.clone(),
+            client: w.client_config.clone(),
+            edit: edit::<Self>(),
+        };
+        self.webhooks.iter().flatten().map(hook).collect()
+    }
+}
+
+fn list<K: Configuration>() -> String {
+    format!("kubectl get {}", K::plural(&()))
+}
+
+fn edit<K: Configuration>() -> String {
+    format!("kubectl edit {} NAME", K::plural(&()))
+}
 
 /// A webhook that can be connected to.
 pub(super) struct Target {
@@ -23,53 +94,73 @@ pub(super) struct Target {
     pub(super) authority: Vec<u8>,
 }
 
-/// The webhooks of the configuration `wanted`, or of those that are ours by name; what is wrong with the objects
+/// The webhooks of the configurations `wanted`, or of those that are ours by name; what is wrong with the objects
 /// themselves is reported.
 pub(super) async fn targets(
     asking: &Asking,
     wanted: Option<&str>,
     report: &mut dyn FnMut(Finding),
 ) -> Vec<Target> {
-    let found = match configurations(asking, wanted).await {
+    let mut targets = of_kind::<MutatingWebhookConfiguration>(asking, wanted, report).await;
+    // Where nothing is installed it is enough to say so once.
+    if !targets.is_installed {
+        return Vec::new();
+    }
+    let validating = of_kind::<ValidatingWebhookConfiguration>(asking, wanted, report).await;
+    // Mostly both are the same server, of which one answer is enough.
+    for target in validating.found {
+        if !targets.found.iter().any(|known| known.is_same_server(&target)) {
+            targets.found.push(target);
+        }
+    }
+    targets.found
+}
+
+impl Target {
+    fn is_same_server(&self, other: &Self) -> bool {
+        self.address == other.address && self.authority == other.authority
+    }
+}
+
+#[derive(Default)]
+struct Targets {
+    is_installed: bool,
+    found: Vec<Target>,
+}
+
+async fn of_kind<K: Configuration>(
+    asking: &Asking,
+    wanted: Option<&str>,
+    report: &mut dyn FnMut(Finding),
+) -> Targets {
+    let kind = K::kind(&());
+    let kinds = || format!("{kind}s");
+    let found = match configurations::<K>(asking, wanted).await {
         Ok(found) => found,
         Err(trouble) => {
-            let object =
-                wanted.map_or_else(kinds, |name| format!("MutatingWebhookConfiguration {name}"));
+            let object = wanted.map_or_else(kinds, |name| format!("{kind} {name}"));
             report(trouble.finding(object).in_area(AREA));
-            return Vec::new();
+            return Targets::default();
         }
     };
     if found.is_empty() {
-        report(
-            Finding::error(
-                wanted.map_or_else(kinds, str::to_owned),
-                "there is no configuration for FPGAs",
-            )
-            .because("the webhook is not installed, or was never registered")
-            .fix("kubectl get mutatingwebhookconfigurations")
-            .in_area(AREA),
-        );
+        report(K::absent(wanted.map_or_else(kinds, str::to_owned)).in_area(AREA));
     }
-    let mut targets = Vec::new();
+    let mut targets = Targets { is_installed: !found.is_empty(), found: Vec::new() };
     for configuration in found {
-        let name = configuration.metadata.name.unwrap_or_default();
-        for webhook in configuration.webhooks.into_iter().flatten() {
-            let object = format!("{name}: {}", webhook.name);
-            targets.extend(target(asking, object, webhook, report).await);
+        for hook in configuration.hooks() {
+            let object = format!("{}: {}", configuration.name_any(), hook.name);
+            targets.found.extend(target(asking, object, hook, report).await);
         }
     }
     targets
 }
 
-fn kinds() -> String {
-    "MutatingWebhookConfigurations".to_owned()
-}
-
-async fn configurations(
+async fn configurations<K: Configuration>(
     asking: &Asking,
     wanted: Option<&str>,
-) -> Result<Vec<MutatingWebhookConfiguration>, Trouble> {
-    let api: Api<MutatingWebhookConfiguration> = Api::all(asking.client.clone());
+) -> Result<Vec<K>, Trouble> {
+    let api: Api<K> = Api::all(asking.client.clone());
     let one = async |name: &str| match asking.get(&api, name).await {
         Ok(found) => Ok(vec![found]),
         Err(Trouble::Missing) => Ok(Vec::new()),
@@ -80,8 +171,7 @@ async fn configurations(
     }
     match asking.list(&api, "").await {
         Ok(mut all) => {
-            let is_ours = |webhook: &MutatingWebhook| webhook.name.contains("fpga");
-            all.retain(|found| found.webhooks.iter().flatten().any(is_ours));
+            all.retain(|found| found.hooks().iter().any(|hook| hook.name.contains("fpga")));
             Ok(all)
         }
         // The webhook's own account may read its own alone.
@@ -103,16 +193,16 @@ async fn configurations(
 async fn target(
     asking: &Asking,
     object: String,
-    webhook: MutatingWebhook,
+    hook: Hook,
     report: &mut dyn FnMut(Finding),
 ) -> Option<Target> {
-    match webhook.failure_policy.as_deref() {
+    match hook.failure_policy.as_deref() {
         Some("Ignore") => report(
             Finding::warning(&object, "its failurePolicy is Ignore")
                 .because(
                     "while the webhook is away, pods with friendly names are accepted and stay pending, and nothing is refused",
                 )
-                .fix(EDIT)
+                .fix(&hook.edit)
                 .in_area(AREA),
         ),
         policy => report(
@@ -120,18 +210,18 @@ async fn target(
                 .in_area(AREA),
         ),
     }
-    let client = webhook.client_config;
+    let client = hook.client;
     let address = match (&client.url, &client.service) {
         (Some(url), _) => Address::of_url(url).map_err(|error| {
             Finding::error(&object, format_args!("its url {url:?} is invalid: {error}"))
                 .because("the API server cannot call it")
-                .fix(EDIT)
+                .fix(&hook.edit)
                 .in_area(AREA)
         }),
         (None, Some(reference)) => service::address(asking, &object, reference, report).await,
         (None, None) => Err(Finding::error(&object, "it has neither a url nor a service")
             .because("the API server cannot call it")
-            .fix(EDIT)
+            .fix(&hook.edit)
             .in_area(AREA)),
     };
     let authority = client.ca_bundle.map(|bundle| bundle.0).unwrap_or_default();

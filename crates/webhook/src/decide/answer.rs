@@ -1,17 +1,20 @@
 //! From the bytes of a review to those of its answer.
 
+use std::collections::BTreeMap;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use fpga::grants::is_namespace;
 use json_patch::PatchOperation;
 use serde_json::value::RawValue;
 
+use super::bounded::{Object, object};
 use super::container::{Home, Plan, plan};
-use super::pod::{Container, Pod, Spec};
+use super::pod::{Container, Containers, Pod, RESERVED, Spec};
 use super::refusal::{Fault, Refusal};
 use super::review::{API_VERSION, Answer, KIND, Request, Response, Review, Status};
-use super::text::quote;
-use super::{About, Decision, Outcome, Owner, Settings, hints, patch};
+use super::text::{Text, quote};
+use super::{About, Decision, Outcome, Owner, Settings, Stage, hints, patch};
 use crate::index::{Modes, Snapshot};
 
 /// Containers that start in order, and the others.
@@ -21,15 +24,22 @@ const FIELDS: [&str; 2] = ["initContainers", "containers"];
 #[derive(Default)]
 struct Admitted {
     operations: Vec<PatchOperation>,
+    /// The first container that is changed, and the name that it asks by.
+    changed: Option<(String, String)>,
     warnings: Vec<String>,
 }
 
-pub(super) fn answer(review: &[u8], objects: &Snapshot, settings: &Settings) -> Decision {
+pub(super) fn answer(
+    stage: Stage,
+    review: &[u8],
+    objects: &Snapshot,
+    settings: &Settings,
+) -> Decision {
     if review.len() > settings.review_bytes {
         return bad_request(format!("the review has more than {} bytes", settings.review_bytes));
     }
     let review: Review<'_> = match serde_json::from_slice(review) {
-        Ok(review) => review,
+        Ok(Object(review)) => review,
         Err(error) => return bad_request(format!("the review cannot be read: {}", line(&error))),
     };
     if &*review.api_version != API_VERSION || &*review.kind != KIND {
@@ -41,7 +51,21 @@ pub(super) fn answer(review: &[u8], objects: &Snapshot, settings: &Settings) -> 
     };
     let mut about = About { is_dry_run: request.dry_run == Some(true), ..About::default() };
     let admitted = admit(&request, objects, settings, &mut about);
+    let admitted = match stage {
+        Stage::Mutating => admitted,
+        Stage::Validating => admitted.and_then(unchanged),
+    };
     respond(&request.uid, admitted, about, settings)
+}
+
+/// Holds a pod that nobody changes any more to being as it is. Its author has been warned already.
+fn unchanged(admitted: Admitted) -> Result<Admitted, Refusal> {
+    match admitted.changed {
+        Some((container, resource)) => {
+            Err(Refusal { container: Some(container), fault: Fault::Late(resource) })
+        }
+        None => Ok(Admitted::default()),
+    }
 }
 
 fn bad_request(reason: String) -> Decision {
@@ -56,7 +80,7 @@ fn respond(
     mut about: About,
     settings: &Settings,
 ) -> Decision {
-    let encoded = admitted.and_then(|Admitted { operations, warnings }| {
+    let encoded = admitted.and_then(|Admitted { operations, warnings, .. }| {
         if operations.is_empty() {
             return Ok((None, warnings));
         }
@@ -119,7 +143,7 @@ fn admit(
     let Some(pod) = read(request.object)? else { return Ok(Admitted::default()) };
     let namespace = describe(request, &pod, about)?;
     let old = read(request.old_object)?.unwrap_or_default();
-    let had = reserved(&old);
+    let added = reserved(&pod, &old);
     let old = old.spec.unwrap_or_default();
     let Some(spec) = &pod.spec else { return Ok(Admitted::default()) };
     let home = Home { name: &namespace, objects: objects.namespace(&namespace) };
@@ -129,24 +153,37 @@ fn admit(
     if let Some(resource) = pod_level(spec) {
         return Err(whole(Fault::PodLevel(resource.to_owned())));
     }
-    if let Some(name) = reserved(&pod).filter(|name| had != Some(name) && asks_anywhere(spec)) {
+    if let Some(name) = added.filter(|_| asks_anywhere(spec)) {
         return Err(whole(Fault::ReservedAnnotation(name)));
     }
     containers(spec, &old, home, settings, about)
 }
 
-/// The pod's annotation that is not the pod's to have.
-fn reserved(pod: &Pod<'_>) -> Option<&'static str> {
-    pod.metadata.as_ref()?.annotations.as_ref()?.reserved
+/// An annotation that is not the pod's to have, and that `old` did not have as it is.
+fn reserved(pod: &Pod<'_>, old: &Pod<'_>) -> Option<&'static str> {
+    fn of<'p, 'a>(pod: &'p Pod<'a>) -> [Option<&'p Text<'a>>; 2] {
+        let annotations = pod.metadata.as_ref().and_then(|metadata| metadata.annotations.as_ref());
+        annotations
+            .map(|annotations| annotations.reserved.each_ref().map(Option::as_ref))
+            .unwrap_or_default()
+    }
+    let both = of(pod).into_iter().zip(of(old));
+    RESERVED
+        .into_iter()
+        .zip(both)
+        .find(|(_, (new, old))| new.is_some() && new != old)
+        .map(|(name, _)| name)
 }
 
 fn asks_anywhere(spec: &Spec<'_>) -> bool {
-    [&spec.init_containers, &spec.containers].into_iter().flatten().flatten().any(asks)
+    let lists = [&spec.init_containers, &spec.containers];
+    lists.into_iter().flat_map(Containers::iter).any(|(_, container)| asks(container))
 }
 
-fn read<'a>(object: Option<&'a RawValue>) -> Result<Option<Pod<'a>>, Refusal> {
-    let Some(raw) = object else { return Ok(None) };
-    serde_json::from_str(raw.get()).map_err(|error| whole(Fault::Unreadable(line(&error))))
+fn read<'a>(raw: Option<&'a RawValue>) -> Result<Option<Pod<'a>>, Refusal> {
+    let Some(raw) = raw else { return Ok(None) };
+    let mut reader = serde_json::Deserializer::from_str(raw.get());
+    object(&mut reader).map_err(|error| whole(Fault::Unreadable(line(&error))))
 }
 
 /// Notes which pod it is, and returns its namespace. That of the request counts: the API server wrote it.
@@ -165,8 +202,7 @@ fn describe(request: &Request<'_>, pod: &Pod<'_>, about: &mut About) -> Result<S
     about.namespace = namespace.to_owned();
     let name = metadata.and_then(|m| m.name.as_ref().or(m.generate_name.as_ref()));
     about.pod = name.map(|name| name.to_string()).unwrap_or_default();
-    let mut owners = metadata.into_iter().flat_map(|m| m.owner_references.iter().flatten());
-    about.owner = owners.find(|owner| owner.controller == Some(true)).map(|owner| Owner {
+    about.owner = metadata.and_then(|m| m.controller.as_ref()).map(|owner| Owner {
         api_version: owner.api_version.to_string(),
         kind: owner.kind.to_string(),
         name: owner.name.to_string(),
@@ -188,10 +224,8 @@ fn containers(
     settings: &Settings,
     about: &mut About,
 ) -> Result<Admitted, Refusal> {
-    let lists =
-        [&spec.init_containers, &spec.containers].map(|list| list.as_deref().unwrap_or_default());
-    let known =
-        [&old.init_containers, &old.containers].map(|list| list.as_deref().unwrap_or_default());
+    let lists = [&spec.init_containers, &spec.containers];
+    let known = [&old.init_containers, &old.containers];
     if !asks_anywhere(spec) {
         return Ok(Admitted::default());
     }
@@ -199,9 +233,9 @@ fn containers(
     let (mut count, mut units) = (0, 0_u64);
     let mut modes: Option<(Modes, String)> = None;
     for ((field, list), known) in FIELDS.into_iter().zip(lists).zip(known) {
-        for (index, container) in list.iter().enumerate() {
+        for (index, container) in list.iter() {
             // What was let in stays in: an update cannot change these fields, so nothing is to be decided.
-            if known.get(index) == Some(container) {
+            if known.at(index) == Some(container) {
                 continue;
             }
             let refuse = |fault| Refusal { container: Some(container.name.to_string()), fault };
@@ -215,6 +249,9 @@ fn containers(
                 return Err(whole(Fault::TooManyUnits { limit: settings.units }));
             }
             admitted.operations.extend(patch::operations(field, index, container, &plan));
+            if let (None, Some(name)) = (&admitted.changed, plan.removed.first()) {
+                admitted.changed = Some((container.name.to_string(), (*name).to_owned()));
+            }
             admitted.warnings.extend(hints::warnings(container, &plan));
             about.objects.extend(plan.objects.iter().map(ToString::to_string));
             admitted.warnings.extend(apart(&mut modes, container, &plan));
@@ -256,8 +293,16 @@ fn ephemeral(
     home: Home<'_>,
     settings: &Settings,
 ) -> Result<Admitted, Refusal> {
-    let known = old.ephemeral_containers.as_deref().unwrap_or_default();
-    for container in spec.ephemeral_containers.iter().flatten().filter(|c| !known.contains(c)) {
+    // They are told apart by their names: a patch may put a new one anywhere among them.
+    let known: BTreeMap<&str, &Container<'_>> = old
+        .ephemeral_containers
+        .iter()
+        .map(|(_, container)| (&*container.name, container))
+        .collect();
+    for (_, container) in spec.ephemeral_containers.iter() {
+        if known.get(&*container.name) == Some(&container) {
+            continue;
+        }
         let refuse = |fault| Refusal { container: Some(container.name.to_string()), fault };
         if let Some(resource) = resources(container).next() {
             return Err(refuse(Fault::Ephemeral(resource.to_owned())));

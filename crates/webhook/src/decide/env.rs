@@ -24,23 +24,20 @@ pub(super) fn promises(
     namespace: Option<&Namespace>,
     units: impl Fn(InterfaceId) -> u64,
 ) -> Result<Vec<Promise>, Fault> {
-    prefixes(container)?;
+    if let Some(prefix) = &container.env_from.reserved {
+        return Err(Fault::ReservedPrefix(prefix.to_string()));
+    }
     // Names of promises are the webhook's alone, the numberless pair of the seed among them: that is all that the
     // runtime hook reads.
-    let reserved: Vec<(&Variable<'_>, PromiseVariable)> = container
-        .env
-        .iter()
-        .flatten()
-        .filter_map(|variable| Some((variable, PromiseVariable::parse(&variable.name)?)))
-        .collect();
-    let Some(&(first, _)) = reserved.first() else { return Ok(Vec::new()) };
+    let reserved = &container.env.reserved;
+    let Some((_, first)) = reserved.first() else { return Ok(Vec::new()) };
     let fault = |variable: &Variable<'_>, reason: &str| {
         Err(Fault::Reserved { name: variable.name.to_string(), reason: reason.to_owned() })
     };
     let count = reserved.len().div_ceil(2);
     let mut regions = vec![None; count];
     let mut images = vec![None; count];
-    for (variable, name) in &reserved {
+    for (name, variable) in reserved {
         let Some(value) = literal(variable) else {
             return fault(variable, "it has no literal value");
         };
@@ -75,33 +72,13 @@ pub(super) fn promises(
     Ok(promises)
 }
 
-/// Variables that come from other objects are not seen here, save for the start of their names.
-fn prefixes(container: &Container<'_>) -> Result<(), Fault> {
-    let mut prefixes =
-        container.env_from.iter().flatten().filter_map(|source| source.prefix.as_deref());
-    let is_reserved = |prefix: &&str| begins_as_promise(prefix) && may_be_promise(prefix);
-    match prefixes.find(is_reserved) {
-        None => Ok(()),
-        Some(prefix) => Err(Fault::ReservedPrefix(prefix.to_owned())),
-    }
-}
-
-/// A prefix of `envFrom` that some key would make a reserved name of.
-pub(super) fn doubtful_prefix<'a>(container: &'a Container<'_>) -> Option<&'a str> {
-    let prefixes =
-        container.env_from.iter().flatten().filter_map(|source| source.prefix.as_deref());
-    prefixes
-        .filter(|prefix| !prefix.is_empty())
-        .find(|prefix| !begins_as_promise(prefix) && may_be_promise(prefix))
-}
-
 /// True if some key after this prefix makes the name of a promise.
-fn may_be_promise(prefix: &str) -> bool {
+pub(super) fn may_be_promise(prefix: &str) -> bool {
     PromiseVariable::may_begin_with(prefix)
 }
 
 /// True if the prefix leaves no doubt what such a name would be for.
-fn begins_as_promise(prefix: &str) -> bool {
+pub(super) fn begins_as_promise(prefix: &str) -> bool {
     PromisePart::ALL.iter().any(|part| prefix.starts_with(part.stem()))
 }
 

@@ -7,7 +7,6 @@ use fpga::catalog;
 use fpga::names::{Mode, NAMESPACE, Named, RegionDevelName, ResourceName};
 
 use super::container::{Home, Plan};
-use super::env;
 use super::pod::{Amounts, Container};
 use super::text::quote;
 use crate::index::Modes;
@@ -75,13 +74,13 @@ pub(super) fn warnings(container: &Container<'_>, plan: &Plan<'_>) -> Vec<String
                 "container {name}: {function} usually needs huge pages: add hugepages-2Mi to its limits"
             ));
         }
-        if !may_lock(container) {
+        if !container.may_lock {
             warnings.push(format!(
                 "container {name}: {function} usually needs to lock memory: add IPC_LOCK to its securityContext.capabilities.add"
             ));
         }
     }
-    if let Some(prefix) = env::doubtful_prefix(container) {
+    if let Some(prefix) = &container.env_from.doubtful {
         warnings.push(format!(
             "container {name}: envFrom with the prefix {} may set variables that are reserved: no function is programmed for them that the namespace is not granted",
             quote(prefix)
@@ -95,14 +94,6 @@ fn has_hugepages(container: &Container<'_>) -> bool {
     let has =
         |amounts: &Option<Amounts<'_>>| amounts.as_ref().is_some_and(|list| list.has_hugepages);
     resources.is_some_and(|resources| has(&resources.limits) || has(&resources.requests))
-}
-
-fn may_lock(container: &Container<'_>) -> bool {
-    let Some(context) = &container.security_context else { return false };
-    let added =
-        context.capabilities.iter().flat_map(|capabilities| capabilities.add.iter().flatten());
-    context.privileged == Some(true)
-        || added.into_iter().any(|name| matches!(&**name, "IPC_LOCK" | "CAP_IPC_LOCK" | "ALL"))
 }
 
 /// Modes for people.

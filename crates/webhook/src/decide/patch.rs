@@ -59,7 +59,7 @@ pub(super) fn operations(
     if variables.is_empty() {
         return operations;
     }
-    if container.env.is_none() {
+    if !container.env.is_there {
         let value = Value::Array(variables);
         operations.push(PatchOperation::Add(AddOperation { path: at(&["env"]), value }));
         return operations;

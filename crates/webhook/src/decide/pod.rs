@@ -1,23 +1,36 @@
 //! The parts of a pod that are decided on, borrowed from the review.
+//!
+//! All else is passed over while it is read: a pod may have as many containers and variables as it likes as long as
+//! they have nothing to do with FPGAs, and takes no memory for them.
 
 use std::fmt;
 
-use fpga::names::{CONTAINER_DEVICES_ANNOTATION, CONTAINER_MODE_ANNOTATION};
+use fpga::names::{CONTAINER_DEVICES_ANNOTATION, CONTAINER_MODE_ANNOTATION, PromiseVariable};
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, Visitor};
 
+use super::bounded::{Object, each, flag, keep, no_text, object};
+use super::env::{begins_as_promise, may_be_promise};
 use super::text::{Text, quote};
 
 /// Start of the names of all extended resources of ours. `fpga.intel.community/x` is not one.
 pub(super) const PREFIX: &str = "fpga.intel.com/";
 
-const RESERVED: [&str; 2] = [CONTAINER_MODE_ANNOTATION, CONTAINER_DEVICES_ANNOTATION];
+/// Annotations that are for the device plugin to give, which a runtime would believe.
+pub(super) const RESERVED: [&str; 2] = [CONTAINER_MODE_ANNOTATION, CONTAINER_DEVICES_ANNOTATION];
+
+/// Containers of one list that have to do with FPGAs; twice what [`Settings`](super::Settings) lets ask for them.
+const CONTAINERS_LIMIT: usize = 128;
+/// Variables of one container that are ours to set: those of 256 promises, which is as many as a pod can have.
+const VARIABLES_LIMIT: usize = 512;
+/// Resources of ours in one list of a container; twice what may be asked for.
+const RESOURCES_LIMIT: usize = 64;
 
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct Pod<'a> {
-    #[serde(borrow)]
+    #[serde(borrow, default, deserialize_with = "object")]
     pub(super) metadata: Option<Metadata<'a>>,
-    #[serde(borrow)]
+    #[serde(borrow, default, deserialize_with = "object")]
     pub(super) spec: Option<Spec<'a>>,
 }
 
@@ -30,34 +43,59 @@ pub(super) struct Metadata<'a> {
     pub(super) generate_name: Option<Text<'a>>,
     #[serde(borrow)]
     pub(super) namespace: Option<Text<'a>>,
+    /// The one that makes the pod.
+    #[serde(borrow, default, rename = "ownerReferences", deserialize_with = "controller")]
+    pub(super) controller: Option<OwnerReference<'a>>,
     #[serde(borrow)]
-    pub(super) owner_references: Option<Vec<OwnerReference<'a>>>,
-    pub(super) annotations: Option<Annotations>,
+    pub(super) annotations: Option<Annotations<'a>>,
 }
 
-/// Whether a pod has an annotation that is for the device plugin to give, which a runtime would believe.
+fn controller<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<OwnerReference<'de>>, D::Error> {
+    let mut found = None;
+    each(deserializer, |Object(owner): Object<OwnerReference<'de>>| {
+        if found.is_none() && owner.controller == Some(true) {
+            found = Some(owner);
+        }
+        Ok(())
+    })?;
+    Ok(found)
+}
+
+/// What a pod has of the [`RESERVED`] annotations, in their order.
 #[derive(Debug, Default)]
-pub(super) struct Annotations {
-    pub(super) reserved: Option<&'static str>,
+pub(super) struct Annotations<'a> {
+    pub(super) reserved: [Option<Text<'a>>; 2],
 }
 
-impl<'de> Deserialize<'de> for Annotations {
+impl<'de: 'a, 'a> Deserialize<'de> for Annotations<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Reserved;
         impl<'de> Visitor<'de> for Reserved {
-            type Value = Annotations;
+            type Value = Annotations<'de>;
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("a map of annotations")
             }
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Annotations, A::Error> {
-                let mut reserved = None;
-                while let Some((name, _)) = map.next_entry::<Text<'de>, IgnoredAny>()? {
-                    reserved = RESERVED.into_iter().find(|known| *known == &*name).or(reserved);
+            fn visit_map<A: MapAccess<'de>>(
+                self,
+                mut map: A,
+            ) -> Result<Annotations<'de>, A::Error> {
+                let mut found = Annotations::default();
+                while let Some(name) = map.next_key::<Text<'de>>()? {
+                    let mut both = RESERVED.into_iter().zip(&mut found.reserved);
+                    match both.find(|(known, _)| *known == &*name) {
+                        Some((_, place)) => *place = Some(map.next_value()?),
+                        None => drop(map.next_value::<IgnoredAny>()?),
+                    }
                 }
-                Ok(Annotations { reserved })
+                Ok(found)
+            }
+            fn visit_str<E: Error>(self, text: &str) -> Result<Annotations<'de>, E> {
+                Err(no_text(text, "a map of annotations"))
             }
         }
-        deserializer.deserialize_map(Reserved)
+        deserializer.deserialize_any(Reserved)
     }
 }
 
@@ -72,21 +110,54 @@ pub(super) struct OwnerReference<'a> {
     pub(super) name: Text<'a>,
     #[serde(borrow, default)]
     pub(super) uid: Text<'a>,
-    pub(super) controller: Option<bool>,
+    #[serde(default, deserialize_with = "flag")]
+    controller: Option<bool>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Spec<'a> {
-    #[serde(borrow)]
-    pub(super) init_containers: Option<Vec<Container<'a>>>,
-    #[serde(borrow)]
-    pub(super) containers: Option<Vec<Container<'a>>>,
-    #[serde(borrow)]
-    pub(super) ephemeral_containers: Option<Vec<Container<'a>>>,
+    #[serde(borrow, default)]
+    pub(super) init_containers: Containers<'a>,
+    #[serde(borrow, default)]
+    pub(super) containers: Containers<'a>,
+    #[serde(borrow, default)]
+    pub(super) ephemeral_containers: Containers<'a>,
     /// What all containers may use together.
-    #[serde(borrow)]
+    #[serde(borrow, default, deserialize_with = "object")]
     pub(super) resources: Option<Resources<'a>>,
+}
+
+/// The containers of a list that have to do with FPGAs, each with its place in the list.
+#[derive(Debug, Default)]
+pub(super) struct Containers<'a>(Vec<(usize, Container<'a>)>);
+
+impl<'a> Containers<'a> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = (usize, &Container<'a>)> {
+        self.0.iter().map(|(place, container)| (*place, container))
+    }
+
+    /// The one at a place of the list.
+    pub(super) fn at(&self, place: usize) -> Option<&Container<'a>> {
+        let found = self.0.binary_search_by_key(&place, |(place, _)| *place).ok()?;
+        self.0.get(found).map(|(_, container)| container)
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Containers<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let (mut list, mut place) = (Vec::new(), 0);
+        each(deserializer, |Object(container): Object<Container<'a>>| {
+            let here = place;
+            place += 1;
+            if !container.is_concerned() {
+                return Ok(());
+            }
+            let what = "containers in one list ask for FPGAs or set their variables";
+            keep(&mut list, (here, container), CONTAINERS_LIMIT, what)
+        })?;
+        Ok(Self(list))
+    }
 }
 
 #[derive(Debug, Default, PartialEq, Deserialize)]
@@ -94,14 +165,55 @@ pub(super) struct Spec<'a> {
 pub(super) struct Container<'a> {
     #[serde(borrow, default)]
     pub(super) name: Text<'a>,
-    #[serde(borrow)]
+    #[serde(borrow, default, deserialize_with = "object")]
     pub(super) resources: Option<Resources<'a>>,
-    #[serde(borrow)]
-    pub(super) env: Option<Vec<Variable<'a>>>,
-    #[serde(borrow)]
-    pub(super) env_from: Option<Vec<Source<'a>>>,
-    #[serde(borrow)]
-    pub(super) security_context: Option<SecurityContext<'a>>,
+    #[serde(borrow, default)]
+    pub(super) env: Environment<'a>,
+    #[serde(borrow, default)]
+    pub(super) env_from: Prefixes<'a>,
+    #[serde(default, rename = "securityContext", deserialize_with = "may_lock")]
+    pub(super) may_lock: bool,
+}
+
+impl Container<'_> {
+    /// Whether there is anything to be decided about it.
+    fn is_concerned(&self) -> bool {
+        let resources = self.resources.iter().flat_map(|r| [&r.limits, &r.requests]).flatten();
+        resources.into_iter().any(|list| !list.fpga.is_empty())
+            || !self.env.reserved.is_empty()
+            || self.env_from.reserved.is_some()
+    }
+}
+
+/// What is ours of a container's `env`.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct Environment<'a> {
+    /// Whether there is a list at all, be it an empty one.
+    pub(super) is_there: bool,
+    /// The variables whose names are for the webhook to set.
+    pub(super) reserved: Vec<(PromiseVariable, Variable<'a>)>,
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Environment<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut reserved = Vec::new();
+        let is_there =
+            each(
+                deserializer,
+                |Object(variable): Object<Variable<'a>>| match PromiseVariable::parse(
+                    &variable.name,
+                ) {
+                    Some(name) => keep(
+                        &mut reserved,
+                        (name, variable),
+                        VARIABLES_LIMIT,
+                        "variables of a container are reserved ones",
+                    ),
+                    None => Ok(()),
+                },
+            )?;
+        Ok(Self { is_there, reserved })
+    }
 }
 
 #[derive(Debug, Default, PartialEq, Deserialize)]
@@ -114,24 +226,64 @@ pub(super) struct Variable<'a> {
     pub(super) value_from: Option<IgnoredAny>,
 }
 
-/// Many variables at once, from an object that is not seen here.
-#[derive(Debug, PartialEq, Deserialize)]
-pub(super) struct Source<'a> {
-    #[serde(borrow)]
-    pub(super) prefix: Option<Text<'a>>,
+/// The starts of names of variables that come many at once, from objects that are not seen here; the first of each
+/// kind that matters.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct Prefixes<'a> {
+    /// One that leaves no doubt that reserved names are meant.
+    pub(super) reserved: Option<Text<'a>>,
+    /// One that some key would make a reserved name of.
+    pub(super) doubtful: Option<Text<'a>>,
 }
 
-#[derive(Debug, PartialEq, Deserialize)]
-pub(super) struct SecurityContext<'a> {
-    pub(super) privileged: Option<bool>,
+#[derive(Deserialize)]
+struct Source<'a> {
     #[serde(borrow)]
-    pub(super) capabilities: Option<Capabilities<'a>>,
+    prefix: Option<Text<'a>>,
 }
 
-#[derive(Debug, PartialEq, Deserialize)]
-pub(super) struct Capabilities<'a> {
-    #[serde(borrow)]
-    pub(super) add: Option<Vec<Text<'a>>>,
+impl<'de: 'a, 'a> Deserialize<'de> for Prefixes<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut found = Self::default();
+        each(deserializer, |Object(source): Object<Source<'a>>| {
+            let is_ours = |prefix: &Text<'_>| !prefix.is_empty() && may_be_promise(prefix);
+            if let Some(prefix) = source.prefix.filter(is_ours) {
+                let is_plain = begins_as_promise(&prefix);
+                let place = if is_plain { &mut found.reserved } else { &mut found.doubtful };
+                place.get_or_insert(prefix);
+            }
+            Ok(())
+        })?;
+        Ok(found)
+    }
+}
+
+/// Whether a security context lets a container lock memory.
+fn may_lock<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+    #[derive(Deserialize)]
+    struct SecurityContext {
+        #[serde(default, deserialize_with = "flag")]
+        privileged: Option<bool>,
+        #[serde(default, deserialize_with = "object")]
+        capabilities: Option<Capabilities>,
+    }
+    #[derive(Deserialize)]
+    struct Capabilities {
+        #[serde(default, rename = "add", deserialize_with = "has_lock")]
+        has_lock: bool,
+    }
+    fn has_lock<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+        let mut found = false;
+        each(deserializer, |name: Text<'de>| {
+            found |= matches!(&*name, "IPC_LOCK" | "CAP_IPC_LOCK" | "ALL");
+            Ok(())
+        })?;
+        Ok(found)
+    }
+    let context: Option<SecurityContext> = object(deserializer)?;
+    Ok(context.is_some_and(|context| {
+        context.privileged == Some(true) || context.capabilities.is_some_and(|c| c.has_lock)
+    }))
 }
 
 #[derive(Debug, Default, PartialEq, Deserialize)]
@@ -222,11 +374,17 @@ impl<'de: 'a, 'a> Deserialize<'de> for Amounts<'a> {
                     if found.fpga.iter().any(|(known, _)| *known == name) {
                         return Err(A::Error::custom(format_args!("{} twice", quote(&name))));
                     }
-                    found.fpga.push((name, map.next_value()?));
+                    let amount = map.next_value()?;
+                    let what = "resources of fpga.intel.com in one list of a container";
+                    keep(&mut found.fpga, (name, amount), RESOURCES_LIMIT, what)
+                        .map_err(A::Error::custom)?;
                 }
                 Ok(found)
             }
+            fn visit_str<E: Error>(self, text: &str) -> Result<Amounts<'de>, E> {
+                Err(no_text(text, "a map of resources to quantities"))
+            }
         }
-        deserializer.deserialize_map(Ours)
+        deserializer.deserialize_any(Ours)
     }
 }

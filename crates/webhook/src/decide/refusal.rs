@@ -161,6 +161,13 @@ pub enum Fault {
     /// Resources that are for containers only.
     #[error("{} is asked for by the pod as a whole: put it into a container's 'limits'", quote(.0))]
     PodLevel(String),
+    /// A name of an object that is in the pod when nobody changes it any more.
+    #[error(
+        "{} was put into the pod by another webhook after friendly names had been replaced: it must be in the pod \
+         that is created, or that webhook must run earlier",
+        quote(.0)
+    )]
+    Late(String),
     /// Resources in a container that never gets any.
     #[error("an ephemeral container cannot have {}: ask for it in another container", quote(.0))]
     Ephemeral(String),
@@ -188,7 +195,7 @@ impl Refusal {
             Fault::Modes { .. } => "FpgaModesDiffer",
             Fault::Reserved { .. } | Fault::ReservedPrefix(_) => "FpgaReservedEnv",
             Fault::ReservedAnnotation(_) => "FpgaReservedAnnotation",
-            Fault::PodLevel(_) | Fault::Ephemeral(_) => "FpgaMisplaced",
+            Fault::PodLevel(_) | Fault::Ephemeral(_) | Fault::Late(_) => "FpgaMisplaced",
         }
     }
 }

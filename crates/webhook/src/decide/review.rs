@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use super::bounded::{flag, object};
 use super::text::Text;
 
 /// The version of the protocol.
@@ -18,7 +19,7 @@ pub(super) struct Review<'a> {
     pub(super) api_version: Text<'a>,
     #[serde(borrow, default)]
     pub(super) kind: Text<'a>,
-    #[serde(borrow)]
+    #[serde(borrow, default, deserialize_with = "object")]
     pub(super) request: Option<Request<'a>>,
 }
 
@@ -27,7 +28,7 @@ pub(super) struct Review<'a> {
 pub(super) struct Request<'a> {
     #[serde(borrow, default)]
     pub(super) uid: Text<'a>,
-    #[serde(borrow)]
+    #[serde(borrow, default, deserialize_with = "object")]
     pub(super) resource: Option<Resource<'a>>,
     #[serde(borrow)]
     pub(super) sub_resource: Option<Text<'a>>,
@@ -39,6 +40,7 @@ pub(super) struct Request<'a> {
     pub(super) object: Option<&'a RawValue>,
     #[serde(borrow)]
     pub(super) old_object: Option<&'a RawValue>,
+    #[serde(default, deserialize_with = "flag")]
     pub(super) dry_run: Option<bool>,
 }
 

@@ -12,10 +12,12 @@ use tokio::sync::Semaphore;
 
 use fpga_cluster::http::{TEXT, health, text};
 
-use crate::decide::Outcome;
+use crate::decide::{Outcome, Stage};
 use crate::metrics::Metrics;
 use crate::readiness::Readiness;
 
+/// Where pods are sent that nobody changes any more.
+pub(crate) const VALIDATING_PATH: &str = "/validate";
 /// The largest review: an API server takes objects of 3 MiB at most, and sends the old one and the new one.
 const BODY_LIMIT: usize = 7 * 1024 * 1024;
 /// For the whole of a request's body to arrive, while waiting for memory included.
@@ -36,11 +38,11 @@ pub(crate) struct Reply {
 }
 
 /// Decides on the bytes of a review.
-pub(crate) type Review = Box<dyn Fn(&[u8]) -> Reply + Send + Sync>;
+pub(crate) type Review = Box<dyn Fn(Stage, &[u8]) -> Reply + Send + Sync>;
 
 /// Everything that is served.
 pub(crate) struct Routes {
-    /// Where reviews are sent.
+    /// Where pods are sent that can still be changed.
     path: String,
     review: Review,
     readiness: Readiness,
@@ -57,7 +59,7 @@ impl fmt::Debug for Routes {
 type Answer = Response<Full<Bytes>>;
 
 impl Routes {
-    /// Reviews are sent to `path`.
+    /// Reviews are sent to `path` while pods are changed, and then to [`VALIDATING_PATH`].
     #[must_use]
     pub(crate) fn new(
         path: String,
@@ -69,16 +71,18 @@ impl Routes {
     }
 
     pub(super) async fn answer(&self, request: Request<Incoming>) -> Result<Answer, Infallible> {
-        if request.uri().path() != self.path {
-            return Ok(self.about(request.uri().path()));
-        }
+        let stage = match request.uri().path() {
+            path if path == self.path => Stage::Mutating,
+            VALIDATING_PATH => Stage::Validating,
+            path => return Ok(self.about(path)),
+        };
         if request.method() != Method::POST {
             let mut answer = text(StatusCode::METHOD_NOT_ALLOWED, "expected POST\n".to_owned());
             answer.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
             return Ok(answer);
         }
         Ok(match self.body(request).await {
-            Ok(body) => self.review(&body),
+            Ok(body) => self.review(stage, &body),
             Err((status, reason)) => {
                 self.metrics.reviewed(Outcome::BadRequest, Duration::ZERO);
                 text(status, reason.to_owned())
@@ -92,7 +96,7 @@ impl Routes {
             .unwrap_or_else(|| text(StatusCode::NOT_FOUND, "not found\n".to_owned()))
     }
 
-    fn review(&self, body: &[u8]) -> Answer {
+    fn review(&self, stage: Stage, body: &[u8]) -> Answer {
         let begin = Instant::now();
         // A pod is refused for what its namespace lacks; without the objects nothing is known to be lacking.
         if !self.readiness.is_synced() {
@@ -101,7 +105,7 @@ impl Routes {
                 "the objects are not known yet\n".to_owned(),
             );
         }
-        let Reply { status, body, outcome } = (self.review)(body);
+        let Reply { status, body, outcome } = (self.review)(stage, body);
         self.metrics.reviewed(outcome, begin.elapsed());
         let is_json = status == StatusCode::OK;
         let mut answer = Response::new(Full::new(Bytes::from(body)));

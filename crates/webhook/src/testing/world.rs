@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use fpga_api::Kind;
 use serde_json::{Value, json};
 
-use crate::decide::{Outcome, Settings, decide};
+use crate::decide::{Decision, Outcome, Settings, Stage, decide, decide_at};
 use crate::index::{Index, Object, Rules};
 
 const PREFIX: &str = "fpga.intel.com/";
@@ -51,10 +51,16 @@ impl Default for World {
 }
 
 impl World {
+    /// Decides on a review and does nothing else, so that what it takes can be counted.
+    #[must_use]
+    pub fn decide(&self, bytes: &[u8]) -> Decision {
+        decide(bytes, &self.index, &Settings::default())
+    }
+
     /// Decides on a review and checks what comes out. True when the pod is let in.
     #[must_use]
     pub fn check(&self, bytes: &[u8]) -> bool {
-        let decision = decide(bytes, &self.index, &Settings::default());
+        let decision = self.decide(bytes);
         if decision.outcome == Outcome::BadRequest {
             let text = String::from_utf8(decision.body).expect("text");
             let line = text.strip_suffix('\n').expect("a line");
@@ -106,6 +112,14 @@ impl World {
         let bytes = serde_json::to_vec(&again).expect("JSON");
         let outcome = decide(&bytes, &self.index, &Settings::default()).outcome;
         assert_eq!(outcome, Outcome::Passed, "not a fixed point: {pod}");
+        // When nobody changes it any more.
+        let late =
+            |bytes| decide_at(Stage::Validating, bytes, &self.index, &Settings::default()).outcome;
+        assert_eq!(late(&bytes), Outcome::Passed, "its own work is refused: {pod}");
+        let original = serde_json::to_vec(review).expect("JSON");
+        let expected =
+            if response.get("patch").is_some() { Outcome::Refused } else { Outcome::Passed };
+        assert_eq!(late(&original), expected, "{}", request["object"]);
     }
 
     /// Holds a pod that was let in to the grants of its namespace.

@@ -12,7 +12,9 @@ use fpga_webhook::certificates::pair::Pair;
 use serde_json::{Value, json};
 use tokio::process::Command;
 
-use crate::cluster::{A10, CONFIGURATIONS, Cluster, FUNCTIONS, NLB0, NLB3, Replica, eventually};
+use crate::cluster::{
+    A10, CONFIGURATIONS, Cluster, FUNCTIONS, NLB0, NLB3, Replica, VALIDATING, eventually,
+};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 const WEBHOOK: &str = "fpga-webhook: fpga.mutator.webhooks.intel.com";
@@ -63,18 +65,20 @@ impl Checked {
     /// The shipped configuration for the replica's address, changed.
     fn configure(&self, change: impl FnOnce(&mut Value)) {
         self.cluster.configure();
-        let mut configuration = self.configuration();
+        self.configure_kind(VALIDATING, "/validate", |_| {});
+        self.configure_kind(CONFIGURATIONS, "/pods", change);
+    }
+
+    /// One of the two.
+    fn configure_kind(&self, kind: &str, path: &str, change: impl FnOnce(&mut Value)) {
+        let mut configuration = self.cluster.api().get(kind, "", "fpga-webhook").unwrap();
         let webhook = &mut configuration["webhooks"][0];
         webhook["clientConfig"] = json!({
-            "url": format!("https://{}/pods", self.replica.address),
+            "url": format!("https://{}{path}", self.replica.address),
             "caBundle": STANDARD.encode(&self.authority),
         });
         change(webhook);
-        self.cluster.api().put(CONFIGURATIONS, configuration).unwrap();
-    }
-
-    fn configuration(&self) -> Value {
-        self.cluster.api().get(CONFIGURATIONS, "", "fpga-webhook").unwrap()
+        self.cluster.api().put(kind, configuration).unwrap();
     }
 
     async fn run(&self, args: &[&str]) -> Output {
@@ -233,6 +237,32 @@ async fn a_configuration_without_an_authority_is_found() {
     checked.finds(&["error certificate", WEBHOOK, "caBundle is not a certificate"]).await;
 }
 
+/// The second stage is looked at as the first is.
+#[tokio::test]
+async fn a_second_stage_that_checks_nothing_is_found() {
+    let checked = Checked::new().await;
+    let validator = "fpga.validator.webhooks.intel.com";
+    let with = |change: fn(&mut Value)| {
+        checked.configure(|_| {});
+        checked.configure_kind(VALIDATING, "/validate", change);
+    };
+    with(|webhook| webhook["failurePolicy"] = "Ignore".into());
+    checked.finds(&["warning configuration", validator, "failurePolicy is Ignore"]).await;
+    with(|webhook| webhook["clientConfig"]["caBundle"] = "".into());
+    checked.finds(&["error configuration", validator, "caBundle is empty"]).await;
+    with(|webhook| webhook["clientConfig"]["url"] = "http://127.0.0.1/validate".into());
+    checked.finds(&["error configuration", validator, "is invalid"]).await;
+    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let url = format!("https://{address}/validate");
+    checked.configure_kind(VALIDATING, "/validate", |webhook| {
+        webhook["clientConfig"]["url"] = url.into();
+    });
+    checked.finds(&["error certificate", validator, "does not answer"]).await;
+    assert!(checked.cluster.api().delete(VALIDATING, "", "fpga-webhook"));
+    let words = ["warning configuration", "ValidatingWebhookConfigurations", "nobody checks"];
+    checked.finds(&words).await;
+}
+
 #[tokio::test]
 async fn a_cluster_without_the_webhook_is_found() {
     let checked = Checked::new().await;
@@ -257,12 +287,17 @@ async fn a_cluster_without_the_webhook_is_found() {
 async fn the_service_and_its_pods_are_looked_at() {
     let checked = Checked::with(&Checked::pair("hook.fpga.svc", -10, 80)).await;
     let port = checked.replica.address.port();
-    checked.configure(|webhook| {
-        let client = webhook["clientConfig"].as_object_mut().unwrap();
-        client.remove("url");
-        let service = json!({ "namespace": "fpga", "name": "hook", "port": port });
-        client.insert("service".to_owned(), service);
-    });
+    let call = |service: &str| {
+        let service = json!({ "namespace": "fpga", "name": service, "port": port });
+        let change = |webhook: &mut Value| {
+            let client = webhook["clientConfig"].as_object_mut().unwrap();
+            client.remove("url");
+            client.insert("service".to_owned(), service.clone());
+        };
+        checked.configure(change);
+        checked.configure_kind(VALIDATING, "/validate", change);
+    };
+    call("hook");
     let api = checked.cluster.api();
     let metadata = json!({ "namespace": "fpga", "name": "hook" });
     let put = |service: &str, name: &str, ready: Value| {
@@ -291,12 +326,7 @@ async fn the_service_and_its_pods_are_looked_at() {
     assert_eq!(checked.wrong().await, [""; 0]);
 
     // Its certificate must be for the Service's name, whatever its address.
-    let other = json!({ "namespace": "fpga", "name": "other", "port": port });
-    checked.configure(|webhook| {
-        let client = webhook["clientConfig"].as_object_mut().unwrap();
-        client.remove("url");
-        client.insert("service".to_owned(), other);
-    });
+    call("other");
     let service = json!({
         "metadata": { "namespace": "fpga", "name": "other" }, "spec": { "clusterIP": "127.0.0.1" },
     });

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use fpga_demo::admission::{Verdict, Webhook, bundle};
+use fpga_demo::admission::{Admission, Verdict, Webhook, bundle};
 use fpga_demo::apiserver::{ApiServer, Asked, Resource, Verb, write_kubeconfig};
 use fpga_demo::process::Process;
 use serde_json::{Value, json};
@@ -21,10 +21,12 @@ pub(crate) const NLB0: &str = "d8424dc4a4a3c413f89e433683f9040b";
 pub(crate) const NLB3: &str = "f7df405cbd7acf7222f144b0b93acd18";
 pub(crate) const FUNCTIONS: &str = "acceleratorfunctions";
 pub(crate) const CONFIGURATIONS: &str = "mutatingwebhookconfigurations";
+pub(crate) const VALIDATING: &str = "validatingwebhookconfigurations";
 
 const NAMESPACE: &str = "kube-fpga";
 const NAME: &str = "fpga-webhook";
 const MANIFEST: &str = include_str!("../../../../deploy/webhook/configuration.yaml");
+const VALIDATING_MANIFEST: &str = include_str!("../../../../deploy/webhook/validating.yaml");
 
 pub(crate) struct Cluster {
     pub(crate) api: Option<ApiServer>,
@@ -60,9 +62,11 @@ impl Cluster {
         self.configure();
     }
 
-    /// Puts the configuration back as it is installed.
+    /// Puts the configurations back as they are installed.
     pub(crate) fn configure(&self) {
-        self.api().put(CONFIGURATIONS, configuration()).unwrap();
+        for (kind, manifest) in [(CONFIGURATIONS, MANIFEST), (VALIDATING, VALIDATING_MANIFEST)] {
+            self.api().put(kind, serde_saphyr::from_str(manifest).unwrap()).unwrap();
+        }
     }
 
     /// The API server goes away.
@@ -111,7 +115,12 @@ impl Cluster {
     pub(crate) async fn ready(&self, arguments: &[&str]) -> Replica {
         let replica = self.replica(arguments).await;
         replica.wait_ready().await;
-        eventually("the configuration has a bundle", || self.bundle().is_some()).await;
+        eventually("the configurations have a bundle", || {
+            let validating = self.api().get(VALIDATING, "", NAME);
+            let is_there = validating.is_none_or(|found| bundle(&found).is_some());
+            self.bundle().is_some() && is_there
+        })
+        .await;
         replica
     }
 
@@ -127,6 +136,14 @@ impl Cluster {
     /// A client of a replica that trusts what the configuration says now, as the API server does.
     pub(crate) fn client(&self, replica: &Replica) -> Webhook {
         client(replica, &self.bundle().unwrap())
+    }
+
+    /// Both stages, as the API server has them.
+    pub(crate) fn admission(&self, replica: &Replica) -> Admission {
+        let [mutating, validating] =
+            [CONFIGURATIONS, VALIDATING].map(|kind| self.api().get(kind, "", NAME).unwrap());
+        let name = "fpga-webhook.kube-fpga.svc";
+        Admission::new(replica.address, name, &mutating, &validating).unwrap()
     }
 
     pub(crate) fn certificate(&self) -> Option<Value> {
@@ -248,7 +265,7 @@ fn may(asked: &Asked) -> bool {
         ("acceleratorfunctions" | "fpgaregions", Patch) => is_status,
         ("nodes", Get | List | Watch) => true,
         ("events", Create) => true,
-        (CONFIGURATIONS, Get | List | Watch | Patch) => name == Some(NAME),
+        (CONFIGURATIONS | VALIDATING, Get | List | Watch | Patch) => name == Some(NAME),
         ("leases", Create) | ("secrets", Create) => asked.namespace == NAMESPACE,
         ("leases", Get | Update) => asked.namespace == NAMESPACE && name == Some(NAME),
         ("secrets", Get | List | Watch | Update) => {
@@ -256,11 +273,6 @@ fn may(asked: &Asked) -> bool {
         }
         _ => false,
     }
-}
-
-/// The shipped one.
-fn configuration() -> Value {
-    serde_saphyr::from_str(MANIFEST).unwrap()
 }
 
 async fn listening(process: &mut Process, flag: &str) -> SocketAddr {

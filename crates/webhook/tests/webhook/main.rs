@@ -11,3 +11,4 @@ mod lease;
 mod limits;
 mod reviews;
 mod sync;
+mod validating;

@@ -11,7 +11,7 @@ use tokio::process::Command;
 
 use super::super::Stage;
 use super::{NAMESPACE, NLB3};
-use crate::admission::{Webhook, bundle};
+use crate::admission::Admission;
 use crate::apiserver::{ApiServer, Resource};
 use crate::console::Console;
 use crate::machine::{Machine, PATIENCE};
@@ -20,8 +20,17 @@ use crate::process::Process;
 /// What the configuration calls the webhook.
 pub(super) const WEBHOOK: &str = "fpga.mutator.webhooks.intel.com";
 
-const CONFIGURATION: &str = include_str!("../../../../../deploy/webhook/configuration.yaml");
-const CONFIGURATIONS: &str = "mutatingwebhookconfigurations";
+/// The webhook's configurations, each with its kind's name in paths.
+const CONFIGURATIONS: [(&str, &str); 2] = [
+    (
+        "mutatingwebhookconfigurations",
+        include_str!("../../../../../deploy/webhook/configuration.yaml"),
+    ),
+    (
+        "validatingwebhookconfigurations",
+        include_str!("../../../../../deploy/webhook/validating.yaml"),
+    ),
+];
 const FUNCTIONS: &str = "acceleratorfunctions";
 const FUNCTION: &str = "arria10-nlb3";
 const NODE: &str = "emulated";
@@ -43,8 +52,10 @@ impl Cluster {
         api.write_kubeconfig(&kubeconfig)?;
         api.install(Resource::accelerator_functions());
         api.install(Resource::fpga_regions());
-        let configuration: Value = serde_saphyr::from_str(CONFIGURATION)?;
-        api.put(CONFIGURATIONS, configuration).context("the webhook's configuration")?;
+        for (kind, text) in CONFIGURATIONS {
+            let configuration: Value = serde_saphyr::from_str(text)?;
+            api.put(kind, configuration).context("the webhook's configuration")?;
+        }
         api.put("nodes", json!({ "metadata": { "name": NODE } })).context("the node")?;
         let function = json!({
             "apiVersion": "fpga.intel.com/v1",
@@ -87,18 +98,19 @@ impl Cluster {
         let address = address.with_context(|| format!("no address in {line:?}"))?;
         process.wait_for_line("all objects are known", PATIENCE).await?;
         process.wait_for_line("serving the certificate", PATIENCE).await?;
-        process.wait_for_line("caBundle", PATIENCE).await?;
+        process.wait_for_line("caBundle of ValidatingWebhookConfiguration", PATIENCE).await?;
         console.text(&process.log().join("\n"));
         self.webhook = Some((process, address));
         Ok(())
     }
 
-    /// The webhook, of which just the configuration's caBundle is trusted.
-    pub(super) fn webhook(&self) -> anyhow::Result<Webhook> {
+    /// Both stages of admission, of which just the configurations' caBundle is trusted.
+    pub(super) fn webhook(&self) -> anyhow::Result<Admission> {
         let (_, address) = self.webhook.as_ref().context("the webhook is not there")?;
-        let configuration = self.api.get(CONFIGURATIONS, "", "fpga-webhook");
-        let bundle = configuration.as_ref().and_then(bundle).context("no caBundle")?;
-        Webhook::new(*address, "127.0.0.1", "/pods", &bundle)
+        let [mutating, validating] =
+            CONFIGURATIONS.map(|(kind, _)| self.api.get(kind, "", "fpga-webhook"));
+        let (mutating, validating) = mutating.zip(validating).context("no configuration")?;
+        Admission::new(*address, "127.0.0.1", &mutating, &validating)
     }
 
     /// What the kubelet writes into its Node object.
