@@ -39,6 +39,8 @@ const LIMITS: Limits = Limits {
     idle: Duration::from_secs(120),
     request: Duration::from_secs(10),
 };
+/// For an idle client to take note that its connection ends.
+const FAREWELL: Duration = Duration::from_secs(2);
 /// A client that is gone without a word.
 const PING_INTERVAL: Duration = Duration::from_secs(20);
 const PING_LIMIT: Duration = Duration::from_secs(10);
@@ -149,16 +151,17 @@ async fn connection(
 /// and is no concern of ours.
 async fn drive(connection: impl GracefulConnection, mark: &Mark, stop: &mut watch::Receiver<bool>) {
     let mut connection = std::pin::pin!(connection);
-    tokio::select! {
+    let rest = tokio::select! {
         _ = connection.as_mut() => return,
-        () = set(stop) => {}
-        expired = mark.expired(LIMITS) => if expired == Expired::Request {
-            return;
+        () = set(stop) => LIMITS.request,
+        expired = mark.expired(LIMITS) => match expired {
+            Expired::Request => return,
+            Expired::Idle => FAREWELL,
         }
-    }
+    };
     // The client is told, so that no request is on its way when the connection ends.
     connection.as_mut().graceful_shutdown();
-    let _ = tokio::time::timeout(LIMITS.request, connection).await;
+    let _ = tokio::time::timeout(rest, connection).await;
 }
 
 /// An open connection, for the gauge: it may be cut anywhere.
