@@ -7,7 +7,7 @@ use std::convert::Infallible;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use http_body_util::Full;
@@ -31,6 +31,8 @@ pub mod table;
 const CONNECTIONS: usize = 64;
 /// How long a request's head may take to arrive. Whoever connects has it ready.
 const HEAD_LIMIT: Duration = Duration::from_secs(2);
+/// Bytes of a request's head.
+const HEAD_SIZE: usize = 16 * 1024;
 /// How long a connection may take altogether, so that nobody reads an answer slowly forever.
 const CONNECTION_LIMIT: Duration = Duration::from_secs(10);
 /// Wait after a failed accept, which means that descriptors or memory are short.
@@ -98,14 +100,13 @@ impl Endpoint {
 }
 
 async fn serve(connection: TcpStream, report: Arc<impl Report>, mark: Mark) {
-    // Set by the request, and so until the answer is written.
-    let busy = OnceLock::new();
     let answer = |request: Request<Incoming>| {
-        busy.get_or_init(|| mark.busy());
-        std::future::ready(Ok::<_, Infallible>(answer(&request, &*report)))
+        mark.moved();
+        std::future::ready(Ok::<_, Infallible>(answer(&request, &*report).map(Full::new)))
     };
     let mut server = http1::Builder::new();
     server.timer(TokioTimer::new()).header_read_timeout(HEAD_LIMIT).keep_alive(false);
+    server.max_buf_size(HEAD_SIZE);
     let serving = server.serve_connection(TokioIo::new(connection), service_fn(answer));
     match tokio::time::timeout(CONNECTION_LIMIT, serving).await {
         Ok(Ok(())) => {}
@@ -114,11 +115,11 @@ async fn serve(connection: TcpStream, report: Arc<impl Report>, mark: Mark) {
     }
 }
 
-fn answer(request: &Request<Incoming>, report: &impl Report) -> Response<Full<Bytes>> {
+fn answer(request: &Request<Incoming>, report: &impl Report) -> Response<Bytes> {
     page(request.method(), request.uri().path(), report)
 }
 
-fn page(method: &Method, path: &str, report: &impl Report) -> Response<Full<Bytes>> {
+fn page(method: &Method, path: &str, report: &impl Report) -> Response<Bytes> {
     if !matches!(*method, Method::GET | Method::HEAD) {
         return text(StatusCode::METHOD_NOT_ALLOWED, "only GET\n".to_owned());
     }
@@ -136,7 +137,7 @@ fn page(method: &Method, path: &str, report: &impl Report) -> Response<Full<Byte
 
 /// The answer to `/healthz` and `/readyz`, which is by what is missing. That one is given at all shows that the
 /// process runs.
-pub fn health(path: &str, missing: impl FnOnce() -> Vec<String>) -> Option<Response<Full<Bytes>>> {
+pub fn health(path: &str, missing: impl FnOnce() -> Vec<String>) -> Option<Response<Bytes>> {
     let missing = match path {
         "/healthz" => Vec::new(),
         "/readyz" => missing(),
@@ -151,12 +152,12 @@ pub fn health(path: &str, missing: impl FnOnce() -> Vec<String>) -> Option<Respo
 
 /// An answer for people.
 #[must_use]
-pub fn text(status: StatusCode, text: String) -> Response<Full<Bytes>> {
+pub fn text(status: StatusCode, text: String) -> Response<Bytes> {
     typed(status, TEXT, text)
 }
 
-fn typed(status: StatusCode, content_type: &'static str, text: String) -> Response<Full<Bytes>> {
-    let mut answer = Response::new(Full::new(Bytes::from(text)));
+fn typed(status: StatusCode, content_type: &'static str, text: String) -> Response<Bytes> {
+    let mut answer = Response::new(Bytes::from(text));
     *answer.status_mut() = status;
     answer.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
     answer

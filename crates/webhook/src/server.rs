@@ -1,13 +1,20 @@
 //! The HTTPS server: bounded in connections, in bytes under way and in time, and drained before it ends.
 
+mod memory;
 mod route;
+mod sending;
 
+use std::convert::Infallible;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use fpga_cluster::http::table::{Mark, Table};
+use fpga_cluster::http::table::{Expired, Limits, Mark, Table, client};
+use hyper::StatusCode;
+use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulConnection;
 use prometheus_client::metrics::gauge::Gauge;
 use rustls::ServerConfig;
 use tokio::net::{TcpListener, TcpStream};
@@ -16,18 +23,36 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::metrics::Metrics;
 
+use sending::Sending;
+
 pub(crate) use route::{Reply, Review, Routes, VALIDATING_PATH};
 
 /// One more takes the place of another. An API server keeps a handful.
-const CONNECTIONS: usize = 1024;
+const CONNECTIONS: usize = 512;
 /// For the TLS handshake.
-const HANDSHAKE_LIMIT: Duration = Duration::from_secs(10);
-/// For a request's head; also how long an idle connection is kept, which API servers do for 90 s.
-const IDLE_LIMIT: Duration = Duration::from_secs(120);
-const PING_INTERVAL: Duration = Duration::from_secs(60);
-const PING_LIMIT: Duration = Duration::from_secs(20);
+const HANDSHAKE_LIMIT: Duration = Duration::from_secs(5);
+/// For the head of an HTTP/1.1 request, the wait for it included: API servers speak HTTP/2.
+const HEAD_LIMIT: Duration = Duration::from_secs(5);
+/// API servers keep an idle connection for 90 s. For what a request may take, see `BODY_TIME`.
+const LIMITS: Limits = Limits {
+    stranger: Duration::from_secs(5),
+    idle: Duration::from_secs(120),
+    request: Duration::from_secs(10),
+};
+/// For an idle client to take note that its connection ends.
+const FAREWELL: Duration = Duration::from_secs(2);
+/// A client that is gone without a word.
+const PING_INTERVAL: Duration = Duration::from_secs(20);
+const PING_LIMIT: Duration = Duration::from_secs(10);
 /// Streams of one HTTP/2 connection at once.
 const STREAMS: u32 = 100;
+/// Bytes of a request's head: an API server sends some hundred.
+const HEAD_SIZE: u16 = 16 * 1024;
+/// Bytes that a client may send before any is taken: of a stream, and of a connection.
+const STREAM_WINDOW: u32 = 128 * 1024;
+const CONNECTION_WINDOW: u32 = 512 * 1024;
+/// Streams that a client opens and resets at once, before its connection is ended.
+const RESETS: usize = 20;
 
 /// Serves until `stop` is set, then lets the requests that are under way end, but no longer than `drain`.
 pub(crate) async fn serve(
@@ -48,7 +73,9 @@ pub(crate) async fn serve(
             Ok((stream, peer)) => {
                 let (acceptor, routes) = (acceptor.clone(), Arc::clone(&routes));
                 let stop = stop.clone();
-                table.spawn(peer.ip(), |mark| connection(stream, acceptor, routes, stop, mark));
+                let peer = client(peer.ip());
+                let serve = |mark| connection(stream, peer, acceptor, routes, stop, mark);
+                table.spawn(peer, serve);
             }
             // Out of file descriptors: some connection has to end first.
             Err(error) => {
@@ -73,6 +100,7 @@ pub(crate) async fn set(flag: &mut watch::Receiver<bool>) {
 
 async fn connection(
     stream: TcpStream,
+    peer: IpAddr,
     acceptor: TlsAcceptor,
     routes: Arc<Routes>,
     mut stop: watch::Receiver<bool>,
@@ -87,39 +115,53 @@ async fn connection(
     };
     let _open = Open::new(&routes.metrics);
     let is_http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+    mark.moved();
     let service = service_fn(|request| {
-        let (routes, busy) = (Arc::clone(&routes), mark.busy());
+        let (routes, mark) = (Arc::clone(&routes), mark.clone());
+        // Until the answer is sent, or the stream is reset.
+        let busy = mark.busy();
         async move {
-            let _busy = busy;
-            routes.answer(request).await
+            let answer = routes.answer(request, peer).await;
+            if answer.status() == StatusCode::OK {
+                mark.prove();
+            }
+            Ok::<_, Infallible>(answer.map(|body| Sending::new(body, busy)))
         }
     });
     let stream = TokioIo::new(stream);
-    // What a client does wrong ends its connection and is no concern of ours.
     if is_http2 {
-        let mut builder = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
+        let mut builder = http2::Builder::new(TokioExecutor::new());
         builder.timer(TokioTimer::new()).max_concurrent_streams(STREAMS);
         builder.keep_alive_interval(PING_INTERVAL).keep_alive_timeout(PING_LIMIT);
-        let mut serving = std::pin::pin!(builder.serve_connection(stream, service));
-        tokio::select! {
-            _ = serving.as_mut() => {}
-            () = set(&mut stop) => {
-                serving.as_mut().graceful_shutdown();
-                let _ = serving.await;
-            }
-        }
+        builder.max_header_list_size(HEAD_SIZE.into()).max_pending_accept_reset_streams(RESETS);
+        builder.initial_stream_window_size(STREAM_WINDOW);
+        builder.initial_connection_window_size(CONNECTION_WINDOW);
+        drive(builder.serve_connection(stream, service), &mark, &mut stop).await;
     } else {
-        let mut builder = hyper::server::conn::http1::Builder::new();
-        builder.timer(TokioTimer::new()).header_read_timeout(IDLE_LIMIT);
-        let mut serving = std::pin::pin!(builder.serve_connection(stream, service));
-        tokio::select! {
-            _ = serving.as_mut() => {}
-            () = set(&mut stop) => {
-                serving.as_mut().graceful_shutdown();
-                let _ = serving.await;
-            }
-        }
+        let mut builder = http1::Builder::new();
+        builder
+            .timer(TokioTimer::new())
+            .header_read_timeout(HEAD_LIMIT)
+            .max_buf_size(HEAD_SIZE.into());
+        drive(builder.serve_connection(stream, service), &mark, &mut stop).await;
     }
+}
+
+/// Serves a connection until it ends, has used up its time or is to stop. What a client does wrong ends its connection
+/// and is no concern of ours.
+async fn drive(connection: impl GracefulConnection, mark: &Mark, stop: &mut watch::Receiver<bool>) {
+    let mut connection = std::pin::pin!(connection);
+    let rest = tokio::select! {
+        _ = connection.as_mut() => return,
+        () = set(stop) => LIMITS.request,
+        expired = mark.expired(LIMITS) => match expired {
+            Expired::Request => return,
+            Expired::Idle => FAREWELL,
+        }
+    };
+    // The client is told, so that no request is on its way when the connection ends.
+    connection.as_mut().graceful_shutdown();
+    let _ = tokio::time::timeout(rest, connection).await;
 }
 
 /// An open connection, for the gauge: it may be cut anywhere.

@@ -48,16 +48,52 @@ async fn readiness_follows_the_registrations() {
     assert_eq!(get(&address, "/readyz").await.0, 503);
 }
 
+/// What hostile clients send, and then wait.
+fn hostile() -> Vec<Vec<u8>> {
+    vec![
+        Vec::new(),
+        b"GET /hea".to_vec(),
+        b"POST /healthz HTTP/1.1\r\nhost: a\r\ncontent-length: 1000000\r\n\r\n".to_vec(),
+        b"POST /healthz HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\nfff\r\n".to_vec(),
+        b"GET /metrics HTTP/1.1\r\nhost: a\r\n\r\n".repeat(1000),
+        [b"GET / HTTP/1.1\r\nx: ".to_vec(), vec![b'x'; 300_000]].concat(),
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec(),
+        vec![0xa5; 4096],
+        // A ClientHello of which there is the head.
+        vec![22, 3, 1, 2, 0, 1, 0, 1, 252],
+    ]
+}
+
 /// Whatever a pod of the node opens, the kubelet's probe is answered: it would end the agent otherwise.
 #[tokio::test]
-async fn idle_connections_keep_no_probe_waiting() {
+async fn hostile_connections_keep_no_probe_waiting_and_are_cut() {
     let node = Node::new(&one_card());
     let mut agent = node.agent(&["--health-address", "127.0.0.1:0"]);
     let address = address(&mut agent).await;
-    let mut idle = Vec::new();
-    for _ in 0..200 {
-        idle.push(TcpStream::connect(&address).await.unwrap());
+    let mut connected = Vec::new();
+    let kinds = hostile();
+    for bytes in kinds.iter().cycle().take(40 * kinds.len()) {
+        let connection = TcpStream::connect(&address).await.unwrap();
+        // One that is cut already is cut.
+        let _ = connection.try_write(bytes);
+        connected.push(connection);
+        if connected.len() % 20 == 0 {
+            assert_eq!(get(&address, "/healthz").await, (200, "ok\n".to_owned()));
+            assert_eq!(get(&address, "/metrics").await.0, 200);
+        }
+    }
+    // Byte by byte, as long as it is taken.
+    let mut slow = TcpStream::connect(&address).await.unwrap();
+    let sending = async {
+        while slow.write_all(b"G").await.is_ok() {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(LIMIT, sending).await.expect("a head by the byte is never cut");
+    for mut connection in connected {
+        let mut answer = Vec::new();
+        let cut = connection.read_to_end(&mut answer);
+        let _ = tokio::time::timeout(LIMIT, cut).await.expect("never cut");
     }
     assert_eq!(get(&address, "/healthz").await, (200, "ok\n".to_owned()));
-    assert_eq!(get(&address, "/metrics").await.0, 200);
 }

@@ -3,10 +3,14 @@
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
+use nix::sys::socket::{setsockopt, sockopt::TcpUserTimeout};
 use tokio::net::{TcpListener, TcpSocket};
 
 /// Connections that wait to be accepted: one that does not fit is tried again by its client after a second.
 const BACKLOG: u32 = 4096;
+/// Milliseconds that a client may leave what is sent to it unread, or unacknowledged, before the kernel ends the
+/// connection (`TCP_USER_TIMEOUT`, tcp(7)); connections have it of the socket that they were accepted by.
+const UNREAD_LIMIT: u32 = 10_000;
 
 /// Where to listen: an address, or a port of all addresses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,6 +64,7 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
     // Another process may take the port over at once.
     socket.set_reuseaddr(true)?;
+    setsockopt(&socket, TcpUserTimeout, &UNREAD_LIMIT)?;
     socket.bind(address)?;
     socket.listen(BACKLOG)
 }

@@ -1,30 +1,29 @@
 //! What is answered to which request.
 
-use std::convert::Infallible;
 use std::fmt;
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-use http_body_util::{BodyExt as _, Full, Limited};
+use http_body_util::BodyExt as _;
 use hyper::body::{Body as _, Bytes, Incoming};
 use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
-use tokio::sync::Semaphore;
 
 use fpga_cluster::http::{TEXT, health, text};
 
 use crate::decide::{Outcome, Stage};
 use crate::metrics::Metrics;
 use crate::readiness::Readiness;
+use crate::server::memory::{Memory, Share};
 
 /// Where pods are sent that nobody changes any more.
 pub(crate) const VALIDATING_PATH: &str = "/validate";
 /// The largest review: an API server takes objects of 3 MiB at most, and sends the old one and the new one.
 const BODY_LIMIT: usize = 7 * 1024 * 1024;
-/// For the whole of a request's body to arrive, while waiting for memory included.
-const BODY_TIME: Duration = Duration::from_secs(10);
-/// Bytes of bodies that are under way at once, in units; further ones wait.
-const UNIT: usize = 64 * 1024;
-const UNITS: usize = 512;
+/// For the whole of a request's body to arrive.
+const BODY_TIME: Duration = Duration::from_secs(5);
+/// Bytes of bodies that are under way at once.
+const BODIES_LIMIT: usize = 32 * 1024 * 1024;
 
 /// The answer to a review.
 #[derive(Debug, PartialEq, Eq)]
@@ -47,7 +46,7 @@ pub(crate) struct Routes {
     review: Review,
     readiness: Readiness,
     pub(super) metrics: Metrics,
-    memory: Semaphore,
+    memory: Memory,
 }
 
 impl fmt::Debug for Routes {
@@ -55,8 +54,6 @@ impl fmt::Debug for Routes {
         f.debug_struct("Routes").field("path", &self.path).finish_non_exhaustive()
     }
 }
-
-type Answer = Response<Full<Bytes>>;
 
 impl Routes {
     /// Reviews are sent to `path` while pods are changed, and then to [`VALIDATING_PATH`].
@@ -67,36 +64,41 @@ impl Routes {
         readiness: Readiness,
         metrics: Metrics,
     ) -> Self {
-        Self { path, review, readiness, metrics, memory: Semaphore::new(UNITS) }
+        Self { path, review, readiness, metrics, memory: Memory::new(BODIES_LIMIT) }
     }
 
-    pub(super) async fn answer(&self, request: Request<Incoming>) -> Result<Answer, Infallible> {
+    /// The answer to a request of a client.
+    pub(super) async fn answer(
+        &self,
+        request: Request<Incoming>,
+        client: IpAddr,
+    ) -> Response<Bytes> {
         let stage = match request.uri().path() {
             path if path == self.path => Stage::Mutating,
             VALIDATING_PATH => Stage::Validating,
-            path => return Ok(self.about(path)),
+            path => return self.about(path),
         };
         if request.method() != Method::POST {
             let mut answer = text(StatusCode::METHOD_NOT_ALLOWED, "expected POST\n".to_owned());
             answer.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
-            return Ok(answer);
+            return answer;
         }
-        Ok(match self.body(request).await {
+        match self.body(request, client).await {
             Ok(body) => self.review(stage, &body),
             Err((status, reason)) => {
                 self.metrics.reviewed(Outcome::BadRequest, Duration::ZERO);
                 text(status, reason.to_owned())
             }
-        })
+        }
     }
 
     /// Health, for whoever can only reach this port.
-    fn about(&self, path: &str) -> Answer {
+    fn about(&self, path: &str) -> Response<Bytes> {
         health(path, || self.readiness.missing())
             .unwrap_or_else(|| text(StatusCode::NOT_FOUND, "not found\n".to_owned()))
     }
 
-    fn review(&self, stage: Stage, body: &[u8]) -> Answer {
+    fn review(&self, stage: Stage, body: &[u8]) -> Response<Bytes> {
         let begin = Instant::now();
         // A pod is refused for what its namespace lacks; without the objects nothing is known to be lacking.
         if !self.readiness.is_synced() {
@@ -108,42 +110,56 @@ impl Routes {
         let Reply { status, body, outcome } = (self.review)(stage, body);
         self.metrics.reviewed(outcome, begin.elapsed());
         let is_json = status == StatusCode::OK;
-        let mut answer = Response::new(Full::new(Bytes::from(body)));
+        let mut answer = Response::new(Bytes::from(body));
         *answer.status_mut() = status;
         let kind = if is_json { "application/json" } else { TEXT };
         answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
         answer
     }
 
-    async fn body(&self, request: Request<Incoming>) -> Result<Bytes, (StatusCode, &'static str)> {
+    async fn body(
+        &self,
+        request: Request<Incoming>,
+        client: IpAddr,
+    ) -> Result<Vec<u8>, (StatusCode, &'static str)> {
         let kind = request.headers().get(CONTENT_TYPE).map(HeaderValue::as_bytes);
         if !kind.is_some_and(|kind| kind.starts_with(b"application/json")) {
             return Err((StatusCode::UNSUPPORTED_MEDIA_TYPE, "expected application/json\n"));
         }
-        let (too_large, too_slow) = (
-            (StatusCode::PAYLOAD_TOO_LARGE, "the review is larger than 7 MiB\n"),
-            (StatusCode::REQUEST_TIMEOUT, "the review did not arrive in time\n"),
-        );
         let body = request.into_body();
-        let known = body.size_hint().upper().and_then(|size| usize::try_from(size).ok());
-        let size = known.unwrap_or(BODY_LIMIT);
-        if size > BODY_LIMIT {
-            return Err(too_large);
-        }
-        let units = u32::try_from(size.div_ceil(UNIT)).map_err(|_| too_large)?;
-        let collect = async {
-            let _memory = self.memory.acquire_many(units).await.ok()?;
-            Some(Limited::new(body, size).collect().await)
-        };
-        match tokio::time::timeout(BODY_TIME, collect).await {
-            Ok(Some(Ok(body))) => Ok(body.to_bytes()),
-            Ok(Some(Err(error))) if error.is::<http_body_util::LengthLimitError>() => {
-                Err(too_large)
+        let share = self.memory.share(client);
+        tokio::select! {
+            biased;
+            () = share.given_up() => {
+                Err((StatusCode::SERVICE_UNAVAILABLE, "too many large reviews at once\n"))
             }
-            Ok(Some(Err(_)) | None) => {
-                Err((StatusCode::BAD_REQUEST, "the review cannot be read\n"))
+            () = tokio::time::sleep(BODY_TIME) => {
+                Err((StatusCode::REQUEST_TIMEOUT, "the review did not arrive in time\n"))
             }
-            Err(_) => Err(too_slow),
+            body = collect(body, &share) => body,
         }
     }
+}
+
+async fn collect(
+    mut body: Incoming,
+    share: &Share<'_>,
+) -> Result<Vec<u8>, (StatusCode, &'static str)> {
+    let too_large = (StatusCode::PAYLOAD_TOO_LARGE, "the review is larger than 7 MiB\n");
+    if body.size_hint().lower() > BODY_LIMIT as u64 {
+        return Err(too_large);
+    }
+    let mut bytes = Vec::new();
+    while let Some(frame) = body.frame().await {
+        let unreadable = (StatusCode::BAD_REQUEST, "the review cannot be read\n");
+        let Ok(data) = frame.map_err(|_| unreadable)?.into_data() else { continue };
+        if data.len() > BODY_LIMIT - bytes.len() {
+            return Err(too_large);
+        }
+        bytes.extend_from_slice(&data);
+        share.hold(bytes.capacity());
+        // Whoever was given up lets go of its memory before more is taken.
+        tokio::task::yield_now().await;
+    }
+    Ok(bytes)
 }

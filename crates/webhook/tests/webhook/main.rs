@@ -7,6 +7,8 @@ mod certificates;
 mod check;
 mod cluster;
 mod conditions;
+mod frames;
+mod hostile;
 mod lease;
 mod limits;
 mod reviews;
