@@ -40,7 +40,7 @@ pub(crate) type Review = Box<dyn Fn(&[u8]) -> Reply + Send + Sync>;
 /// Everything that is served.
 pub(crate) struct Routes {
     /// Where reviews are sent.
-    path: String,
+    pub(super) path: String,
     review: Review,
     readiness: Readiness,
     pub(super) metrics: Metrics,
