@@ -10,9 +10,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fpga_cluster::http::table::{Expired, Limits, Mark, Table, client};
-use hyper::StatusCode;
+use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
+use hyper::{Request, StatusCode};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulConnection;
 use prometheus_client::metrics::gauge::Gauge;
@@ -116,13 +117,14 @@ async fn connection(
     let _open = Open::new(&routes.metrics);
     let is_http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
     mark.moved();
-    let service = service_fn(|request| {
+    let service = service_fn(|request: Request<Incoming>| {
         let (routes, mark) = (Arc::clone(&routes), mark.clone());
         // Until the answer is sent, or the stream is reset.
         let busy = mark.busy();
         async move {
+            let is_review = routes.stage(request.uri().path()).is_some();
             let answer = routes.answer(request, peer).await;
-            if answer.status() == StatusCode::OK {
+            if is_review && answer.status() == StatusCode::OK {
                 mark.prove();
             }
             Ok::<_, Infallible>(answer.map(|body| Sending::new(body, busy)))

@@ -67,16 +67,23 @@ impl Routes {
         Self { path, review, readiness, metrics, memory: Memory::new(BODIES_LIMIT) }
     }
 
+    /// The stage whose reviews are sent to `path`.
+    pub(super) fn stage(&self, path: &str) -> Option<Stage> {
+        match path {
+            path if path == self.path => Some(Stage::Mutating),
+            VALIDATING_PATH => Some(Stage::Validating),
+            _ => None,
+        }
+    }
+
     /// The answer to a request of a client.
     pub(super) async fn answer(
         &self,
         request: Request<Incoming>,
         client: IpAddr,
     ) -> Response<Bytes> {
-        let stage = match request.uri().path() {
-            path if path == self.path => Stage::Mutating,
-            VALIDATING_PATH => Stage::Validating,
-            path => return self.about(path),
+        let Some(stage) = self.stage(request.uri().path()) else {
+            return self.about(request.uri().path());
         };
         if request.method() != Method::POST {
             let mut answer = text(StatusCode::METHOD_NOT_ALLOWED, "expected POST\n".to_owned());
