@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use fpga::id::DeviceId;
 use fpga_programmer::Client;
-use fpga_programmer::message::{Answer, Clean, Cleaned, Failed, Request};
+use fpga_programmer::message::{Answer, Clean, Failed, Leftover, Request};
 
 /// How long a slot may take to be cleaned. Whoever has its card locked is reprogramming it.
 const CLEANING: Duration = Duration::from_secs(5);
@@ -50,7 +50,7 @@ impl Programmer {
     /// Why there is no answer; within it, why the device is not clean.
     pub(crate) fn clean(&self, device: DeviceId) -> Result<Result<(), Failed>, String> {
         let timeout_ms = u64::try_from(CLEANING.as_millis()).unwrap_or(u64::MAX);
-        let request = Request::Clean(Clean { what: Cleaned::Device(device), timeout_ms });
+        let request = Request::Clean(Clean { what: Leftover::Device(device), timeout_ms });
         match self.0.call(&request, CLEANING + MARGIN) {
             Ok(Answer::Done(_)) => Ok(Ok(())),
             Ok(Answer::Failed(failed)) => Ok(Err(failed)),

@@ -20,6 +20,12 @@ const LIMIT: u64 = 1 << 20;
 /// What each device is for.
 pub type Uses = BTreeMap<DeviceId, Use>;
 
+/// What the slot is for, or the card that it is on; `None` when neither is among them.
+#[must_use]
+pub fn of_slot(uses: &Uses, slot: DeviceId) -> Option<Use> {
+    uses.get(&slot).or_else(|| uses.get(&slot.whole_card())).copied()
+}
+
 /// Reads the file at `path`; without one nothing is known. A device that is no device here is left out.
 ///
 /// # Errors

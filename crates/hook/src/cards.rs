@@ -42,19 +42,10 @@ impl Display for Work {
     }
 }
 
-/// How a port is reset.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Reset {
-    pub(crate) purpose: For,
-    pub(crate) timeout: Duration,
-    /// Whoever gets it may load another image behind everybody's back.
-    pub(crate) forget_image: bool,
-}
-
 /// What the hook has a card do. There are no others than the node's own, but for checks that have none.
 pub(crate) trait Cards {
     /// Cleans a port: clears its errors and resets what is in it.
-    fn reset(&self, target: &Target, reset: Reset) -> Result<Work, Failure>;
+    fn reset(&self, target: &Target, options: SlotOptions) -> Result<Work, Failure>;
 
     /// Cleans a port and puts an image behind it, unless it is known to be there.
     fn program(
@@ -70,9 +61,7 @@ pub(crate) trait Cards {
 pub(crate) struct Driver;
 
 impl Cards for Driver {
-    fn reset(&self, target: &Target, reset: Reset) -> Result<Work, Failure> {
-        let Reset { purpose, timeout, forget_image } = reset;
-        let options = SlotOptions { purpose, timeout, ignore_users: false, forget_image };
+    fn reset(&self, target: &Target, options: SlotOptions) -> Result<Work, Failure> {
         Ok(match program::reset(target, &options, &mut ())? {
             Cleaned::Done(warnings) => Work::new("reset", &warnings),
             Cleaned::AlreadyPrepared => Work::none("prepared already"),

@@ -5,7 +5,6 @@
 //! the node, so that only what was allocated to it counts.
 
 use fpga::id::DeviceId;
-use fpga::names::Use;
 use fpga::program::Target;
 use fpga::uses::{self, Uses};
 
@@ -29,14 +28,16 @@ pub(crate) fn slots(
     if let Some(device) = hook.args.device {
         allocation.add(device, hook.args.usage);
     }
-    let is_told = allocation.devices().next().is_some();
+    let is_told = !allocation.is_empty();
     if found.is_empty() && !is_told {
         return Ok(Vec::new());
     }
     let uses = if is_told { Uses::new() } else { uses(hook)? };
+    // Where nothing is known a promise is required.
+    let offered = |slot| uses::of_slot(&uses, slot).unwrap_or_default();
     if config.is_privileged && !is_told {
         for device in input::devices(annotations) {
-            allocation.add(device, usage(&uses, device));
+            allocation.add(device, offered(device));
         }
     }
     check(&allocation, &found.iter().map(|(target, _)| target.id()).collect::<Vec<_>>())?;
@@ -44,7 +45,7 @@ pub(crate) fn slots(
         let told = allocation.usage(target.id());
         let usage = match config.is_privileged {
             true => told?,
-            false => told.unwrap_or_else(|| usage(&uses, target.id())),
+            false => told.unwrap_or_else(|| offered(target.id())),
         };
         Some(Slot::new(target, usage, Some(number)))
     });
@@ -57,20 +58,10 @@ fn uses(hook: &Hook<'_>) -> Result<Uses, Failure> {
     uses::load(path).map_err(fail)
 }
 
-/// What the agent offers a slot for, or its card. Where nothing is known a promise is required.
-fn usage(uses: &Uses, slot: DeviceId) -> Use {
-    let card = DeviceId { slot: None, ..slot };
-    uses.get(&slot).or_else(|| uses.get(&card)).copied().unwrap_or_default()
-}
-
 /// The container must have what was allocated to it: after the driver was bound again a node's number may be that of
 /// another card's.
 fn check(allocation: &Allocation, found: &[DeviceId]) -> Result<(), Failure> {
-    let has = |device: &DeviceId| {
-        found
-            .iter()
-            .any(|slot| slot == device || (device.slot.is_none() && slot.card == device.card))
-    };
+    let has = |device: &DeviceId| found.iter().any(|slot| device.covers(*slot));
     match allocation.devices().find(|device| !has(device)) {
         None => Ok(()),
         Some(device) => Err(Failure::new(

@@ -9,13 +9,13 @@ use fpga::deadline::Deadline;
 use fpga::id::{AfuId, DeviceId};
 use fpga::ledger::{Entry, Owner};
 use fpga::names::Use;
-use fpga::program::{For, Target};
+use fpga::program::{For, SlotOptions, Target};
 use fpga::root::Root;
 use fpga::store::Store;
 
 use crate::bitstream;
 use crate::blank::Blank;
-use crate::cards::{Cards, Driver, Reset, Work};
+use crate::cards::{Cards, Driver, Work};
 use crate::failure::{Code, Failure};
 use crate::plan::{self, Slot, Wish};
 use crate::promise::Promise;
@@ -60,10 +60,13 @@ impl<'a> Session<'a> {
         let jobs = self.jobs(promises, &images, &regions)?;
         for slot in &others {
             let target = slot.checked()?;
-            let forget_image = slot.usage == Use::Development;
-            let reset =
-                Reset { purpose: For::Owner(owner.clone()), timeout: self.left(), forget_image };
-            let work = self.cards.reset(target, reset)?;
+            let options = SlotOptions {
+                purpose: For::Owner(owner.clone()),
+                timeout: self.left(),
+                forget_image: slot.usage == Use::Development,
+                ..SlotOptions::default()
+            };
+            let work = self.cards.reset(target, options)?;
             report.worked(format_args!("{target}: {work}"), &work);
         }
         for (index, job) in jobs.iter().enumerate() {
@@ -105,9 +108,7 @@ impl<'a> Session<'a> {
     /// Cleans a slot that nobody holds any more, as the kubelet knows: whoever the ledger names has ended. What fails
     /// is reported.
     pub fn clean_released(&self, target: &Target, report: &mut Report) {
-        let owner = target.entry().and_then(|entry| entry.owner);
-        let purpose = owner.map_or(For::Nobody, For::After);
-        match self.clean_slot(target, purpose, self.left()) {
+        match self.clean_slot(target, For::released(target), self.left()) {
             Ok(work) => report.worked(format_args!("{target}: {work}"), &work),
             Err(failure) => report.failure(&failure.of(target)),
         }
@@ -189,8 +190,10 @@ impl<'a> Session<'a> {
         purpose: For,
         timeout: Duration,
     ) -> Result<Work, Failure> {
-        let reset =
-            |purpose| self.cards.reset(target, Reset { purpose, timeout, forget_image: false });
+        let reset = |purpose| {
+            let options = SlotOptions { purpose, timeout, ..SlotOptions::default() };
+            self.cards.reset(target, options)
+        };
         let mut blanks = self.blank.iter();
         let blank = blanks.find(|blank| target.interface_id == Some(blank.interface));
         let Some(blank) = blank else { return reset(purpose) };

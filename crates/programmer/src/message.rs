@@ -66,15 +66,15 @@ pub struct Promised {
 pub struct Clean {
     /// What it is.
     #[serde(flatten)]
-    pub what: Cleaned,
+    pub what: Leftover,
     /// How long it may take, in milliseconds.
     pub timeout_ms: u64,
 }
 
-/// An owner, or a device.
+/// What is to be cleaned: all that an owner had, or a device.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Cleaned {
+pub enum Leftover {
     /// All that the ledger names as this owner's.
     Owner(Owner),
     /// This device, whoever the ledger names: the kubelet knows that nobody holds it.

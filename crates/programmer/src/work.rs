@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use fpga::card::Inventory;
 use fpga::id::DeviceId;
-use fpga::names::{PromisePart, PromiseVariable, Use};
+use fpga::names::{PromisePart, PromiseVariable};
 use fpga::program::Target;
 use fpga::root::Root;
 use fpga::scan::scan;
@@ -14,7 +15,7 @@ use fpga_hook::permission::granted_in_time;
 use fpga_hook::session::Session;
 use fpga_hook::{Blank, Code, Failure, Promise, Report, Slot, to_stderr};
 
-use crate::message::{Answer, Clean, Cleaned, Device, Done, Failed, Prepare, Request};
+use crate::message::{Answer, Clean, Device, Done, Failed, Leftover, Prepare, Request};
 use crate::status::status;
 
 /// What a request works with.
@@ -81,39 +82,41 @@ impl Node {
     fn clean(&self, clean: &Clean, report: &mut Report) -> Result<(), Failure> {
         let session = self.session(clean.timeout_ms);
         match &clean.what {
-            Cleaned::Owner(owner) => session.clean(owner, report),
-            Cleaned::Device(device) => {
-                let slots = self.slots(&[Device { device: *device, usage: Use::Function }])?;
-                for slot in &slots {
-                    session.clean_released(&slot.target, report);
+            Leftover::Owner(owner) => session.clean(owner, report),
+            Leftover::Device(device) => {
+                for target in self.targets(&scan(&self.root), *device)? {
+                    session.clean_released(&target, report);
                 }
                 Ok(())
             }
         }
     }
 
-    /// The slots of the devices. A card stands for all of its own.
+    /// The slots of the devices, each for its use.
     fn slots(&self, devices: &[Device]) -> Result<Vec<Slot>, Failure> {
         let inventory = scan(&self.root);
         let mut seen = BTreeSet::new();
         let mut slots = Vec::new();
         for &Device { device, usage } in devices {
-            let before = slots.len();
-            for (card, slot) in inventory.slots().filter(|(card, slot)| {
-                card.id == device.card && device.slot.is_none_or(|number| number == slot.number)
-            }) {
-                let id = DeviceId { card: card.id, slot: Some(slot.number) };
-                if !seen.insert(id) {
-                    let message = format!("device {id} is named twice");
+            for target in self.targets(&inventory, device)? {
+                if !seen.insert(target.id()) {
+                    let message = format!("device {} is named twice", target.id());
                     return Err(Failure::new(Code::Input, message));
                 }
-                slots.push(Slot::new(Target::new(&self.root, card, slot), usage, None));
-            }
-            if slots.len() == before {
-                return Err(Failure::new(Code::Gone, format!("device {device}: it is not there")));
+                slots.push(Slot::new(target, usage, None));
             }
         }
         Ok(slots)
+    }
+
+    /// The slots of a device. A card stands for all of its own.
+    fn targets(&self, inventory: &Inventory, device: DeviceId) -> Result<Vec<Target>, Failure> {
+        let targets = inventory.slots().map(|(card, slot)| Target::new(&self.root, card, slot));
+        let targets: Vec<_> = targets.filter(|target| device.covers(target.id())).collect();
+        match targets.is_empty() {
+            true => Err(Failure::new(Code::Gone, format!("device {device}: it is not there"))),
+            false => Ok(targets),
+        }
     }
 }
 

@@ -145,7 +145,7 @@ impl<'a> Candidate<'a> {
         let nodes = units.iter().flat_map(|unit| existing(&unit.nodes)).chain(management).collect();
         let ailment = units.iter().filter_map(|unit| unit.ailment.clone()).reduce(Ailment::and);
         let is_gone = units.iter().all(Unit::is_gone);
-        let (numa_node, place) = (card.numa_node, DeviceId { slot: None, ..*id });
+        let (numa_node, place) = (card.numa_node, id.whole_card());
         let id = card.name.as_str();
         Some(Self { units, place, numa_node, id, nodes, name, ailment, is_gone })
     }
@@ -226,7 +226,7 @@ impl Plan {
             nodes: units.iter().flat_map(|unit| existing(&unit.nodes)).collect(),
             place: match units.as_slice() {
                 [only] => only.id,
-                _ => DeviceId { slot: None, ..first.id },
+                _ => first.id.whole_card(),
             },
             is_over: true,
         });

@@ -58,10 +58,11 @@ pub(super) fn clean(root: &Root, inventory: &Inventory, slots: &[String]) -> Out
             return Outcome::Later(format!("{name} is being programmed, or is disabled"));
         }
         let target = Target::new(root, card, slot);
-        let owner = target.entry().and_then(|entry| entry.owner);
-        let purpose = owner.map_or(For::Nobody, For::After);
-        let options =
-            SlotOptions { purpose, timeout: LOCK_LIMIT, ignore_users: false, forget_image: false };
+        let options = SlotOptions {
+            purpose: For::released(&target),
+            timeout: LOCK_LIMIT,
+            ..SlotOptions::default()
+        };
         match program::reset(&target, &options, &mut ()) {
             Ok(cleaned) => {
                 let warnings = cleaned.warnings().iter();

@@ -45,7 +45,7 @@ pub(crate) fn run(args: &Args, root: &Root) -> anyhow::Result<Status> {
         purpose,
         timeout: args.timeout,
         ignore_users: args.force,
-        forget_image: false,
+        ..SlotOptions::default()
     };
     let mut steps = Steps::new(args.quiet);
     let cleaned = program::reset(&target, &options, &mut steps);

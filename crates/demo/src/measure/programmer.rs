@@ -12,7 +12,7 @@ use fpga::names::Use;
 use fpga::root::Root;
 use fpga::scan::scan;
 use fpga_programmer::Client;
-use fpga_programmer::message::{Answer, Clean, Cleaned, Device, Prepare, Promised, Request};
+use fpga_programmer::message::{Answer, Clean, Device, Leftover, Prepare, Promised, Request};
 
 use super::Figure;
 use super::hook::NLB3;
@@ -55,7 +55,7 @@ pub(super) fn run(directory: &Path, root: &Root, program: &Path) -> anyhow::Resu
         let begin = Instant::now();
         done(client.call(&prepare, LIMIT)?)?;
         times.add(begin.elapsed());
-        let what = Cleaned::Owner(owner);
+        let what = Leftover::Owner(owner);
         done(client.call(&Request::Clean(Clean { what, timeout_ms: 10_000 }), LIMIT)?)?;
     }
     Ok(Figure::new("programmer_prepare_ms", times.median_ms(), "ms (median of 200)"))

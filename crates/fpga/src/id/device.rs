@@ -30,6 +30,20 @@ pub struct DeviceId {
     pub slot: Option<u32>,
 }
 
+impl DeviceId {
+    /// The card with all its slots.
+    #[must_use]
+    pub fn whole_card(self) -> Self {
+        Self { slot: None, ..self }
+    }
+
+    /// True when whoever has this device has `slot`: it is the same one, or the card that it is on.
+    #[must_use]
+    pub fn covers(self, slot: Self) -> bool {
+        self == slot || self == slot.whole_card()
+    }
+}
+
 impl fmt::Display for CardId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -115,6 +129,16 @@ mod tests {
             assert!(text.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-')));
             assert!(text.as_bytes()[0] != b'-' && !text.ends_with('-'));
         }
+    }
+
+    #[test]
+    fn a_card_covers_its_slots_and_a_slot_itself() {
+        let [near, other, card] = ["0000-3b-00-0-slot0", "0000-3b-00-0-slot1", "0000-3b-00-0"]
+            .map(|text| text.parse::<DeviceId>().unwrap());
+        assert_eq!(near.whole_card(), card);
+        assert!(card.covers(near) && card.covers(other) && card.covers(card) && near.covers(near));
+        assert!(!near.covers(other) && !near.covers(card));
+        assert!(!"0000-86-00-0".parse::<DeviceId>().unwrap().covers(near));
     }
 
     #[test]

@@ -33,6 +33,14 @@ pub enum For {
     Anybody,
 }
 
+impl For {
+    /// To clean a region that nobody holds any more, as the kubelet knows: whoever the ledger names now has ended.
+    #[must_use]
+    pub fn released(target: &Target) -> Self {
+        target.entry().and_then(|entry| entry.owner).map_or(Self::Nobody, Self::After)
+    }
+}
+
 /// A region's entry in the ledger, with the card locked.
 pub(super) struct Book<'a> {
     target: &'a Target,

@@ -7,7 +7,7 @@ use super::claim::{Claim, Users};
 use super::error::{Context, Error, Problem};
 use super::outcome::{Cleaned, Progress, Warning};
 use super::target::{Target, programmer};
-use super::{book, function, lock};
+use super::{LOCK_TIMEOUT, book, function, lock};
 use crate::card::Function;
 use crate::deadline::Deadline;
 use crate::root::Root;
@@ -25,6 +25,17 @@ pub struct SlotOptions {
     pub ignore_users: bool,
     /// Forget which image is loaded: whoever gets the slot may load another one behind everybody's back.
     pub forget_image: bool,
+}
+
+impl Default for SlotOptions {
+    fn default() -> Self {
+        Self {
+            purpose: For::Nobody,
+            timeout: LOCK_TIMEOUT,
+            ignore_users: false,
+            forget_image: false,
+        }
+    }
 }
 
 /// Clears a slot's errors and resets it with its function. What runs there is lost; what is loaded stays. For an

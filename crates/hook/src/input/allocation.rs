@@ -3,10 +3,9 @@
 //! A CDI specification names its device in the arguments of its hooks, and a runtime copies these into `config.json`.
 //! Only root writes specifications, whereas variables and annotations may be a tenant's.
 
-use std::collections::BTreeMap;
-
 use fpga::id::DeviceId;
 use fpga::names::Use;
+use fpga::uses::{self, Uses};
 use serde::Deserialize;
 use serde::de::Deserializer;
 
@@ -19,7 +18,7 @@ pub(crate) const USE: &str = "--use";
 
 /// The devices that hooks of ours are about.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
-pub(crate) struct Allocation(BTreeMap<DeviceId, Use>);
+pub(crate) struct Allocation(Uses);
 
 impl Allocation {
     /// A further device. One that is named for two uses is treated as strictly as possible.
@@ -30,6 +29,10 @@ impl Allocation {
         }
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// The devices in their order.
     pub(crate) fn devices(&self) -> impl Iterator<Item = DeviceId> {
         self.0.keys().copied()
@@ -37,8 +40,7 @@ impl Allocation {
 
     /// What the slot is for; `None` when it is not among the devices, nor is its card.
     pub(crate) fn usage(&self, slot: DeviceId) -> Option<Use> {
-        let card = DeviceId { slot: None, ..slot };
-        self.0.get(&slot).or_else(|| self.0.get(&card)).copied()
+        uses::of_slot(&self.0, slot)
     }
 
     fn of(hooks: &Hooks) -> Self {

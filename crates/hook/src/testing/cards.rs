@@ -8,9 +8,9 @@ use fpga::bitstream::{Bitstream, ImageId};
 use fpga::card::Function;
 use fpga::id::{AfuId, InterfaceId};
 use fpga::ledger::{Entry, State};
-use fpga::program::{CardLock, For, Target};
+use fpga::program::{CardLock, For, SlotOptions, Target};
 
-use crate::cards::{Cards, Reset, Work};
+use crate::cards::{Cards, Work};
 use crate::failure::Failure;
 
 /// Something that was done to a port.
@@ -66,8 +66,8 @@ impl Recorder {
 }
 
 impl Cards for Recorder {
-    fn reset(&self, target: &Target, reset: Reset) -> Result<Work, Failure> {
-        if !Self::note(target, reset.purpose) {
+    fn reset(&self, target: &Target, options: SlotOptions) -> Result<Work, Failure> {
+        if !Self::note(target, options.purpose) {
             return Ok(Work::not_owned());
         }
         self.record(target, None);

@@ -57,7 +57,7 @@ impl Facts {
         if !self.has_device((number.major, number.minor)) {
             return None;
         }
-        let (slot, card) = (id.to_string(), DeviceId { slot: None, ..*id }.to_string());
+        let (slot, card) = (id.to_string(), id.whole_card().to_string());
         let told = self.told.get(&slot).or_else(|| self.told.get(&card)).map(String::as_str);
         let is_annotated = self.annotated.contains(&slot) || self.annotated.contains(&card);
         match told {

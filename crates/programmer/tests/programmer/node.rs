@@ -13,7 +13,7 @@ use fpga_emulator::gbs::Bitstream;
 use fpga_emulator::testing::{Emulator, eventually};
 use fpga_programmer::Client;
 use fpga_programmer::message::{
-    Answer, Clean, Cleaned, Device, Done, Failed, Prepare, Promised, Request,
+    Answer, Clean, Device, Done, Failed, Leftover, Prepare, Promised, Request,
 };
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -123,7 +123,7 @@ impl Node {
         result(self.call(&prepare("vision", owner, devices, images)))
     }
 
-    pub(crate) fn clean(&self, what: Cleaned) -> Result<Done, Failed> {
+    pub(crate) fn clean(&self, what: Leftover) -> Result<Done, Failed> {
         result(self.call(&Request::Clean(Clean { what, timeout_ms: 5000 })))
     }
 

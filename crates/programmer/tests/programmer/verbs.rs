@@ -5,7 +5,7 @@ use std::fs;
 use fpga::ledger::{Owner, State};
 use fpga::names::Use;
 use fpga::records::RunResult;
-use fpga_programmer::message::{Answer, Cleaned, Request, Status};
+use fpga_programmer::message::{Answer, Leftover, Request, Status};
 
 use crate::node::{A10, FAR, HELLO, NEAR, NLB0, NLB3, Node, claim, prepare};
 
@@ -32,8 +32,8 @@ fn an_owner_gets_what_was_promised_once() {
     assert_eq!(refused.code, RunResult::Busy);
     assert!(refused.message.contains("held by claim one"), "{refused:?}");
     // The image stays, and is known.
-    assert_eq!(node.clean(Cleaned::Owner(claim("one"))).unwrap().touched, 1);
-    assert_eq!(node.clean(Cleaned::Owner(claim("one"))).unwrap().touched, 0);
+    assert_eq!(node.clean(Leftover::Owner(claim("one"))).unwrap().touched, 1);
+    assert_eq!(node.clean(Leftover::Owner(claim("one"))).unwrap().touched, 0);
     let next = node.prepare("two", &devices, &[NLB0]).unwrap();
     assert_eq!((next.touched, next.programmed_ms.len()), (1, 0));
 }
@@ -51,7 +51,7 @@ fn several_devices_are_for_several_uses() {
     assert_eq!([node.function("dfl-port.0"), node.function("dfl-port.2")], [NLB3, HELLO]);
     let slots = status(&node).slots;
     assert!(slots.iter().all(|slot| slot.holder == Some(claim("one"))), "{slots:?}");
-    assert_eq!(node.clean(Cleaned::Owner(claim("one"))).unwrap().touched, 3);
+    assert_eq!(node.clean(Leftover::Owner(claim("one"))).unwrap().touched, 3);
     assert!(status(&node).slots.iter().all(|slot| slot.state == Some(State::Clean)));
 }
 
@@ -62,12 +62,12 @@ fn what_a_missing_poststop_left_is_cleaned() {
     let _programmer = node.programmer();
     node.prepare("one", &[(NEAR, Use::Region)], &[NLB0]).unwrap();
     node.0.control().port_error("near", 0, 1).unwrap();
-    assert_eq!(node.clean(Cleaned::Device(NEAR.parse().unwrap())).unwrap().touched, 1);
+    assert_eq!(node.clean(Leftover::Device(NEAR.parse().unwrap())).unwrap().touched, 1);
     assert!(!node.has_errors("dfl-port.0"));
     assert_eq!(status(&node).slots[0].holder, None);
     // A device that somebody has open is not taken from under him.
     let _user = fs::File::open(node.0.path("root/dev/dfl-port.1")).unwrap();
-    let refused = node.clean(Cleaned::Device(FAR.parse().unwrap())).unwrap_err();
+    let refused = node.clean(Leftover::Device(FAR.parse().unwrap())).unwrap_err();
     assert_eq!(refused.code, RunResult::Busy);
     assert!(refused.message.contains("dfl-port.1"), "{refused:?}");
 }

@@ -51,7 +51,7 @@ fn slot(
         purpose,
         timeout: args.timeout,
         ignore_users: args.force,
-        forget_image: false,
+        ..SlotOptions::default()
     };
     let result = program::reset(target, &options, steps);
     let kept = match &result {
