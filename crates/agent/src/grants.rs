@@ -2,7 +2,7 @@
 //! programmed.
 //!
 //! What is granted is what the AcceleratorFunction objects of a namespace say. The file is kept so while the mode is
-//! region, and while there is a CDI spec by which the hook may still be run; afterwards nothing is granted any more.
+//! region, and while a pod still has a region that the hook may be run for; afterwards nothing is granted any more.
 //! What somebody else does to it is put right at once. While the API server is away it stays as it is, for as long as
 //! `--grants-expire` says: containers start with what was granted before.
 
@@ -304,32 +304,32 @@ impl<'a> Keeper<'a> {
 mod tests {
     use super::*;
 
-    /// A pod that holds a region is restarted by its spec, whatever the mode has become.
+    /// A pod that holds a region is restarted with it, whatever the mode has become.
     #[tokio::test]
-    async fn the_grants_are_needed_in_region_mode_and_as_long_as_a_region_has_a_spec() {
+    async fn the_grants_are_needed_in_region_mode_and_as_long_as_a_pod_has_a_region() {
         let (set_mode, mode) = watch::channel(Mode::Af);
-        let (set_specs, specs) = watch::channel(false);
+        let (set_regions, regions) = watch::channel(false);
         let is_needed = async || {
-            let (mut mode, mut specs) = (mode.clone(), specs.clone());
-            let now = needed(&mut mode, &mut specs, true);
+            let (mut mode, mut regions) = (mode.clone(), regions.clone());
+            let now = needed(&mut mode, &mut regions, true);
             tokio::time::timeout(Duration::ZERO, now).await.is_ok()
         };
         assert!(!is_needed().await);
         set_mode.send_replace(Mode::Region);
         assert!(is_needed().await);
-        set_specs.send_replace(true);
+        set_regions.send_replace(true);
         set_mode.send_replace(Mode::RegionDevel);
         assert!(is_needed().await);
-        set_specs.send_replace(false);
+        set_regions.send_replace(false);
         assert!(!is_needed().await);
 
         // Where the mode is fixed, its sender is gone.
         drop(set_mode);
-        let (mut mode, mut specs) = (mode, specs);
-        let waiting = needed(&mut mode, &mut specs, true);
+        let (mut mode, mut regions) = (mode, regions);
+        let waiting = needed(&mut mode, &mut regions, true);
         tokio::pin!(waiting);
         assert!(tokio::time::timeout(Duration::ZERO, &mut waiting).await.is_err());
-        set_specs.send_replace(true);
+        set_regions.send_replace(true);
         waiting.await;
     }
 }

@@ -9,8 +9,8 @@
 //! closed a slot's node, and when the mode changes. It is asked again, after a while that doubles up to a minute, only as
 //! long as something depends on the answer: a device is held under another name than it has now, a pod that was given
 //! one is not shown yet, or there is a region to clean when its pod is gone. The close of a slot is seen where the
-//! container has the node itself; a container with an inode of its own, as most runtimes make it, goes
-//! unnoticed. Hence the wait.
+//! container has the node itself; most runtimes make a separate inode, on which a close goes unnoticed.
+//! Hence the wait.
 
 use std::collections::BTreeSet;
 use std::convert::Infallible;
@@ -69,7 +69,7 @@ pub(crate) struct Known {
     pub held: Arc<BTreeSet<Held>>,
     /// Which kubelet has been asked, whether it answered or not: [`Seen::kubelet`].
     pub asked: Option<u64>,
-    /// Nothing is held that is not known: a kubelet has answered, or there is none to ask.
+    /// Every held device is known: a kubelet has answered, or there is none to ask.
     pub is_sure: bool,
 }
 

@@ -36,7 +36,7 @@ impl Orphans {
         }
     }
 
-    /// Waits until one is found: forever, while there is none.
+    /// Waits until one is found.
     pub(crate) async fn found(&self) -> PathBuf {
         let mut first = self.0.subscribe();
         loop {

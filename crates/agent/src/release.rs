@@ -45,8 +45,8 @@ impl Cleaner {
         Self { root, metrics, programmer, is_denied: false }
     }
 
-    /// Whether a device is cleaned when it is released: with a programmer each, else a region, unless it may be a card
-    /// whose pod programmed it by itself.
+    /// Whether a device is cleaned when it is released: with a programmer, every device; otherwise a region, unless it
+    /// may be a card that its pod programmed.
     #[must_use]
     pub(crate) fn is_for(&self, device: &Held, mode: Mode) -> bool {
         if self.programmer.is_some() {

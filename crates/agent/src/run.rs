@@ -31,7 +31,6 @@ use crate::plugin::handout::Handout;
 use crate::plugin::lifecycle::Predecessor;
 use crate::plugin::manager::{InventoryEnded, Manager, Surroundings};
 use crate::plugin::planner::Planner;
-use crate::programmer::Programmer;
 use crate::release::Cleaner;
 use crate::results;
 use crate::status::Status;
@@ -134,12 +133,11 @@ pub(crate) async fn run(config: Config) -> Result<(), RunError> {
             orphans: orphans.clone(),
         },
     );
-    let programmer = config.region.programmer.clone().map(Programmer::new);
     let holdings = Holdings::new(config.pod_resources.is_some());
     if let Some(socket) = config.pod_resources {
         let source = holdings::Source {
             socket,
-            cleaner: Cleaner::new(config.root.clone(), metrics.clone(), programmer),
+            cleaner: Cleaner::new(config.root.clone(), metrics.clone(), handout.programmer()),
             root: config.root,
             inventory: inventory.clone(),
             mode: mode.clone(),
@@ -151,9 +149,18 @@ pub(crate) async fn run(config: Config) -> Result<(), RunError> {
     let planner =
         Planner::new(config.naming, config.regiondevel, Vanished::new(config.health.keep_vanished));
     let sockets = config.sockets.clone();
-    let surroundings =
-        Surroundings { sockets, seen, predecessor, status, metrics, reporter, handout, holdings };
-    let manager = Manager::new(planner, surroundings).reporting_to(orphans.clone());
+    let surroundings = Surroundings {
+        sockets,
+        seen,
+        predecessor,
+        status,
+        metrics,
+        reporter,
+        handout,
+        holdings,
+        orphans: orphans.clone(),
+    };
+    let manager = Manager::new(planner, surroundings);
     if let Some((server, node)) = tidied {
         let sockets = config.sockets.directory.clone();
         let offered = manager.offered();

@@ -40,7 +40,7 @@ fn every_object_is_good_and_no_two_have_one_name() {
     let files = [
         ("mappings-collection.yaml", Kind::Function, 17),
         ("arria10.yaml", Kind::Function, 2),
-        // What grants management nodes is in a directory of its own, which `kubectl apply -f mappings/` leaves out.
+        // Objects that grant management nodes are in a separate directory, which `kubectl apply -f mappings/` leaves out.
         ("development/regions.yaml", Kind::Region, 5),
     ];
     let mut names = BTreeSet::new();

@@ -5,8 +5,8 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// The binaries.
-const NAMES: [&str; 7] = [
+/// The names of the binaries.
+pub const NAMES: [&str; 7] = [
     "fpga-emulator",
     "fpga-agent",
     "fpga-webhook",

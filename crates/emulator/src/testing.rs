@@ -19,6 +19,26 @@ pub mod harness;
 /// How long to wait for another program before a test fails: long enough for any machine, only to not hang.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
+/// A card with one port and one with two: `dfl-port.0` with NLB mode 3, `dfl-port.1` and `dfl-port.2` with the hello
+/// function.
+pub const THREE_PORTS: &str = r#"
+[[card]]
+name = "near"
+kind = "pac-a10"
+pci = "0000:3b:00.0"
+[[card.port]]
+afu = "nlb3"
+
+[[card]]
+name = "far"
+kind = "pac-a10"
+pci = "0000:86:00.0"
+[[card.port]]
+afu = "hello"
+[[card.port]]
+afu = "hello"
+"#;
+
 /// How to start an emulator.
 #[derive(Debug, Clone)]
 pub struct Start {

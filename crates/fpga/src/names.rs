@@ -8,9 +8,14 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+mod host;
 mod promise;
 mod resource;
 
+pub use host::{
+    HOOK_COMMAND, HOOK_DEVICE, HOOK_STAGE, HOOK_USE, SPEC_FILE_END, spec_device, spec_file,
+    spec_file_start,
+};
 pub use promise::{PromisePart, PromiseVariable};
 pub use resource::{NameError, Named, ResourceName};
 

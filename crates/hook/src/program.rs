@@ -7,9 +7,6 @@ use clap::{Args as _, Command, Error, FromArgMatches as _};
 use crate::args::{Args, examples_and_codes};
 use crate::trees::Trees;
 
-/// The name of the subcommand of `fpgactl`. Runtimes give it to either program as the first word.
-pub const NAME: &str = "oci-hook";
-
 /// A program that has the hook. Its help, its version and the lines that it prints go by that name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Program {

@@ -14,7 +14,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use fpga::names::CDI_KIND;
+use fpga::names::{CDI_KIND, spec_file};
 use fpga::stack::is_device_name;
 use fpga_cluster::told::Standing;
 use nix::sys::inotify::AddWatchFlags;
@@ -167,7 +167,7 @@ impl Shared {
     }
 
     fn put(&self, device: &str, text: &[u8]) -> Result<(), Error> {
-        let path = self.directory.join(files::name(device));
+        let path = self.directory.join(spec_file(device));
         match files::put(&path, text) {
             Ok(false) => Ok(()),
             Ok(true) => {

@@ -6,18 +6,11 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use fpga::files::{self, TEMPORARY};
-use fpga::names::CDI_KIND;
+use fpga::names::{SPEC_FILE_END as OURS, spec_file_start};
 use fpga::stack::is_device_name;
 
-/// Runtimes read files that end in `.json` or `.yaml`, and no others.
-const OURS: &str = ".json";
 /// Intel's plugin wrote its specs of the same devices so.
 const INTELS: &str = ".yaml";
-
-/// The file name of a device's spec: its kind and its name, as is the custom.
-pub(super) fn name(device: &str) -> String {
-    format!("{}{device}{OURS}", prefix())
-}
 
 /// True of the name of a file that only this agent writes, or that takes the place of one.
 pub(super) fn is_ours(name: &str) -> bool {
@@ -42,18 +35,14 @@ pub(super) fn stale(directory: &Path, wanted: impl Fn(&str) -> bool) -> Vec<Path
 /// The device of a file, and how its name ends.
 fn parse(name: &str) -> Option<(&str, &'static str)> {
     if let Some(name) = name.strip_prefix('.') {
-        let (device, _unique) = name.strip_prefix(&prefix())?.split_once(OURS)?;
+        let (device, _unique) = name.strip_prefix(&spec_file_start())?.split_once(OURS)?;
         return (name.ends_with(TEMPORARY) && is_device_name(device))
             .then_some((device, TEMPORARY));
     }
-    let name = name.strip_prefix(&prefix())?;
+    let name = name.strip_prefix(&spec_file_start())?;
     let (device, end) =
         [OURS, INTELS].into_iter().find_map(|end| Some((name.strip_suffix(end)?, end)))?;
     is_device_name(device).then_some((device, end))
-}
-
-fn prefix() -> String {
-    format!("{}-", CDI_KIND.replace('/', "-"))
 }
 
 /// Makes `path` hold `text`, and returns false when it does so already.
@@ -70,6 +59,8 @@ pub(super) fn put(path: &Path, text: &[u8]) -> io::Result<bool> {
 mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
+    use fpga::names::spec_file;
+
     use super::*;
 
     #[test]
@@ -82,7 +73,7 @@ mod tests {
             "dfl-port.0",
             "intel-fpga-port.12",
         ] {
-            assert!(is_ours(&name(good)), "{good}");
+            assert!(is_ours(&spec_file(good)), "{good}");
         }
         for bad in [
             "",
@@ -93,13 +84,13 @@ mod tests {
             "../dfl-fme.0",
             "dfl-fme.0/x",
         ] {
-            assert!(!is_ours(&name(bad)), "{bad}");
+            assert!(!is_ours(&spec_file(bad)), "{bad}");
         }
     }
 
     #[test]
     fn files_are_told_by_their_whole_names() {
-        assert_eq!(name("dfl-fme.0"), "intel.cdi.k8s.io-fpga-dfl-fme.0.json");
+        assert_eq!(spec_file("dfl-fme.0"), "intel.cdi.k8s.io-fpga-dfl-fme.0.json");
         for (name, parsed) in [
             ("intel.cdi.k8s.io-fpga-dfl-fme.0.json", Some(("dfl-fme.0", OURS))),
             ("intel.cdi.k8s.io-fpga-dfl-fme.0.yaml", Some(("dfl-fme.0", INTELS))),

@@ -9,7 +9,7 @@
 
 use std::time::Duration;
 
-use fpga::names::{CDI_KIND, Use};
+use fpga::names::{CDI_KIND, HOOK_COMMAND, HOOK_DEVICE, HOOK_STAGE, HOOK_USE, Use};
 use fpga::root::host_node;
 use serde::Serialize;
 
@@ -18,8 +18,6 @@ use crate::plugin::device::Device;
 
 const VERSION: &str = "0.5.0";
 
-/// The subcommand of the hook's program.
-const SUBCOMMAND: &str = "oci-hook";
 /// Stages of a container's life at which the hook runs, as the OCI runtime specification calls them.
 const STAGES: [&str; 2] = ["createRuntime", "poststop"];
 /// What a hook may take beyond the time that it waits for cards: programming that began is not cut
@@ -84,7 +82,7 @@ struct SpecHook<'a> {
 #[must_use]
 pub(crate) fn device_spec(device: &Device, usage: Use, hook: &Hook) -> Vec<u8> {
     let place = device.place.to_string();
-    let about = ["--device", &place, "--use", usage.as_str()];
+    let about = [HOOK_DEVICE, &place, HOOK_USE, usage.as_str()];
     let edits = Edits {
         device_nodes: device.nodes.iter().map(node).collect(),
         hooks: STAGES.into_iter().map(|stage| at_stage(hook, stage, about)).collect(),
@@ -112,7 +110,7 @@ fn node(node: &Node) -> DeviceNode {
 fn at_stage<'a>(hook: &'a Hook, stage: &'static str, about: [&'a str; 4]) -> SpecHook<'a> {
     // By convention a program's first argument is its own name; runtimes hand the list on as it is.
     let name = hook.path.rsplit('/').next().unwrap_or_default();
-    let mut args = vec![name, SUBCOMMAND, "--stage", stage];
+    let mut args = vec![name, HOOK_COMMAND, HOOK_STAGE, stage];
     // By these the hook tells what was allocated from what a privileged container lists besides.
     args.extend(about);
     args.extend(hook.arguments.iter().map(String::as_str));

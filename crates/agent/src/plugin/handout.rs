@@ -113,6 +113,11 @@ impl Handout {
         self.gives_regions.subscribe()
     }
 
+    /// Who opens cards for the agent, if anybody does.
+    pub(crate) fn programmer(&self) -> Option<Programmer> {
+        self.programmer.clone()
+    }
+
     /// True if a node in `mode` gives containers what `resource` says.
     #[must_use]
     pub(crate) fn may_give(&self, resource: &ResourceName, mode: Mode) -> bool {
@@ -138,10 +143,9 @@ impl Handout {
     /// This is offered now. To be awaited before the kubelet learns of it. What an earlier run left goes only when it
     /// `is_sure` that nobody else holds it: a container that is started again is resolved by its spec.
     pub(crate) async fn offer(&self, mode: Mode, offer: &Offer, is_sure: bool) {
-        let all =
-            || offer.iter().flat_map(|(name, devices)| devices.iter().map(move |d| (name, d)));
+        let all = offer.iter().flat_map(|(name, devices)| devices.iter().map(move |d| (name, d)));
         // A device may have the id that another mode gives it, too: its holder's spec stays.
-        let (over, offered): (Vec<_>, Vec<_>) = all().partition(|(_, device)| device.is_over);
+        let (over, offered): (Vec<_>, Vec<_>) = all.partition(|(_, device)| device.is_over);
         let mut wanted = BTreeMap::new();
         let mut uses = Uses::new();
         let mut gives_regions = false;
@@ -196,8 +200,7 @@ impl Handout {
                 None => Ok(()),
             }
         };
-        tokio::task::spawn_blocking(work).await.map_err(HandoutError::from).flatten()?;
-        Ok(())
+        tokio::task::spawn_blocking(work).await?
     }
 }
 

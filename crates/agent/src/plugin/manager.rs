@@ -37,19 +37,11 @@ pub(crate) struct InventoryEnded;
 #[derive(Debug)]
 pub(crate) struct Manager {
     planner: Planner,
-    sockets: Sockets,
-    seen: watch::Receiver<Seen>,
-    predecessor: Predecessor,
-    status: Status,
-    metrics: Metrics,
-    reporter: Reporter,
+    around: Surroundings,
     offered: watch::Sender<Option<BTreeSet<ResourceName>>>,
-    handout: Handout,
-    holdings: Holdings,
     known: watch::Receiver<Known>,
     /// Which kubelet what is offered takes into account: [`Known::asked`].
     cleared: watch::Sender<Option<u64>>,
-    orphans: Orphans,
     told: Told,
     running: BTreeMap<ResourceName, Running>,
     tasks: JoinSet<()>,
@@ -66,6 +58,8 @@ pub(crate) struct Surroundings {
     pub reporter: Reporter,
     pub handout: Handout,
     pub holdings: Holdings,
+    /// Whom it tells when sockets cannot be made.
+    pub orphans: Orphans,
 }
 
 #[derive(Debug)]
@@ -77,41 +71,17 @@ struct Running {
 impl Manager {
     /// Nothing runs yet.
     #[must_use]
-    pub(crate) fn new(planner: Planner, surroundings: Surroundings) -> Self {
-        let Surroundings {
-            sockets,
-            seen,
-            predecessor,
-            status,
-            metrics,
-            reporter,
-            handout,
-            holdings,
-        } = surroundings;
+    pub(crate) fn new(planner: Planner, around: Surroundings) -> Self {
         Self {
             planner,
-            sockets,
-            seen,
-            predecessor,
-            status,
-            metrics,
-            reporter,
             offered: watch::Sender::new(None),
-            handout,
-            known: holdings.known(),
-            holdings,
+            known: around.holdings.known(),
+            around,
             cleared: watch::Sender::new(None),
-            orphans: Orphans::default(),
             told: Told::default(),
             running: BTreeMap::new(),
             tasks: JoinSet::new(),
         }
-    }
-
-    /// Tells `orphans` when its sockets cannot be made.
-    #[must_use]
-    pub(crate) fn reporting_to(self, orphans: Orphans) -> Self {
-        Self { orphans, ..self }
     }
 
     /// What is offered, once that is known.
@@ -157,30 +127,30 @@ impl Manager {
     }
 
     async fn apply(&mut self, found: &Snapshot, mode: Mode) {
-        if self.told.enter(mode, self.handout.programming(mode)) {
+        if self.told.enter(mode, self.around.handout.programming(mode)) {
             self.planner.forget();
         }
         let (asked, offer, notes) = loop {
             let known = self.known.borrow_and_update().clone();
             let Plan { offer, notes, .. } = self.planner.plan(found, mode, &known.held);
-            self.handout.offer(mode, &offer, known.is_sure).await;
+            self.around.handout.offer(mode, &offer, known.is_sure).await;
             // Something may have been handed out meanwhile.
             if !self.known.has_changed().unwrap_or(false) {
                 break (known.asked, offer, notes);
             }
         };
-        self.told.tell(found, notes, &self.reporter);
+        self.told.tell(found, notes, &self.around.reporter);
         self.reconcile(&offer, mode);
         self.cleared.send_replace(asked);
-        self.holdings.over(offer.values().flatten().any(|device| device.is_over));
+        self.around.holdings.over(offer.values().flatten().any(|device| device.is_over));
         self.offered.send_if_modified(|offered| {
             let names: BTreeSet<_> = offer.keys().cloned().collect();
             let changed = offered.as_ref() != Some(&names);
             *offered = Some(names);
             changed
         });
-        self.metrics.offered(offer, &found.conditions);
-        self.status.scanned();
+        self.around.metrics.offered(offer, &found.conditions);
+        self.around.status.scanned();
     }
 
     fn reconcile(&mut self, offer: &Offer, mode: Mode) {
@@ -193,10 +163,10 @@ impl Manager {
             let target = Target::Serve(mode, devices.as_slice().into());
             match self.running.get(name) {
                 None => {
-                    tell_health(name, &[], devices, &self.reporter);
+                    tell_health(name, &[], devices, &self.around.reporter);
                     self.start(name.clone(), target);
                 }
-                Some(running) => update(name, running, target, &self.reporter),
+                Some(running) => update(name, running, target, &self.around.reporter),
             }
         }
     }
@@ -205,16 +175,16 @@ impl Manager {
         let target = watch::Sender::new(target);
         let resource = Resource {
             name: name.clone(),
-            handout: self.handout.clone(),
-            holdings: self.holdings.clone(),
+            handout: self.around.handout.clone(),
+            holdings: self.around.holdings.clone(),
             cleared: self.cleared.subscribe(),
-            sockets: self.sockets.clone(),
-            seen: self.seen.clone(),
-            predecessor: self.predecessor.clone(),
+            sockets: self.around.sockets.clone(),
+            seen: self.around.seen.clone(),
+            predecessor: self.around.predecessor.clone(),
             target: target.subscribe(),
-            status: self.status.clone(),
-            metrics: self.metrics.clone(),
-            orphans: self.orphans.clone(),
+            status: self.around.status.clone(),
+            metrics: self.around.metrics.clone(),
+            orphans: self.around.orphans.clone(),
         };
         let task = self.tasks.spawn(lifecycle::run(resource)).id();
         self.running.insert(name, Running { target, task });

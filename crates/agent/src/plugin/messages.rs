@@ -94,7 +94,7 @@ fn spec(node: &str) -> DeviceSpec {
     DeviceSpec { container_path: path.clone(), host_path: path, permissions: "rw".to_owned() }
 }
 
-/// What the hook is told where no specification says it, and the mark of Intel's plugin.
+/// The allocated devices, for a hook that no specification informs, and the mark of Intel's plugin.
 fn annotations(mode: Mode, programming: Programming, places: &[String]) -> HashMap<String, String> {
     let mut annotations = HashMap::new();
     let mut note = |name: &str, value: String| annotations.insert(name.to_owned(), value);

@@ -125,7 +125,7 @@ async fn one_that_stands_by_is_ready_and_touches_nothing() {
     assert!(metrics.contains("kube_fpga_agent_standby 1"), "{metrics}");
     tokio::time::sleep(Duration::from_millis(500)).await;
     assert_eq!((files(), kubelet.events().len()), (before, events));
-    // It ends when it is told to, and the first goes on.
+    // It ends on request, and the first one continues.
     assert!(second.terminate(LIMIT).await.unwrap().success());
     let third = agent(&node, &[]);
     drop(third);

@@ -8,8 +8,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use clap::Args as ClapArgs;
 use fpga::duration;
-use fpga::names::CDI_KIND;
-use fpga::stack::is_device_name;
+use fpga::names::spec_device;
 use serde::Serialize;
 
 mod hooks;
@@ -170,20 +169,20 @@ fn hook() -> anyhow::Result<File> {
     }
 }
 
-/// The hooks first, so that none is left without its program.
+/// The hooks and the specifications first, so that none is left without its program.
 fn uninstall(args: &Args) -> anyhow::Result<Vec<Row>> {
     let mut rows = match &args.hooks_dir {
         Some(dir) => remove_hooks(args, dir)?,
         None => Vec::new(),
     };
-    for name in [HOOK, PROGRAM] {
-        let action = place::remove(&args.bin_dir, name, args.dry_run)?;
-        rows.push(Row::new(args, &args.bin_dir, name, action));
-    }
     if let Some(dir) = &args.cdi_dir {
         for name in specs(dir)? {
             rows.push(Row::new(args, dir, &name, place::remove(dir, &name, args.dry_run)?));
         }
+    }
+    for name in [HOOK, PROGRAM] {
+        let action = place::remove(&args.bin_dir, name, args.dry_run)?;
+        rows.push(Row::new(args, &args.bin_dir, name, action));
     }
     if let Some(dir) = &args.run_dir {
         for name in RUN_FILES {
@@ -202,13 +201,8 @@ fn specs(directory: &Path) -> anyhow::Result<Vec<String>> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         entries => entries.with_context(|| directory.display().to_string())?,
     };
-    let start = format!("{}-", CDI_KIND.replace('/', "-"));
-    let is_ours = |name: &String| {
-        let device = name.strip_prefix(&start).and_then(|rest| rest.strip_suffix(".json"));
-        device.is_some_and(is_device_name)
-    };
     let names = entries.flatten().filter_map(|entry| entry.file_name().into_string().ok());
-    let mut names: Vec<_> = names.filter(is_ours).collect();
+    let mut names: Vec<_> = names.filter(|name| spec_device(name).is_some()).collect();
     names.sort();
     Ok(names)
 }

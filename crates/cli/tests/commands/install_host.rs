@@ -312,11 +312,16 @@ fn the_specifications_go_with_the_hook_that_they_name() {
         fs::write(directory.join(name), "{}").unwrap();
     }
     let cdi = directory.to_str().unwrap();
-    run(&node, &["--uninstall", "--cdi-dir", cdi]).ended(0);
+    let said = run(&node, &["--uninstall", "--cdi-dir", cdi]).ended(0).stdout;
     let names = fs::read_dir(&directory).unwrap();
     let mut names: Vec<_> = names.map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
     names.sort();
     assert_eq!(names, kept);
+    let (last, program) = (said.rfind("dfl-port.0.json"), said.find("fpga-hook: removed"));
+    assert!(
+        last.is_some() && program.is_some() && last < program,
+        "the hook stays until then: {said}"
+    );
     run(&node, &["--uninstall", "--cdi-dir", node.path("none").to_str().unwrap()]).ended(0);
     run(&node, &["--cdi-dir", cdi]).ended(2);
 }

@@ -121,15 +121,7 @@ fn run<'a>(page: &Page, steps: impl Iterator<Item = &'a Step>) -> Vec<String> {
     let home = directory.path().join("home");
     std::fs::create_dir(&bin).unwrap();
     std::fs::create_dir(&home).unwrap();
-    for name in [
-        "fpga-agent",
-        "fpga-emulator",
-        "fpga-hook",
-        "fpga-programmer",
-        "fpga-webhook",
-        "fpgactl",
-        "nlb",
-    ] {
+    for name in fpga_demo::binaries::NAMES {
         std::os::unix::fs::symlink(binaries().path(name), bin.join(name)).unwrap();
     }
     // The demo's own binary builds the others unless it is told where they are.

@@ -4,17 +4,12 @@
 //! Only root writes specifications, whereas variables and annotations may be a tenant's.
 
 use fpga::id::DeviceId;
-use fpga::names::Use;
+use fpga::names::{HOOK_COMMAND, HOOK_DEVICE, HOOK_USE, Use};
 use fpga::uses::{self, Uses};
 use serde::Deserialize;
 use serde::de::Deserializer;
 
 use super::object::Object;
-use crate::program::NAME;
-
-/// The flags by which a specification names its device.
-pub(crate) const DEVICE: &str = "--device";
-pub(crate) const USE: &str = "--use";
 
 /// The devices that hooks of ours are about.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -48,14 +43,14 @@ impl Allocation {
         let lists = [&hooks.create_runtime, &hooks.prestart, &hooks.poststop];
         for Object(hook) in lists.into_iter().flatten().flatten() {
             let words = hook.args.as_deref().unwrap_or_default();
-            if words.get(1).is_none_or(|word| word != NAME) {
+            if words.get(1).is_none_or(|word| word != HOOK_COMMAND) {
                 continue;
             }
             let value = |flag: &str| {
                 words.windows(2).find(|pair| pair[0] == flag).map(|pair| pair[1].as_str())
             };
-            let usage = value(USE).map_or(Ok(Use::default()), str::parse);
-            if let (Some(Ok(device)), Ok(usage)) = (value(DEVICE).map(str::parse), usage) {
+            let usage = value(HOOK_USE).map_or(Ok(Use::default()), str::parse);
+            if let (Some(Ok(device)), Ok(usage)) = (value(HOOK_DEVICE).map(str::parse), usage) {
                 allocation.add(device, usage);
             }
         }
@@ -96,7 +91,8 @@ mod tests {
     }
 
     fn ours(device: &str, more: &[&str]) -> Value {
-        let mut args = vec!["fpga-hook", "oci-hook", "--stage", "createRuntime", DEVICE, device];
+        let mut args =
+            vec!["fpga-hook", "oci-hook", "--stage", "createRuntime", HOOK_DEVICE, device];
         args.extend(more);
         json!({ "path": "/opt/intel/fpga-sw/fpga-hook", "args": args, "timeout": 40 })
     }
@@ -104,8 +100,8 @@ mod tests {
     #[test]
     fn hooks_of_ours_name_devices() {
         let hooks = json!({
-            "createRuntime": [ours(NEAR, &[]), ours("0000-86-00-0", &[USE, "development"])],
-            "poststop": [ours(NEAR, &["--timeout", "1s"]), ours("0000-af-00-0-slot1", &[USE, "function"])],
+            "createRuntime": [ours(NEAR, &[]), ours("0000-86-00-0", &[HOOK_USE, "development"])],
+            "poststop": [ours(NEAR, &["--timeout", "1s"]), ours("0000-af-00-0-slot1", &[HOOK_USE, "function"])],
             "createContainer": [{ "path": "/bin/true", "env": [] }],
         });
         let expected = [
@@ -119,12 +115,12 @@ mod tests {
     #[test]
     fn other_hooks_name_none() {
         for hook in [
-            json!({ "path": "/bin/nvidia", "args": ["nvidia", "prestart", DEVICE, NEAR] }),
+            json!({ "path": "/bin/nvidia", "args": ["nvidia", "prestart", HOOK_DEVICE, NEAR] }),
             json!({ "path": "/bin/true" }),
             json!({ "path": "/bin/true", "args": null }),
             ours("dfl-port.0", &[]),
-            ours(NEAR, &[USE, "everything"]),
-            json!({ "args": ["fpga-hook", "oci-hook", DEVICE] }),
+            ours(NEAR, &[HOOK_USE, "everything"]),
+            json!({ "args": ["fpga-hook", "oci-hook", HOOK_DEVICE] }),
         ] {
             assert_eq!(read(json!({ "prestart": [hook] })), [], "{hook}");
         }
@@ -133,7 +129,8 @@ mod tests {
 
     #[test]
     fn a_device_for_two_uses_is_programmed() {
-        let hooks = json!({"createRuntime": [ours(NEAR, &[USE, "function"]), ours(NEAR, &[])]});
+        let hooks =
+            json!({"createRuntime": [ours(NEAR, &[HOOK_USE, "function"]), ours(NEAR, &[])]});
         assert_eq!(read(hooks), [(NEAR.to_owned(), Use::Region)]);
     }
 

@@ -9,6 +9,7 @@ use std::process::{Command, Output, Stdio};
 use fpga::grants::{Grant, Grants};
 use fpga_emulator::ctl::Client;
 use fpga_emulator::gbs::Bitstream;
+pub(crate) use fpga_emulator::testing::THREE_PORTS as TWO_CARDS;
 use fpga_emulator::testing::{Emulator, eventually};
 
 use crate::container::Container;
@@ -17,26 +18,6 @@ pub(crate) const A10: &str = "69528db6eb31577a8c3668f9faa081f6";
 pub(crate) const NLB0: &str = "d8424dc4a4a3c413f89e433683f9040b";
 pub(crate) const NLB3: &str = "f7df405cbd7acf7222f144b0b93acd18";
 pub(crate) const HELLO: &str = "850adcc26ceb4b229722d43375b61c66";
-
-/// A card with one port and one with two: `dfl-port.0` with NLB mode 3, `dfl-port.1` and `dfl-port.2`
-/// with the hello function.
-pub(crate) const TWO_CARDS: &str = r#"
-[[card]]
-name = "near"
-kind = "pac-a10"
-pci = "0000:3b:00.0"
-[[card.port]]
-afu = "nlb3"
-
-[[card]]
-name = "far"
-kind = "pac-a10"
-pci = "0000:86:00.0"
-[[card.port]]
-afu = "hello"
-[[card.port]]
-afu = "hello"
-"#;
 
 pub(crate) struct Node(Emulator);
 

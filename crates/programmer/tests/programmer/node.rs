@@ -10,7 +10,7 @@ use fpga::grants::{Grant, Grants};
 use fpga::ledger::{Kind, Owner};
 use fpga::names::Use;
 use fpga_emulator::gbs::Bitstream;
-use fpga_emulator::testing::{Emulator, eventually};
+use fpga_emulator::testing::{Emulator, THREE_PORTS, eventually};
 use fpga_programmer::Client;
 use fpga_programmer::message::{
     Answer, Clean, Device, Done, Failed, Leftover, Prepare, Promised, Request,
@@ -26,25 +26,6 @@ pub(crate) const HELLO: &str = "850adcc26ceb4b229722d43375b61c66";
 pub(crate) const NEAR: &str = "0000-3b-00-0-slot0";
 pub(crate) const FAR: &str = "0000-86-00-0";
 
-/// A card with one port and one with two: `dfl-port.0`, then `dfl-port.1` and `dfl-port.2`.
-const MACHINE: &str = r#"
-[[card]]
-name = "near"
-kind = "pac-a10"
-pci = "0000:3b:00.0"
-[[card.port]]
-afu = "nlb3"
-
-[[card]]
-name = "far"
-kind = "pac-a10"
-pci = "0000:86:00.0"
-[[card.port]]
-afu = "hello"
-[[card.port]]
-afu = "hello"
-"#;
-
 /// Only against hanging forever.
 const LIMIT: Duration = Duration::from_secs(60);
 
@@ -56,7 +37,7 @@ pub(crate) struct Programmer(pub(crate) Child);
 impl Node {
     /// NLB in modes 0 and 3 are in the store and granted to the namespace `vision`.
     pub(crate) fn start() -> Self {
-        let node = Self(Emulator::start(MACHINE));
+        let node = Self(Emulator::start(THREE_PORTS));
         let mut grants = Grants::default();
         for function in [NLB0, NLB3] {
             node.install(function);

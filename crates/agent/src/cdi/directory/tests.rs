@@ -38,7 +38,7 @@ impl Fixture {
     }
 
     fn spec(&self, device: &str) -> PathBuf {
-        self.path(&files::name(device))
+        self.path(&spec_file(device))
     }
 
     /// The names in the directory, sorted.
@@ -129,7 +129,7 @@ fn what_an_earlier_run_left_goes_and_what_others_wrote_stays() {
     }
     fixture.set(&["dfl-fme.0"]);
     let mut expected = others.map(str::to_owned).to_vec();
-    expected.push(files::name("dfl-fme.0"));
+    expected.push(spec_file("dfl-fme.0"));
     expected.sort();
     assert_eq!(fixture.names(), expected);
 }

@@ -250,7 +250,7 @@ async fn a_region_that_would_not_be_programmed_is_not_given() {
     assert!(spec.is_file());
 }
 
-/// Whatever a plugin is told to offer, a name gives what it says and nothing else.
+/// Whatever a plugin offers, a resource gives only what its name says.
 #[tokio::test]
 async fn a_resource_of_another_mode_gives_nothing() {
     let temp = tempfile::tempdir().unwrap();

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use fpga::files;
+use fpga::names::{HOOK_COMMAND, HOOK_STAGE};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -41,7 +42,7 @@ impl<'a> Hook<'a> {
     pub(super) fn new(path: &'a str, stage: &'a str, more: &'a [String], timeout: u32) -> Self {
         // By convention a program's first argument is its own name; runtimes hand the list on as it is.
         let name = path.rsplit('/').next().unwrap_or_default();
-        let mut args = vec![name, "oci-hook", "--stage", stage];
+        let mut args = vec![name, HOOK_COMMAND, HOOK_STAGE, stage];
         args.extend(more.iter().map(String::as_str));
         Self {
             version: "1.0.0",
@@ -69,7 +70,7 @@ pub(super) fn is_ours(path: &Path, stage: &str) -> bool {
     let text = files::read(path, LIMIT).unwrap_or_default();
     let found: Value = serde_json::from_slice(&text).unwrap_or_default();
     let args = &found["hook"]["args"];
-    (&args[1], &args[2], &args[3]) == (&json!("oci-hook"), &json!("--stage"), &json!(stage))
+    (&args[1], &args[2], &args[3]) == (&json!(HOOK_COMMAND), &json!(HOOK_STAGE), &json!(stage))
 }
 
 #[cfg(test)]
